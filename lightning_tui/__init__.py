@@ -1,0 +1,3 @@
+"""The terminal cockpit for PyTorch Lightning."""
+
+__version__ = "0.1.0"
