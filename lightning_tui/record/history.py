@@ -1,0 +1,432 @@
+"""Fold a run's events, in the order they are read, into what a person wants to know: one snapshot of the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import singledispatchmethod
+
+import msgspec
+
+from lightning_tui.record.commands import Command
+from lightning_tui.record.directory import RunRecord
+from lightning_tui.record.events import (
+    Acknowledged,
+    AnyEvent,
+    CheckpointRemoved,
+    CheckpointSaved,
+    Ended,
+    ExceptionRaised,
+    FitEnd,
+    Hello,
+    Memory,
+    Metrics,
+    Number,
+    ProgramEnd,
+    Progress,
+    RankGone,
+    Sampled,
+    Stage,
+    StageChanged,
+    Stopping,
+    SupervisorStarted,
+    TelemetryTrouble,
+    TrainerSeen,
+)
+from lightning_tui.record.samples import GpuSample, HostSample
+from lightning_tui.record.series import Series
+from lightning_tui.record.state import Facts, Failure, RunState, derive, first_failure, is_stop_exception
+
+
+class RankView(msgspec.Struct, frozen=True, kw_only=True):
+    """One rank as last heard of. Memory in bytes, times in seconds."""
+
+    rank: int
+    host: str
+    pid: int
+    state: str
+    """The stage it is in, or `exited`, `failed`, `gone`."""
+    epoch: int | None = None
+    global_step: int | None = None
+    step_time_s: float | None = None
+    data_wait_s: float | None = None
+    device: str | None = None
+    device_uuid: str | None = None
+    allocated: int | None = None
+    reserved: int | None = None
+    peak_allocated: int | None = None
+    device_total: int | None = None
+
+
+class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far global rank 0 is. `fraction` is of the whole fit, 0 to 1."""
+
+    stage: Stage
+    epoch: int
+    max_epochs: int | None
+    global_step: int
+    max_steps: int | None
+    batch: int
+    total_batches: int | None
+    fraction: float | None
+    eta_s: float | None
+    steps_per_s: float | None = None
+    samples_per_s: float | None = None
+    step_time_s: float | None = None
+    data_wait_s: float | None = None
+
+
+class CommandView(msgspec.Struct, frozen=True, kw_only=True):
+    """A command and what became of it: `asked`, `taken`, `done` or `refused`."""
+
+    command: Command
+    status: str
+    global_step: int | None = None
+    detail: str | None = None
+
+
+class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a run at one moment."""
+
+    record: RunRecord
+    directory: str
+    state: RunState
+    detail: str
+    """One sentence where there is more to say than the state, else empty."""
+    attempt: int
+    supervisor: SupervisorStarted | None
+    trainer: TrainerSeen | None
+    progress: ProgressView | None
+    metrics: Mapping[str, Series]
+    """Live objects that the follower goes on filling; they may be read at any time."""
+    ranks: tuple[RankView, ...]
+    checkpoints: tuple[CheckpointSaved, ...]
+    host: HostSample | None
+    gpus: tuple[GpuSample, ...]
+    gpus_missing: str | None
+    stopping: Stopping | None
+    commands: tuple[CommandView, ...]
+    failure: Failure | None
+    ended: Ended | None
+    started_at: float | None
+    ended_at: float | None
+    notices: tuple[str, ...]
+    """Things a person should know beside the state: telemetry that broke, unreadable lines, processes left over."""
+    ranks_alive: bool
+    """Whether any process of the run lives on this host."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: it has ended, or it is lost and none of its processes lives."""
+        return self.state.is_final or (self.state is RunState.LOST and not self.ranks_alive)
+
+
+class _Rank:
+    """What one rank has said in this attempt; later processes of the same rank (spawn) take over."""
+
+    def __init__(self, hello: Hello) -> None:
+        self.hello = hello
+        self.stage: Stage = "setup"
+        self.progress: Progress | None = None
+        self.memory: Memory | None = None
+        self.last_word: str | None = None
+        self.spoke = False
+        """Whether it has said how it ended; a rank that spoke did not vanish."""
+
+    @property
+    def is_in_fit(self) -> bool:
+        """Whether it trains or validates, and has not said how that ended."""
+        return not self.spoke and self.stage not in ("setup", "done")
+
+    def view(self, gone: bool) -> RankView:
+        progress, memory = self.progress, self.memory
+        return RankView(
+            rank=self.hello.rank,
+            host=self.hello.host,
+            pid=self.hello.pid,
+            state=self.last_word or ("gone" if gone else self.stage),
+            epoch=progress.epoch if progress else None,
+            global_step=progress.global_step if progress else None,
+            step_time_s=progress.step_time_s if progress else None,
+            data_wait_s=progress.data_wait_s if progress else None,
+            device=memory.device if memory else None,
+            device_uuid=memory.uuid if memory else None,
+            allocated=memory.allocated if memory else None,
+            reserved=memory.reserved if memory else None,
+            peak_allocated=memory.peak_allocated if memory else None,
+            device_total=memory.total if memory else None,
+        )
+
+
+class RunHistory:
+    """The fold: `apply` each event once, `snapshot` at any time. Used by one thread."""
+
+    def __init__(self, record: RunRecord, directory: str) -> None:
+        self.record = record
+        self.directory = directory
+        self.attempt = 0
+        self.metrics: dict[str, Series] = {}
+        self.checkpoints: list[CheckpointSaved] = []
+        self.supervisor: SupervisorStarted | None = None
+        self.sampled: Sampled | None = None
+        self.trainer: TrainerSeen | None = None
+        self.commands: dict[str, CommandView] = {}
+        self.started_at: float | None = None
+        self.unreadable_lines = 0
+        self._begin_attempt()
+
+    def _begin_attempt(self) -> None:
+        self.ranks: dict[int, _Rank] = {}
+        self.gone: list[RankGone] = []
+        self.exceptions: list[tuple[int, ExceptionRaised]] = []
+        self.left_early: list[tuple[int, ProgramEnd]] = []
+        self.fit_seen = False
+        self.fit_end: FitEnd | None = None
+        self.ended: Ended | None = None
+        self.stopping: Stopping | None = None
+        self.troubles: list[str] = []
+        self._fraction: float | None = None
+        self._eta_anchor: tuple[float, float] | None = None
+
+    def apply_rank_event(self, attempt: int, rank: int, event: AnyEvent) -> None:
+        """Take an event of `rank`; of an attempt before the newest one only metrics and checkpoints still count."""
+        if attempt > self.attempt:
+            self.attempt = attempt
+            self._begin_attempt()
+        if attempt == self.attempt or isinstance(event, Metrics | CheckpointSaved | CheckpointRemoved):
+            self._apply(event, rank)
+
+    def apply_supervisor_event(self, event: AnyEvent) -> None:
+        """Take an event from a `supervisor/` file."""
+        self._apply(event, None)
+
+    def apply_command(self, command: Command) -> None:
+        """Take a command file; an answer may already have come."""
+        known = self.commands.get(command.id)
+        status = known or CommandView(command=command, status="asked")
+        self.commands[command.id] = msgspec.structs.replace(status, command=command)
+
+    @singledispatchmethod
+    def _apply(self, event: AnyEvent, rank: int | None) -> None:
+        """Events that change nothing here are fine."""
+
+    @_apply.register
+    def _(self, event: Hello, rank: int) -> None:
+        self.ranks[rank] = _Rank(event)
+
+    @_apply.register
+    def _(self, event: TrainerSeen, rank: int) -> None:
+        self.trainer = event
+
+    @_apply.register
+    def _(self, event: StageChanged, rank: int) -> None:
+        if event.stage in ("train", "sanity_check"):
+            self.fit_seen = True
+        if event.stage == "train" and rank == 0:
+            self.fit_end = None
+        if rank in self.ranks:
+            self.ranks[rank].stage = event.stage
+
+    @_apply.register
+    def _(self, event: Progress, rank: int) -> None:
+        if rank in self.ranks:
+            self.ranks[rank].progress = event
+            self.ranks[rank].stage = event.stage
+        if rank == 0 and event.stage == "train":
+            self._fraction = _fraction_of_fit(event)
+            if self._eta_anchor is None and self._fraction is not None:
+                self._eta_anchor = (event.time, self._fraction)
+
+    @_apply.register
+    def _(self, event: Metrics, rank: int) -> None:
+        if rank != 0:  # another rank's own loss goes by the same name
+            return
+        for name, points in event.series.items():
+            series = self.metrics.setdefault(name, Series())
+            for step, value in zip(points.steps, points.values, strict=False):
+                series.add(step, _number(value))
+
+    @_apply.register
+    def _(self, event: Memory, rank: int) -> None:
+        if rank in self.ranks:
+            self.ranks[rank].memory = event
+
+    @_apply.register
+    def _(self, event: CheckpointSaved, rank: int) -> None:
+        self.checkpoints = [c for c in self.checkpoints if c.path != event.path] + [event]
+
+    @_apply.register
+    def _(self, event: CheckpointRemoved, rank: int) -> None:
+        self.checkpoints = [c for c in self.checkpoints if c.path != event.path]
+
+    @_apply.register
+    def _(self, event: ExceptionRaised, rank: int) -> None:
+        self.exceptions.append((rank, event))
+        self._last_word(rank, "exited" if is_stop_exception(event.type) else "failed")
+
+    @_apply.register
+    def _(self, event: FitEnd, rank: int) -> None:
+        if rank == 0:
+            self.fit_end = event
+            self._fraction = 1.0 if event.finished else self._fraction
+        if rank in self.ranks:
+            self.ranks[rank].spoke = True
+
+    @_apply.register
+    def _(self, event: ProgramEnd, rank: int) -> None:
+        if rank in self.ranks and self.ranks[rank].is_in_fit:
+            self.left_early.append((rank, event))
+        self._last_word(rank, "exited")
+
+    @_apply.register
+    def _(self, event: TelemetryTrouble, rank: int) -> None:
+        self.troubles.append(f"rank {rank}: telemetry is off: {event.message}")
+
+    @_apply.register
+    def _(self, event: Acknowledged, rank: int) -> None:
+        known = self.commands.get(event.command)
+        if known is None:
+            placeholder = Command(id=event.command, op="stop", time=event.time, by="")
+            known = CommandView(command=placeholder, status="asked")
+        self.commands[event.command] = CommandView(
+            command=known.command, status=event.status, global_step=event.global_step, detail=event.detail
+        )
+
+    @_apply.register
+    def _(self, event: SupervisorStarted, rank: None) -> None:
+        self.supervisor = event
+        self.started_at = self.started_at or event.time
+        self.ended = None
+
+    @_apply.register
+    def _(self, event: Sampled, rank: None) -> None:
+        self.sampled = event
+
+    @_apply.register
+    def _(self, event: RankGone, rank: None) -> None:
+        self.gone.append(event)
+
+    @_apply.register
+    def _(self, event: Stopping, rank: None) -> None:
+        self.stopping = event
+
+    @_apply.register
+    def _(self, event: Ended, rank: None) -> None:
+        self.ended = event
+
+    def _last_word(self, rank: int, word: str) -> None:
+        if rank in self.ranks:
+            self.ranks[rank].spoke = True
+            self.ranks[rank].last_word = "failed" if self.ranks[rank].last_word == "failed" else word
+
+    def failure(self) -> Failure | None:
+        """The first thing that went wrong in this attempt."""
+        spoke = [number for number, rank in self.ranks.items() if rank.spoke]
+        return first_failure(self.exceptions, self.gone, spoke, self.ended, self.left_early)
+
+    def snapshot(self, *, supervisor_alive: bool, ranks_alive: bool, now: float) -> RunSnapshot:
+        """Freeze what is known. `now` is UTC epoch seconds of the reader's clock."""
+        failure = self.failure()
+        facts = Facts(
+            age_s=now - self.record.created_at,
+            started=self.supervisor is not None,
+            supervisor_alive=supervisor_alive,
+            ranks_alive=ranks_alive,
+            stage=self.ranks[0].stage if 0 in self.ranks else None,
+            stop_asked=self.stopping is not None or self._stop_is_asked(),
+            fit_seen=self.fit_seen,
+            fit_end=self.fit_end,
+            telemetry_broke=bool(self.troubles),
+            failure=failure,
+            ended=self.ended,
+        )
+        verdict = derive(facts)
+        sampled = self.sampled
+        return RunSnapshot(
+            record=self.record,
+            directory=self.directory,
+            state=verdict.state,
+            detail=verdict.detail,
+            attempt=self.attempt,
+            supervisor=self.supervisor,
+            trainer=self.trainer,
+            progress=self._progress(),
+            metrics=dict(self.metrics),
+            ranks=tuple(rank.view(self._is_gone(number)) for number, rank in sorted(self.ranks.items())),
+            checkpoints=tuple(self.checkpoints),
+            host=sampled.host if sampled else None,
+            gpus=sampled.gpus if sampled else (),
+            gpus_missing=sampled.gpus_missing if sampled else None,
+            stopping=self.stopping,
+            commands=tuple(self.commands.values()),
+            failure=failure if verdict.state is RunState.FAILED else None,
+            ended=self.ended,
+            started_at=self.started_at,
+            ended_at=self.ended.time if self.ended else None,
+            notices=self._notices(),
+            ranks_alive=ranks_alive,
+        )
+
+    def _is_gone(self, number: int) -> bool:
+        """Whether the rank's process has vanished, or the supervisor has left nothing of the run behind."""
+        ended = self.ended is not None and self.ranks[number].hello.pid not in self.ended.survivors
+        return ended or any(event.rank == number for event in self.gone)
+
+    def _stop_is_asked(self) -> bool:
+        return any(view.command.op in ("stop", "kill") for view in self.commands.values())
+
+    def _progress(self) -> ProgressView | None:
+        progress = self.ranks[0].progress if 0 in self.ranks else None
+        if progress is None:
+            return None
+        step_time = progress.step_time_s
+        per_second = 1 / step_time if step_time else None
+        world_size = self.trainer.world_size if self.trainer else 1
+        samples = progress.batch_size * world_size if progress.batch_size else None
+        return ProgressView(
+            stage=progress.stage,
+            epoch=progress.epoch,
+            max_epochs=progress.max_epochs,
+            global_step=progress.global_step,
+            max_steps=progress.max_steps,
+            batch=progress.batch,
+            total_batches=progress.total_batches,
+            fraction=self._fraction,
+            eta_s=self._eta(progress),
+            steps_per_s=per_second,
+            samples_per_s=samples * per_second if samples and per_second else None,
+            step_time_s=step_time,
+            data_wait_s=progress.data_wait_s,
+        )
+
+    def _eta(self, progress: Progress) -> float | None:
+        if self._fraction is None or self._eta_anchor is None or self.ended is not None:
+            return None
+        since, from_fraction = self._eta_anchor
+        done = self._fraction - from_fraction
+        return (1 - self._fraction) * (progress.time - since) / done if done > 0 else None
+
+    def _notices(self) -> tuple[str, ...]:
+        notices = list(self.troubles)
+        if self.unreadable_lines:
+            notices.append(f"{self.unreadable_lines} lines of the record could not be read")
+        if self.ended is not None and self.ended.cleaned:
+            notices.append(f"{self.ended.cleaned} processes outlived the program and were killed")
+        if self.ended is not None and self.ended.survivors:
+            pids = ", ".join(map(str, self.ended.survivors))
+            notices.append(f"these processes could not be killed and may still hold memory: {pids}")
+        return tuple(notices)
+
+
+def _fraction_of_fit(progress: Progress) -> float | None:
+    """Share of the whole fit that is done: Lightning ends at whichever of its limits comes first."""
+    shares = []
+    if progress.max_steps and progress.max_steps > 0:
+        shares.append(progress.global_step / progress.max_steps)
+    if progress.max_epochs and progress.max_epochs > 0 and progress.total_batches:
+        shares.append((progress.epoch + progress.batch / progress.total_batches) / progress.max_epochs)
+    return min(1.0, max(shares)) if shares else None
+
+
+def _number(value: Number) -> float:
+    return value if isinstance(value, float | int) else math.nan if value == "nan" else float(value)

@@ -1,0 +1,127 @@
+"""Follow a run directory: read what is new in all its files, and hand out snapshots."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from lightning_tui.record.commands import read_commands
+from lightning_tui.record.directory import RunDirectory, process_belongs, supervisor_alive
+from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
+from lightning_tui.record.history import RunHistory, RunSnapshot
+from lightning_tui.record.tail import LineTail
+
+EventT = TypeVar("EventT", RankEvent, SupervisorEvent)
+
+_RANK_FILE = re.compile(r"rank-(\d{1,9})(?:-\d+)?\.jsonl")
+_NODE_FILE = re.compile(r"\d{1,9}\.jsonl")
+
+
+class RunReader:
+    """Reads one run, from its first event on. Used by one thread; writes nothing."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        clock: Callable[[], float] = time.time,
+        on_event: Callable[[Mapping[str, int], AnyEvent], None] | None = None,
+    ) -> None:
+        """Open the run; `on_event` gets each event with its source (`attempt` and `rank`, or `node`).
+
+        Raises:
+            RecordError: `run.json` is missing, broken or too new.
+        """
+        self.directory = directory
+        self.history = RunHistory(directory.read_record(), str(directory.path))
+        self._clock = clock
+        self._on_event = on_event
+        self._tails: dict[Path, LineTail] = {}
+        self._rank_decoder = msgspec.json.Decoder(RankEvent)
+        self._supervisor_decoder = msgspec.json.Decoder(SupervisorEvent)
+        self._seen_commands: set[str] = set()
+
+    def poll(self) -> bool:
+        """Read what is new; true where there was anything."""
+        events = self._poll_supervisors()
+        for attempt in self.directory.attempts():
+            events += self._poll_ranks(attempt)
+        commands = read_commands(self.directory.commands, self._seen_commands)
+        for command in commands:
+            self.history.apply_command(command)
+        return bool(events or commands)
+
+    def snapshot(self) -> RunSnapshot:
+        """What is known now, with a look at who is alive."""
+        is_supervised, ranks_alive = supervisor_alive(self.directory), self._any_rank_alive()
+        if not is_supervised:
+            self.poll()  # it may have left since the last look, and its last words came before it let go of its lock
+        return self.history.snapshot(supervisor_alive=is_supervised, ranks_alive=ranks_alive, now=self._clock())
+
+    def _any_rank_alive(self) -> bool:
+        pids = [rank.hello.pid for rank in self.history.ranks.values() if rank.hello.host == os.uname().nodename]
+        if not pids and self.history.supervisor is not None:
+            pids = [self.history.supervisor.child_pid]
+        return any(process_belongs(pid, self.directory) for pid in pids)
+
+    def _poll_supervisors(self) -> int:
+        count = 0
+        for path in _matching(self.directory.supervisor, _NODE_FILE):
+            for line in self._lines(path):
+                event = self._decode(line, self._supervisor_decoder, {"node": int(path.stem)})
+                if event is not None:
+                    self.history.apply_supervisor_event(event)
+                count += 1
+        return count
+
+    def _poll_ranks(self, attempt: int) -> int:
+        count = 0
+        for path in _matching(self.directory.events(attempt), _RANK_FILE):
+            rank = int(path.stem.split("-")[1])
+            for line in self._lines(path):
+                event = self._decode(line, self._rank_decoder, {"attempt": attempt, "rank": rank})
+                if event is not None:
+                    self.history.apply_rank_event(attempt, rank, event)
+                count += 1
+        return count
+
+    def _lines(self, path: Path) -> list[bytes]:
+        if path not in self._tails:
+            self._tails[path] = LineTail(path)
+        return self._tails[path].poll()
+
+    def _decode(self, line: bytes, decoder: msgspec.json.Decoder[EventT], source: Mapping[str, int]) -> EventT | None:
+        try:
+            event = decoder.decode(line)
+        except msgspec.DecodeError:
+            self.history.unreadable_lines += 1
+            return None
+        if self._on_event is not None:
+            self._on_event(source, event)
+        return event
+
+
+def _matching(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    try:
+        # By stem, so that a process comes before those that were forked from it: `rank-0`, then `rank-0-4711`.
+        found = (path for path in folder.iterdir() if pattern.fullmatch(path.name))
+        return sorted(found, key=lambda path: path.stem)
+    except OSError:
+        return []
+
+
+def read_snapshot(directory: RunDirectory) -> RunSnapshot:
+    """Read a run from its files, once, to their present end.
+
+    Raises:
+        RecordError: `run.json` is missing, broken or too new.
+    """
+    reader = RunReader(directory)
+    while reader.poll():
+        pass
+    return reader.snapshot()

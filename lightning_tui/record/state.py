@@ -1,0 +1,212 @@
+"""A run's state, derived and never stored: pure functions of what the run's files say and of who is alive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+
+import msgspec
+
+from lightning_tui.record.events import Ended, ExceptionRaised, FitEnd, ProgramEnd, RankGone, Stage
+
+QUEUED_PATIENCE_S = 15.0
+"""How long a run without any supervisor may count as queued before it counts as lost."""
+
+_PEER_LOSS = re.compile(
+    r"(closed|reset) by peer|broken pipe|connection (was )?(lost|refused)|remote process exited", re.IGNORECASE
+)
+"""How gloo, NCCL and the TCP store say that the other side is gone."""
+
+_VANISHED = "process {pid} vanished without a word (killed, out of memory, or os._exit)"
+
+_STOP_EXCEPTIONS = ("SIGTERMException", "KeyboardInterrupt")
+"""Lightning turns SIGTERM and Ctrl-C into these; they are a request to stop, not a failure."""
+
+
+class RunState(str, Enum):
+    """The words for what a run is doing."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    TRAINING = "training"
+    VALIDATING = "validating"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    KILLED = "killed"
+    LOST = "lost"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will come."""
+        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.KILLED)
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """The first thing that went wrong, in time."""
+
+    rank: int | None
+    type: str
+    message: str
+    traceback: str = ""
+    hook: str | None = None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the state depends on."""
+
+    age_s: float
+    started: bool
+    supervisor_alive: bool
+    ranks_alive: bool
+    stage: Stage | None = None
+    stop_asked: bool = False
+    fit_seen: bool = False
+    fit_end: FitEnd | None = None
+    telemetry_broke: bool = False
+    failure: Failure | None = None
+    ended: Ended | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The state and, where there is more to say than the word, one sentence."""
+
+    state: RunState
+    detail: str = ""
+
+
+_STATE_OF_STAGE: dict[Stage, RunState] = {
+    "setup": RunState.STARTING,
+    "sanity_check": RunState.STARTING,
+    "train": RunState.TRAINING,
+    "validate": RunState.VALIDATING,
+    "test": RunState.VALIDATING,
+    "predict": RunState.VALIDATING,
+    "paused": RunState.PAUSED,
+    "done": RunState.TRAINING,
+}
+
+
+def derive(facts: Facts) -> Verdict:
+    """Say what state a run is in."""
+    if facts.ended is not None:
+        return _end_state(facts, facts.ended)
+    if not facts.supervisor_alive:
+        return _unsupervised_state(facts)
+    if not facts.started:
+        return Verdict(RunState.QUEUED)
+    if facts.stop_asked:
+        return Verdict(RunState.STOPPING)
+    return Verdict(_STATE_OF_STAGE.get(facts.stage or "setup", RunState.STARTING))
+
+
+def _unsupervised_state(facts: Facts) -> Verdict:
+    if facts.ranks_alive:
+        return Verdict(RunState.LOST, "supervisor gone, ranks still training: stop works")
+    if facts.fit_end is not None and facts.fit_end.finished:
+        return Verdict(RunState.FINISHED, "the supervisor was gone; the fit reported its own end")
+    if not facts.started and facts.age_s < QUEUED_PATIENCE_S:
+        return Verdict(RunState.QUEUED)
+    if not facts.started:
+        return Verdict(RunState.LOST, "no supervisor ever reported; nothing is running")
+    return Verdict(RunState.LOST, "supervisor and ranks are gone and nobody saw the end")
+
+
+def _end_state(facts: Facts, ended: Ended) -> Verdict:
+    if ended.cause == "launch":
+        return Verdict(RunState.FAILED, ended.detail or "the program could not be started")
+    if ended.cause == "kill":
+        return Verdict(RunState.KILLED, ended.detail or "ended at once, as asked")
+    if ended.cause == "stop":
+        return _end_after_stop(facts, ended)
+    if facts.failure is not None:
+        return _end_with_failure(facts.failure)
+    return _end_by_itself(facts, ended)
+
+
+def _end_after_stop(facts: Facts, ended: Ended) -> Verdict:
+    if facts.fit_end is not None and facts.fit_end.finished:
+        return Verdict(RunState.FINISHED, "the fit was complete before the stop took effect")
+    if facts.failure is not None and not is_stop_exception(facts.failure.type):
+        return Verdict(RunState.FAILED, f"failed while stopping: {failure_sentence(facts.failure)}")
+    at_step = f" at step {facts.fit_end.global_step}" if facts.fit_end is not None else ""
+    return Verdict(RunState.STOPPED, ended.detail or f"ended{at_step}, as asked")
+
+
+def _end_with_failure(failure: Failure) -> Verdict:
+    if is_stop_exception(failure.type):
+        signal = "Ctrl-C" if "KeyboardInterrupt" in failure.type else "SIGTERM from outside"
+        return Verdict(RunState.STOPPED, f"ended by {signal}")
+    return Verdict(RunState.FAILED, failure_sentence(failure))
+
+
+def _end_by_itself(facts: Facts, ended: Ended) -> Verdict:
+    if ended.signal == "SIGTERM":
+        return Verdict(RunState.STOPPED, "ended by SIGTERM from outside")
+    if ended.signal is not None:
+        return Verdict(RunState.FAILED, f"the program was ended by {ended.signal}")
+    if ended.cause == "unknown":
+        return _unsupervised_state(facts)
+    if ended.code:
+        return Verdict(RunState.FAILED, f"the program left with exit code {ended.code}")
+    if facts.fit_seen and not facts.telemetry_broke and not (facts.fit_end and facts.fit_end.finished):
+        return Verdict(RunState.FAILED, "exit code 0, but the fit never reported its end")
+    return Verdict(RunState.FINISHED)
+
+
+def failure_sentence(failure: Failure) -> str:
+    """One line: which rank, what, and the first line of the message."""
+    where = f"rank {failure.rank}: " if failure.rank is not None else ""
+    first_line = failure.message.strip().partition("\n")[0]
+    return f"{where}{failure.type}: {first_line}" if first_line else f"{where}{failure.type}"
+
+
+def is_stop_exception(type_name: str) -> bool:
+    """Whether the exception is how Lightning carries a signal that asks it to end."""
+    return type_name.rpartition(".")[2] in _STOP_EXCEPTIONS
+
+
+def first_failure(
+    exceptions: Iterable[tuple[int, ExceptionRaised]],
+    gone: Iterable[RankGone],
+    last_words: Iterable[int],
+    ended: Ended | None = None,
+    left_early: Iterable[tuple[int, ProgramEnd]] = (),
+) -> Failure | None:
+    """Find the first failure in time: an exception, or a rank that vanished without a last word.
+
+    A rank with a last word (exception, end of fit, orderly exit) did not vanish. One that left amid a fit, however
+    orderly, is what the others fail of. A lost connection to a peer is a consequence of something else and is named
+    only where nothing else is known.
+    """
+    spoke = set(last_words)
+    candidates = [
+        (
+            bool(_PEER_LOSS.search(event.message)),
+            event.time,
+            Failure(rank=rank, type=event.type, message=event.message, traceback=event.traceback, hook=event.hook),
+        )
+        for rank, event in exceptions
+    ]
+    candidates += [
+        (False, event.time, _vanished(event, ended.signal if ended else None))
+        for event in gone
+        if event.rank not in spoke
+    ]
+    if candidates:
+        candidates += [(False, event.time, _left_early(rank, event)) for rank, event in left_early]
+    return min(candidates, key=lambda candidate: candidate[:2])[2] if candidates else None
+
+
+def _left_early(rank: int, event: ProgramEnd) -> Failure:
+    return Failure(rank=rank, type="SystemExit", message=f"left with exit code {event.code} amid the fit")
+
+
+def _vanished(event: RankGone, signal: str | None) -> Failure:
+    """Only rank 0 is the supervisor's own child, so only of it is the signal known."""
+    if event.rank == 0 and signal is not None:
+        return Failure(rank=0, type=signal, message=f"process {event.pid} was ended by {signal}")
+    return Failure(rank=event.rank, type="lost", message=_VANISHED.format(pid=event.pid))
