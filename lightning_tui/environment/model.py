@@ -1,0 +1,148 @@
+"""What is known about a machine: frozen facts. Sizes in bytes; what could not be found out is `None`, never 0."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from lightning_tui.gpus import GpuSample
+
+Severity = Literal["error", "warning", "info"]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What a conclusion rests on: a variable or a path, and its value ("set" where the value is nobody's business)."""
+
+    name: str
+    value: str
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """Where we are: the family by Lightning's own rules, the finer kind, and how we got here."""
+
+    family: str
+    """`lightning_cloud`, `lightning_compute`, `lightning_local`, `other` or `unknown`."""
+    kind: str
+    """`studio`, `lightning-job`, `lightning-machine`, `slurm`, `torchelastic`, `kubernetes`, `colab`, `kaggle`,
+    `jupyter`, `container`, `wsl`, `local` or `unknown`."""
+    label: str
+    """For people: "Lightning Studio", "Slurm allocation", "local machine"."""
+    evidence: tuple[Evidence, ...] = ()
+    facets: tuple[str, ...] = ()
+    """What is true besides: `ssh`, `tmux`, `screen`, `container`, `slurm`, `torchelastic`, `notebook`."""
+    reason: str | None = None
+    """Why the platform is unknown, where it is."""
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine, or what its control groups leave of it."""
+
+    hostname: str | None = None
+    system: str | None = None
+    """The distribution's own name for itself."""
+    kernel: str | None = None
+    cpus: int | None = None
+    """CPUs that this process may use: by affinity, and by the control group's quota (rounded up)."""
+    cpus_online: int | None = None
+    cpu_quota: float | None = None
+    """Whole CPUs' worth of time that the control group grants."""
+    memory_total: int | None = None
+    """Of the machine, or the control group's limit where that is lower."""
+    memory_available: int | None = None
+    memory_is_limited: bool = False
+    """Whether a control group sets the total."""
+    shared_memory_total: int | None = None
+    """Size of /dev/shm, through which data workers and NCCL pass data."""
+    shared_memory_free: int | None = None
+    gpu_devices: tuple[str, ...] = ()
+    """Device files of GPUs of any maker; they are there even where the driver's readings are not."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that matters and the storage below it."""
+
+    path: str
+    exists: bool = False
+    writable: bool | None = None
+    """Of the folder, or of the nearest one above it that exists."""
+    free: int | None = None
+    total: int | None = None
+    file_system: str | None = None
+    """The kernel's name for its type: ext4, nfs4, fuse.gcsfuse."""
+    medium: str | None = None
+    """`local`, `network`, `fuse`, `memory` or `host` (a share of the host's)."""
+    mount: str | None = None
+    error: str | None = None
+    """Why it could not be looked at."""
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """The places where a run leaves something."""
+
+    runs_home: Place
+    folder: Place
+    """The current folder."""
+    persistent: Place | None = None
+    """Storage that the platform keeps, where it names one."""
+
+
+class Slurm(msgspec.Struct, frozen=True, kw_only=True):
+    """What Slurm's variables say to Lightning."""
+
+    job_id: str | None = None
+    job_name: str | None = None
+    tasks: str | None = None
+    tasks_per_node: str | None = None
+    in_step: bool = False
+    """Whether srun started us."""
+
+
+class Software(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interpreter has installed, by its metadata; nothing was imported. Versions, `None` where absent."""
+
+    interpreter: str
+    python: str | None = None
+    torch: str | None = None
+    torch_build: str | None = None
+    """What torch was built for: `cpu`, `cu130`, `rocm6.4`."""
+    lightning: str | None = None
+    pytorch_lightning: str | None = None
+    deepspeed: str | None = None
+    bitsandbytes: str | None = None
+    transformer_engine: str | None = None
+    torchmetrics: str | None = None
+    error: str | None = None
+    """Why the interpreter could not be asked; everything else is then unknown."""
+
+    @property
+    def has_lightning(self) -> bool:
+        """Whether either flavour of Lightning is installed."""
+        return self.lightning is not None or self.pytorch_lightning is not None
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is wrong, or worth knowing, before a training starts."""
+
+    id: str
+    severity: Severity
+    title: str
+    detail: str
+    remedy: str
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where we are, and whether it is fit to train."""
+
+    platform: Platform
+    host: Host
+    storage: Storage
+    gpus: tuple[GpuSample, ...] = ()
+    gpus_missing: str | None = None
+    """Why there is no GPU to be seen, where there is none."""
+    visible_devices: str | None = None
+    """`CUDA_VISIBLE_DEVICES`, where it is set: the GPUs that a program is let see."""
+    slurm: Slurm | None = None
+    software: Software | None = None
+    """`None` until an interpreter was asked."""
+    findings: tuple[Finding, ...] = ()

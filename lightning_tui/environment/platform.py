@@ -1,0 +1,196 @@
+"""Which platform is this? A pure function of the environment's variables and of a few paths that a platform leaves.
+
+Variables are asked for by their full names: people and unrelated programs set others that begin the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from lightning_tui.environment.model import Evidence, Platform, Software
+
+STUDIO_HOME = "teamspace/studios/this_studio"
+"""Home folder of a Lightning machine, below the root."""
+
+
+def detect_platform(environ: Mapping[str, str], root: Path = Path("/")) -> Platform:
+    """Say where we are, with what shows it; where looking fails, the platform is `unknown` and says why."""
+    try:
+        return _detect(_Signs(environ, root))
+    except (OSError, TypeError, ValueError) as error:
+        reason = f"looking for signs of a platform failed: {error}"
+        return Platform(family="unknown", kind="unknown", label="unknown platform", reason=reason)
+
+
+def platform_with_software(platform: Platform, software: Software) -> Platform:
+    """Take into account that the program's interpreter has Lightning installed."""
+    if platform.family != "other" or not software.has_lightning:
+        return platform
+    name = "lightning" if software.lightning else "pytorch-lightning"
+    found = Evidence(name, software.lightning or software.pytorch_lightning or "")
+    return msgspec.structs.replace(platform, family="lightning_local", evidence=(*platform.evidence, found))
+
+
+class _Signs:
+    """Reads variables and paths, and keeps those that were there as evidence."""
+
+    def __init__(self, environ: Mapping[str, str], root: Path) -> None:
+        self._environ = environ
+        self._root = root
+
+    def variables(self, *names: str) -> tuple[Evidence, ...]:
+        """Those of the variables that are set and not empty."""
+        return tuple(Evidence(name, _shown(name, value)) for name in names if (value := self._environ.get(name)))
+
+    def value(self, name: str) -> str:
+        return self._environ.get(name, "")
+
+    def paths(self, *paths: str) -> tuple[Evidence, ...]:
+        """Those of the paths (below the root) that exist.
+
+        Raises:
+            OSError: a path can neither be found nor be found missing (a broken mount).
+        """
+        return tuple(Evidence(f"/{path}", "exists") for path in paths if _exists(self._root / path))
+
+    def text(self, path: str) -> str:
+        try:
+            return (self._root / path).read_text(errors="replace")
+        except OSError:
+            return ""
+
+
+class _Rule(NamedTuple):
+    """A kind of platform and how to know it: evidence, or nothing."""
+
+    kind: str
+    label: str
+    look: Callable[[_Signs], tuple[Evidence, ...]]
+
+
+def _detect(signs: _Signs) -> Platform:
+    facets = tuple(facet for facet, look in _FACETS if look(signs))
+    return msgspec.structs.replace(_lightning(signs) or _elsewhere(signs), facets=facets)
+
+
+def _lightning(signs: _Signs) -> Platform | None:
+    """Recognize a machine of Lightning AI's; a Studio by the SDK's own test, which compares with "true" exactly."""
+    space = signs.variables("LIGHTNING_CLOUD_SPACE_ID")
+    node = signs.variables("LIGHTNING_NODE_ID")
+    machine = _all(signs, "LIGHTNING_CLOUD_PROJECT_ID", "LIGHTNING_CLUSTER_ID")
+    job = _job(signs, is_machine=bool(machine or space))
+    found = (*space, *node, *machine, *job) or signs.paths(STUDIO_HOME)
+    if not found:
+        return None
+    is_compute = bool(node or job) and not space
+    kind, label = "lightning-machine", "Lightning compute node" if is_compute else "Lightning machine"
+    if space and signs.value("LIGHTNING_INTERACTIVE") == "true":
+        kind, label = "studio", "Lightning Studio"
+    elif job:
+        kind, label = "lightning-job", "Lightning job"
+    return Platform(
+        family="lightning_compute" if is_compute else "lightning_cloud",
+        kind=kind,
+        label=label,
+        evidence=(*found, *signs.variables("LIGHTNING_INTERACTIVE")),
+    )
+
+
+def _job(signs: _Signs, is_machine: bool) -> tuple[Evidence, ...]:
+    """Evidence of a batch job: what the platform's own logger asks for, or where a job's artifacts go."""
+    named = _all(signs, "LIGHTNING_CLOUD_APP_NAME", "LIGHTNING_CLOUD_WORK_ID")
+    if not is_machine:
+        return named
+    numbered = _all(signs, "LIGHTNING_CLOUD_APP_ID", "LIGHTNING_CLOUD_WORK_ID")
+    return (*(named or numbered), *signs.variables("LIGHTNING_ARTIFACTS_DIR"))
+
+
+def _elsewhere(signs: _Signs) -> Platform:
+    for rule in _RULES:
+        if evidence := rule.look(signs):
+            return Platform(family="other", kind=rule.kind, label=rule.label, evidence=evidence)
+    return Platform(family="other", kind="local", label="local machine")
+
+
+def _all(signs: _Signs, *names: str) -> tuple[Evidence, ...]:
+    found = signs.variables(*names)
+    return found if len(found) == len(names) else ()
+
+
+def _any_of(*names: str) -> Callable[[_Signs], tuple[Evidence, ...]]:
+    return lambda signs: signs.variables(*names)
+
+
+def _container(signs: _Signs) -> tuple[Evidence, ...]:
+    names = ("SINGULARITY_CONTAINER", "APPTAINER_CONTAINER", "KUBERNETES_SERVICE_HOST", "container")
+    found = (*signs.variables(*names), *signs.paths(".dockerenv", "run/.containerenv"))
+    if found:
+        return found
+    group = re.search(r"docker|kubepods|containerd|libpod|lxc", signs.text("proc/1/cgroup"))
+    return (Evidence("/proc/1/cgroup", group[0]),) if group else ()
+
+
+def _wsl(signs: _Signs) -> tuple[Evidence, ...]:
+    kernel = signs.text("proc/sys/kernel/osrelease").strip()
+    found = (Evidence("/proc/sys/kernel/osrelease", kernel),) if "microsoft" in kernel.lower() else ()
+    return (*signs.variables("WSL_DISTRO_NAME"), *found)
+
+
+def _slurm(signs: _Signs) -> tuple[Evidence, ...]:
+    return signs.variables("SLURM_JOB_ID", "SLURM_JOB_NAME") if signs.value("SLURM_JOB_ID") else ()
+
+
+_NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")
+_COLAB = ("COLAB_RELEASE_TAG", "COLAB_GPU", "COLAB_JUPYTER_IP")
+
+_RULES = (
+    _Rule("colab", "Google Colab", _any_of(*_COLAB)),
+    _Rule("kaggle", "Kaggle notebook", _any_of("KAGGLE_KERNEL_RUN_TYPE")),
+    _Rule("slurm", "Slurm allocation", _slurm),
+    _Rule("torchelastic", "torchrun worker", _any_of("TORCHELASTIC_RUN_ID")),
+    _Rule("kubernetes", "Kubernetes pod", _any_of("KUBERNETES_SERVICE_HOST")),
+    _Rule("jupyter", "Jupyter", _any_of(*_NOTEBOOK)),
+    _Rule("container", "container", _container),
+    _Rule("wsl", "Windows Subsystem for Linux", _wsl),
+)
+"""The most telling first: Colab and Kaggle run in containers too."""
+
+_FACETS: tuple[tuple[str, Callable[[_Signs], tuple[Evidence, ...]]], ...] = (
+    ("ssh", _any_of("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")),
+    ("tmux", _any_of("TMUX")),
+    ("screen", _any_of("STY")),
+    ("container", _container),
+    ("slurm", _slurm),
+    ("torchelastic", _any_of("TORCHELASTIC_RUN_ID")),
+    ("notebook", _any_of(*_NOTEBOOK, *_COLAB, "KAGGLE_KERNEL_RUN_TYPE")),
+)
+
+_HARMLESS = frozenset(
+    {
+        "LIGHTNING_INTERACTIVE",
+        "SLURM_JOB_ID",
+        "SLURM_JOB_NAME",
+        "KAGGLE_KERNEL_RUN_TYPE",
+        "COLAB_RELEASE_TAG",
+        "WSL_DISTRO_NAME",
+        "container",
+    }
+)
+
+
+def _shown(name: str, value: str) -> str:
+    """Return the value where it is harmless and looks it; of all others only that they are set."""
+    return value if name in _HARMLESS and re.fullmatch(r"[\w.+-]{1,40}", value) else "set"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""What has the program's interpreter installed? Asked of it by its packages' metadata; nothing is imported."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lightning_tui.environment.model import Software
+
+PROBE_TIMEOUT_S = 20.0
+"""Far more than the usual tenth of a second: a cold network file system takes its time."""
+
+PACKAGES = (
+    "torch",
+    "lightning",
+    "pytorch-lightning",
+    "deepspeed",
+    "bitsandbytes",
+    "transformer-engine",
+    "torchmetrics",
+)
+
+_MARK = "lightning-tui-probe:"
+
+# The current folder is not on the path of a script, and modules in it could shadow the standard library's.
+_PROBE = """
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import json, re
+from importlib import metadata
+def torch_build(package):
+    try:
+        with open(str(package.locate_file("torch/version.py")), encoding="utf-8") as file:
+            built = dict(re.findall(r"^(cuda|hip)\\b[^=]*= *['\\"]([^'\\"]+)", file.read(), re.M))
+    except OSError:
+        return None
+    if "cuda" in built:
+        return "cu" + "".join(built["cuda"].split(".")[:2])
+    return "rocm" + ".".join(built["hip"].split(".")[:2]) if "hip" in built else "cpu"
+found = {"python": "%d.%d.%d" % sys.version_info[:3]}
+for name in NAMES:
+    try:
+        package = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        continue
+    found[name] = package.version
+    if name == "torch":
+        found["torch_build"] = torch_build(package)
+print("\\n" + MARK + json.dumps(found))
+"""
+
+
+def probe_software(interpreter: Path, timeout_s: float = PROBE_TIMEOUT_S) -> Software:
+    """Ask an interpreter in a child process; where that fails, the answer says why instead of raising."""
+    script = f"NAMES = {PACKAGES!r}; MARK = {_MARK!r}\n{_PROBE}"
+    try:
+        done = subprocess.run(
+            [str(interpreter), "-c", script],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            cwd="/",
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _failed(interpreter, f"it did not answer within {timeout_s:g} s")
+    except OSError as error:
+        return _failed(interpreter, error.strerror or str(error))
+    if done.returncode != 0:
+        return _failed(interpreter, _last_line(done.stderr) or f"it ended with {done.returncode}")
+    return _understand(interpreter, done.stdout)
+
+
+def _understand(interpreter: Path, output: bytes) -> Software:
+    """Take the marked line: what an interpreter's own start-up prints comes before it."""
+    _, mark, answer = output.decode(errors="replace").rpartition(_MARK)
+    try:
+        found = msgspec.json.decode(answer, type=dict[str, str | None])
+    except msgspec.DecodeError:
+        return _failed(interpreter, "it gave no answer that can be read" if mark else "it gave no answer")
+    known: dict[str, Any] = {name.replace("-", "_"): version for name, version in found.items()}
+    return msgspec.convert(known | {"interpreter": str(interpreter)}, Software)
+
+
+def _failed(interpreter: Path, reason: str) -> Software:
+    return Software(interpreter=str(interpreter), error=reason)
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return "".join(filter(str.isprintable, lines[-1]))[:200] if lines else ""
