@@ -1,0 +1,70 @@
+"""What a supervisor has said before, and how it says more even where the disk does not take it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lightning_tui.record.append import EventLog
+from lightning_tui.record.directory import RunDirectory
+from lightning_tui.record.events import Ended, Event, SupervisorStarted
+from lightning_tui.record.tail import LineTail
+
+
+class Journal:
+    """The supervisor's event file. What cannot be written now is owed, and tried again."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._log = EventLog(path)
+        self._owed: list[tuple[type[Event], dict[str, Any]]] = []
+
+    def say(self, event_type: type[Event], **fields: Any) -> None:
+        """Write an event, or owe it."""
+        self._owed.append((event_type, fields))
+        self.settle()
+
+    def mention(self, event_type: type[Event], **fields: Any) -> None:
+        """Write an event that is not worth being owed."""
+        if self.settle():
+            self._try(event_type, fields)
+
+    def settle(self) -> bool:
+        """Write what is owed, in order; true where nothing is owed any more."""
+        while self._owed and self._try(*self._owed[0]):
+            del self._owed[0]
+        return not self._owed
+
+    def _try(self, event_type: type[Event], fields: dict[str, Any]) -> bool:
+        try:
+            self._log.append(event_type, **fields)
+        except OSError:  # disk full, quota: the run itself goes on
+            return False
+        return True
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What the last supervisor of a run said."""
+
+    started: SupervisorStarted | None = None
+    ended: Ended | None = None
+
+
+def read_past(directory: RunDirectory, node: int = 0) -> Past:
+    """Read a supervisor's event file for its last beginning, and for its end if it told of one after that."""
+    decoder = msgspec.json.Decoder(SupervisorStarted | Ended)
+    tail, past = LineTail(directory.supervisor_log(node)), Past()
+    while lines := tail.poll():
+        for line in lines:
+            try:
+                event = decoder.decode(line)
+            except msgspec.DecodeError:  # samples and the like
+                continue
+            past = Past(past.started, event) if isinstance(event, Ended) else Past(event)
+    return past

@@ -1,0 +1,129 @@
+"""Start a run on this machine: make its directory, and leave it to a supervisor that belongs to nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning_tui
+from lightning_tui.launch.program import Program
+from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, ProgramRecord, RunDirectory
+from lightning_tui.record.masking import mask_secrets
+from lightning_tui.record.store import RunStore
+
+SHIM = Path(lightning_tui.__file__).parent / "runner" / "lightning_tui_runner" / "shim.py"
+
+START_PATIENCE_S = 30.0
+"""How long a supervisor may take to begin; from a cold network disk its imports alone take seconds."""
+
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv.pop(1).split({separator!r}); "
+    "from lightning_tui.launch.supervisor import main; sys.exit(main())"
+)
+
+
+class LaunchError(Exception):
+    """A run that cannot be started, or not be reached; the message is for people."""
+
+
+def start_run(
+    store: RunStore,
+    program: Program,
+    plan_changes: Mapping[str, Any],
+    *,
+    environ: Mapping[str, str],
+    parent: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    stop_patience_s: float = 30.0,
+    now: float | None = None,
+) -> RunDirectory:
+    """Start `program` under the plan, detached; returns as soon as it is under supervision.
+
+    `environ` is what the program gets as its environment. A program whose interpreter turns out not to start is no
+    error here: the run's record tells how it ended.
+
+    Raises:
+        RecordError: the run directory cannot be made.
+        LaunchError: the supervisor did not begin; nothing is running.
+    """
+    directory, _ = store.create(
+        program=ProgramRecord(
+            label=" ".join(mask_secrets(program.label.split(" "))),
+            given=mask_secrets(program.given),
+            folder=str(program.folder),
+            interpreter=str(program.interpreter),
+        ),
+        plan=dict(plan_changes),
+        now=time.time() if now is None else now,
+        parent=parent,
+        made_by=f"lightning-tui {lightning_tui.__version__}",
+        environment=dict(environment or {}),
+    )
+    command = [str(program.interpreter), str(SHIM), "--", *program.shim_arguments]
+    begin_supervision(
+        directory, ["--patience", str(stop_patience_s), "--", *command], folder=program.folder, environ=environ
+    )
+    return directory
+
+
+def begin_supervision(
+    directory: RunDirectory, arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str]
+) -> None:
+    """Run a supervisor with these arguments, and wait until it has the run in hand.
+
+    Raises:
+        LaunchError: it did not begin; the message holds its own words.
+    """
+    own_path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    # Isolated (-I), with our own import path: neither the program's folder nor its PYTHONPATH can shadow a module here.
+    python = [sys.executable, "-I", "-c", _BOOT.format(separator=os.pathsep), own_path]
+    inherited = {name: value for name, value in environ.items() if name not in (RUN_VARIABLE, ATTEMPT_VARIABLE)}
+    try:
+        code = _run_to_its_begin([*python, str(directory.path), *arguments], directory, folder, inherited)
+    except OSError as error:
+        raise LaunchError(f"The supervisor cannot be started in {folder}: {error.strerror or error}.") from error
+    if code == 0:
+        return
+    words = _last_words(directory)
+    if code is None:
+        raise LaunchError(f"The supervisor did not begin within {START_PATIENCE_S:g} s; the run was given up. {words}")
+    raise LaunchError(f"The supervisor could not begin: {words or f'it left with code {code} and without a word.'}")
+
+
+def _run_to_its_begin(
+    command: Sequence[str], directory: RunDirectory, folder: Path, environ: Mapping[str, str]
+) -> int | None:
+    """The exit code of the process that waits for the supervisor's begin; `None` where that took too long."""
+    descriptor = os.open(directory.supervisor_stderr(0), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    with process:
+        try:
+            return process.wait(START_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()  # the supervisor behind it sees that and starts nothing
+            return None
+
+
+def _last_words(directory: RunDirectory) -> str:
+    """The last line that the supervisor wrote to its stderr, empty where there is none."""
+    try:
+        lines = directory.supervisor_stderr(0).read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

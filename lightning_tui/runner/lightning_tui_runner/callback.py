@@ -1,0 +1,204 @@
+"""The hooks that Lightning calls, made safe: whatever breaks in here is said once and never reaches the training."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import process
+from .checkpoints import SavedCheckpoint, watch_checkpoints
+from .installation import shown_arguments
+from .place import Identity, Place, find_place
+from .reporter import Reporter
+from .steering import Steering
+from .step_clock import StepClock
+from .trainer_arguments import Arguments
+from .watch import Watch
+
+_STAGES = ("sanity_check", "train", "validate", "test", "predict")
+
+
+class TelemetryHooks:
+    """To be mixed into a flavour's `Callback`. Until `setup` it holds nothing but plain data, so that it pickles."""
+
+    flavour: str
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments = arguments
+        self._forget()
+
+    def _forget(self) -> None:
+        self._reporter: Reporter | None = None
+        self._watch: Watch | None = None
+        self._steering: Steering | None = None
+        self._clock = StepClock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"arguments": self.arguments}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.arguments = state["arguments"]
+        self._forget()
+
+    # --------------------------------------------------------------------------------------------- the Trainer's life
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._safely(self._begin, trainer)
+        self._watched("begin", trainer, pl_module)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._watched("leaves", trainer)
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("fit_begins", trainer, pl_module)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("fit_ends", trainer)
+        self._steered("fit_ends")
+        self._safely(self._say_fit_end, trainer)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        if type(exception) is not SystemExit:  # with that the program chose to leave; its exit code says the rest
+            self._safely(self._say_exception, trainer, exception)
+        self._watched("is_interrupted", trainer)
+
+    # ------------------------------------------------------------------------------------------------------- training
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("train_begins", trainer)
+        self._steered("training_begins")
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("epoch_begins", trainer)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._watched("batch_begins", trainer, batch, self._clock.batch_begins())
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._clock.batch_done()
+        self._watched("batch_done", trainer, outputs)
+        self._steered("batch_done", trainer, self._clock.typical_s)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("epoch_ends", trainer)
+        self._steered("epoch_ends", trainer)
+        if self._steering is not None and self._steering.leaves_now:
+            # Lightning's own way out of the fit. It spares the callbacks that look for the metrics of a whole epoch.
+            raise StopIteration
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("train_ends", trainer)
+        self._steered("training_ends", trainer)
+
+    def on_checkpoint_saved_for_lightning_tui(self, trainer: Any, saved: SavedCheckpoint) -> None:
+        """Called by our wrapper of `Trainer.save_checkpoint`."""
+        self._watched("checkpoint_saved", trainer, saved)
+
+    # ----------------------------------------------------------------------------------------------------- evaluation
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("evaluation_begins", trainer, "validate")
+
+    def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *indices: int) -> None:
+        self._watched("evaluation_batch_done", trainer, batch)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("evaluation_ends", trainer)
+
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("evaluation_begins", trainer, "test")
+
+    on_test_batch_end = on_validation_batch_end
+    on_test_end = on_validation_end
+
+    def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("evaluation_begins", trainer, "predict")
+
+    on_predict_batch_end = on_validation_batch_end
+    on_predict_end = on_validation_end
+
+    # -------------------------------------------------------------------------------------------------------- details
+
+    def _begin(self, trainer: Any) -> None:
+        place = find_place(os.environ)
+        if place is None:
+            return
+        if self._reporter is None or not self._reporter.is_mine:
+            self._forget()
+            self._reporter = process.current() or _join_as_child(trainer, place)
+            watch_checkpoints(type(trainer))  # in a spawned process Lightning was imported without our hook
+        if self._steering is None:
+            self._steering = Steering(place, self._reporter, trainer)
+            self._steered("begin", trainer)
+        if self._watch is None and self._reporter.is_on:
+            self._watch = Watch(self._reporter, trainer, self.arguments, self.flavour, self._clock)
+
+    def _say_fit_end(self, trainer: Any) -> None:
+        if self._reporter is not None:
+            finished, reason = _outcome(trainer, self._steering)
+            epoch, step = trainer.current_epoch, trainer.global_step
+            self._reporter.insist("fit_end", finished=finished, reason=reason, epoch=epoch, global_step=step)
+
+    def _say_exception(self, trainer: Any, exception: BaseException) -> None:
+        reporter = self._reporter or process.current()
+        if reporter is not None:
+            stage = str(getattr(trainer.state.stage, "value", ""))
+            hook = stage if stage in _STAGES else "setup"
+            reporter.exception(exception, hook, trainer.current_epoch, trainer.global_step)
+
+    def _safely(self, act: Callable[..., None], *args: Any) -> None:
+        try:
+            act(*args)
+        except Exception as error:  # noqa: BLE001  # fail open
+            self._trouble(error)
+
+    def _watched(self, what: str, *args: Any) -> None:
+        if self._watch is None:
+            return
+        try:
+            getattr(self._watch, what)(*args)
+        except Exception as error:  # noqa: BLE001  # fail open
+            self._watch = None
+            self._trouble(error)
+
+    def _steered(self, what: str, *args: Any) -> None:
+        if self._steering is None:
+            return
+        try:
+            getattr(self._steering, what)(*args)
+        except Exception as error:  # noqa: BLE001  # fail open
+            self._steering.break_down(error)
+
+    def _trouble(self, error: Exception) -> None:
+        reporter = self._reporter or process.current()
+        if reporter is not None:
+            reporter.trouble(error)
+
+
+def _join_as_child(trainer: Any, place: Place) -> Reporter:
+    """Join from a process that Lightning forked or spawned: the shim has not been here, or in another process."""
+    import multiprocessing
+    import multiprocessing.util
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        process.die_with(parent.pid)
+    identity = Identity(trainer.global_rank, trainer.local_rank, trainer.node_rank, trainer.world_size)
+    reporter = process.join(place, identity, argv=shown_arguments(place, sys.argv), is_started_by_shim=False)
+    multiprocessing.util.Finalize(None, reporter.insist, ("exit",), {"code": 0}, exitpriority=0)
+    return reporter
+
+
+def _outcome(trainer: Any, steering: Steering | None) -> tuple[bool, str]:
+    """Whether the fit came to its own end, and which end that was."""
+    loop = trainer.fit_loop
+    if 0 <= loop.max_steps <= trainer.global_step:
+        return True, "max_steps"
+    left_early = steering is not None and steering.leaves_now
+    if not left_early and loop.max_epochs is not None and 0 <= loop.max_epochs <= loop.epoch_progress.current.processed:
+        return True, "max_epochs"
+    if steering is not None and steering.was_stopped:
+        return False, "stop"
+    return True, "should_stop" if trainer.should_stop else "no more batches"

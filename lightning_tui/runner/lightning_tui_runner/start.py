@@ -1,0 +1,117 @@
+"""From the shim's command line to the program's end: join the run, run the program, say how it left."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from .program import Program
+from .tracebacks import hide_our_frames_at_exit
+
+if TYPE_CHECKING:
+    from .place import Place
+
+_USAGE = "usage: shim.py [--parent PID] -- PROGRAM [ARGS...]"
+
+
+def main(arguments: list[str], given: dict[str, object]) -> None:
+    """Run the program named after `--`.
+
+    Raises:
+        SystemExit, and whatever the program raises.
+    """
+    parent, words = _parse(arguments)
+    program = Program(words)
+    end = _begin(words, parent)
+    try:
+        program.run(given)
+    except BaseException as error:
+        hide_our_frames_at_exit()
+        end.raised(error)
+        raise
+    end.code = 0
+
+
+class _End:
+    """How the program leaves; said last of all, when its threads and exit handlers are done."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def raised(self, error: BaseException) -> None:
+        from . import process
+
+        self.code = _exit_code(error)
+        reporter = process.current()
+        if reporter is not None and not isinstance(error, SystemExit):
+            reporter.exception(error, None, None, None)
+
+    def say(self) -> None:
+        from . import process
+
+        reporter = process.current()
+        if reporter is not None and self.code is not None:
+            reporter.insist("exit", code=self.code)
+
+
+def _begin(words: list[str], parent: int | None) -> _End:
+    """Join the run, where the environment names one."""
+    from .place import find_place
+
+    end = _End()
+    place = find_place(os.environ)
+    if place is not None:
+        try:
+            _join(place, words, parent, end)
+        except Exception as error:  # noqa: BLE001  # fail open: the program runs whatever is wrong with us
+            _trouble(error)
+    return end
+
+
+def _join(place: Place, words: list[str], parent: int | None, end: _End) -> None:
+    from . import installation, process
+    from .place import find_identity
+
+    identity = find_identity(os.environ)
+    process.join(place, identity, argv=installation.shown_arguments(place, words))
+    atexit.register(end.say)
+    process.heed_interrupts()
+    if identity.rank > 0 and parent != 0:
+        process.die_with(parent)
+    installation.install(place)
+
+
+def _trouble(error: Exception) -> None:
+    from . import process
+
+    reporter = process.current()
+    if reporter is not None:
+        reporter.trouble(error)
+
+
+def _parse(arguments: list[str]) -> tuple[int | None, list[str]]:
+    before, dashes, words = _split(arguments)
+    if not dashes or not words or (before and (len(before) != 2 or before[0] != "--parent")):
+        sys.stderr.write(_USAGE + "\n")
+        raise SystemExit(2)
+    return (int(before[1]) if before else None), words
+
+
+def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
+    if "--" not in arguments:
+        return arguments, False, []
+    place = arguments.index("--")
+    return arguments[:place], True, arguments[place + 1 :]
+
+
+def _exit_code(error: BaseException) -> int:
+    """Return the exit code that Python makes of an exception that leaves the main program."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if not isinstance(error, SystemExit):
+        return 1
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1

@@ -1,0 +1,152 @@
+"""The plan's fields replace what the script passes to its Trainer; what the plan does not name is never touched."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from . import process
+from .checkpoints import watch_checkpoints
+from .place import Place
+
+FIELDS = (
+    "accelerator",
+    "strategy",
+    "precision",
+    "devices",
+    "num_nodes",
+    "max_epochs",
+    "max_steps",
+    "max_time",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "val_check_interval",
+    "limit_train_batches",
+    "limit_val_batches",
+    "log_every_n_steps",
+    "default_root_dir",
+)
+"""What a plan may set on the Trainer. `ckpt_path`, the one field more, belongs to `Trainer.fit`."""
+
+_CALLBACK_MODULES = {
+    "lightning.pytorch": ".callback_of_lightning",
+    "pytorch_lightning": ".callback_of_pytorch_lightning",
+}
+
+
+class Arguments:
+    """What the plan asked for and what the script passed, by name. Travels with the callback, so it must pickle."""
+
+    def __init__(self, requested: dict[str, Any], script: dict[str, Any]) -> None:
+        self.requested = requested
+        self.script = script
+
+
+def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any], place: Place) -> None:
+    """Wrap `Trainer.__init__`, `Trainer.save_checkpoint` and, where the plan resumes, `Trainer.fit`."""
+    trainer_class = module.Trainer
+    _wrap_init(trainer_class, flavour, plan, place)
+    watch_checkpoints(trainer_class)
+    if "ckpt_path" in plan:
+        _wrap_fit(trainer_class, plan["ckpt_path"])
+
+
+def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Place) -> None:
+    original = trainer_class.__init__
+    names = _parameters(original)
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it becomes the class's own
+        try:
+            passed = {**dict(zip(names, args, strict=False)), **kwargs}
+            arguments = _with_plan(passed, plan, place, type(self).__name__)
+            arguments["callbacks"] = _callbacks(passed, plan, flavour)
+        except Exception as error:  # noqa: BLE001  # fail open: the program then gets the Trainer that it asked for
+            _trouble(error)
+            original(self, *args, **kwargs)
+        else:
+            original(self, **arguments)
+
+    trainer_class.__init__ = __init__
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Names of a method's parameters in order, `self` left out: Lightning takes its keywords by position too."""
+    import inspect
+
+    return list(inspect.signature(function).parameters)[1:]
+
+
+def _with_plan(passed: dict[str, Any], plan: dict[str, Any], place: Place, class_name: str) -> dict[str, Any]:
+    arguments = {**passed, **{name: value for name, value in plan.items() if name in FIELDS}}
+    variable = f"PL_{class_name.upper()}_DEFAULT_ROOT_DIR"  # Lightning reads defaults from such variables
+    if arguments.get("default_root_dir") is None and variable not in os.environ:
+        arguments["default_root_dir"] = place.checkpoints
+    arguments["enable_progress_bar"] = False
+    return arguments
+
+
+def _callbacks(passed: dict[str, Any], plan: dict[str, Any], flavour: str) -> list[Any]:
+    """A new list: theirs without progress bars (and without one of ours from a Trainer before), then ours."""
+    progress_bar = importlib.import_module(f"{flavour}.callbacks").ProgressBar
+    ours = importlib.import_module(_CALLBACK_MODULES[flavour], __package__).LightningTuiTelemetry
+    theirs = passed.get("callbacks")
+    if theirs is None:
+        theirs = []
+    elif not isinstance(theirs, list | tuple | set):
+        theirs = [theirs]
+    script = {name: as_field(passed[name]) for name in FIELDS if passed.get(name) is not None}
+    requested = {name: as_field(value) for name, value in plan.items()}
+    kept = [callback for callback in theirs if not isinstance(callback, (progress_bar, ours))]
+    return [*kept, ours(Arguments(requested, script))]
+
+
+def _wrap_fit(trainer_class: Any, ckpt_path: Any) -> None:
+    import inspect
+
+    original = trainer_class.fit
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+            _note_script_ckpt_path(self, bound.arguments.get("ckpt_path"))
+            bound.arguments["ckpt_path"] = ckpt_path
+        except TypeError:  # a call that Lightning itself will refuse, in its own words
+            return original(self, *args, **kwargs)
+        return original(*bound.args, **bound.kwargs)
+
+    trainer_class.fit = fit
+
+
+def _note_script_ckpt_path(trainer: Any, ckpt_path: Any) -> None:
+    for callback in trainer.callbacks:
+        arguments = getattr(callback, "arguments", None)
+        if isinstance(arguments, Arguments) and ckpt_path is not None:
+            arguments.script["ckpt_path"] = as_field(ckpt_path)
+
+
+def as_field(value: Any) -> Any:
+    """Return a Trainer argument as a record can show it: an object goes by its class name."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, list | tuple):
+        return [item if type(item) in (int, str) else type(item).__name__ for item in value]
+    if type(value).__module__ == "datetime" or isinstance(value, dict):
+        return str(value)
+    return type(value).__name__
+
+
+def _trouble(error: Exception) -> None:
+    reporter = process.current()
+    if reporter is not None:
+        reporter.trouble(error)

@@ -1,0 +1,107 @@
+"""What is really in effect? Read from the live Trainer, when it is about to run."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+from .trainer_arguments import FIELDS, Arguments, as_field
+
+
+def fields_of(trainer: Any, arguments: Arguments, flavour: str) -> dict[str, dict[str, Any]]:
+    """Requested, script's and actual value of every field that a plan can set."""
+    fields = {}
+    for name in (*FIELDS, "ckpt_path"):
+        requested, script = arguments.requested.get(name), arguments.script.get(name)
+        asked = script if requested is None else requested
+        actual = _or_none(_READERS.get(name, _attribute(name)), trainer, asked, flavour)
+        fields[name] = {"requested": requested, "script": script, "actual": as_field(actual)}
+    return fields
+
+
+def _attribute(name: str) -> Callable[..., Any]:
+    """Return a reader of the Trainer's attribute of the same name."""
+    return lambda trainer, asked, flavour: getattr(trainer, name)
+
+
+def parameters_of(module: Any) -> tuple[int | None, int | None]:
+    """All and trainable parameters of the model; `None` where they do not exist yet or have no size yet."""
+    try:
+        sizes = [(getattr(p, "ds_numel", None) or p.numel(), p.requires_grad) for p in module.parameters()]
+    except ValueError:  # a lazy module has not seen its first batch
+        return None, None
+    if not sizes:
+        return None, None
+    return sum(size for size, _ in sizes), sum(size for size, trains in sizes if trains)
+
+
+def log_dir_of(trainer: Any) -> str | None:
+    """Where the first logger writes. The Trainer's own `log_dir` is a collective call, which one rank must not make."""
+    for logger in trainer.loggers:
+        folder = getattr(logger, "log_dir", None) or getattr(logger, "save_dir", None)
+        if folder:
+            return str(folder)
+    return None
+
+
+def whole(value: Any) -> int | None:
+    """Return a limit or a total as a number; `None` where Lightning says unlimited or unknown (-1, None, inf)."""
+    if isinstance(value, list):
+        totals = [whole(item) for item in value]
+        return None if None in totals else sum(total for total in totals if total is not None)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)) or value < 0:
+        return None
+    return int(value)
+
+
+def _or_none(read: Callable[..., Any], trainer: Any, asked: Any, flavour: str) -> Any:
+    try:
+        return read(trainer, asked, flavour)
+    except Exception:  # noqa: BLE001  # one field that this version of Lightning keeps elsewhere is not worth the others
+        return None
+
+
+def monitors_learning_rate(trainer: Any) -> bool:
+    """Whether the script shows its learning rate itself, by Lightning's own callback for that."""
+    return any(base.__name__ == "LearningRateMonitor" for c in trainer.callbacks for base in type(c).__mro__)
+
+
+def _accelerator(trainer: Any, asked: Any, flavour: str) -> str:
+    return type(trainer.accelerator).__name__.removesuffix("Accelerator").lower()
+
+
+def _strategy(trainer: Any, asked: Any, flavour: str) -> str:
+    """The name that Lightning's registry has for what is in use: the one asked for where it means the same."""
+    strategy = trainer.strategy
+    start_method = getattr(strategy, "_start_method", None) or "popen"
+    registry = importlib.import_module(f"{flavour}.strategies").StrategyRegistry
+    names = [
+        name
+        for name, entry in registry.items()
+        if entry["strategy"] is type(strategy) and entry["init_params"].get("start_method", "popen") == start_method
+    ]
+    return asked if asked in names else names[0] if names else type(strategy).__name__
+
+
+def _devices(trainer: Any, asked: Any, flavour: str) -> Any:
+    return list(trainer.device_ids) if isinstance(asked, list) else trainer.num_devices
+
+
+def _max_time(trainer: Any, asked: Any, flavour: str) -> str | None:
+    seconds = next((c._duration for c in trainer.callbacks if hasattr(c, "_duration")), None)
+    if seconds is None:
+        return None
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours // 24:02}:{hours % 24:02}:{minute:02}:{second:02}"
+
+
+_READERS: dict[str, Callable[..., Any]] = {
+    "accelerator": _accelerator,
+    "strategy": _strategy,
+    "devices": _devices,
+    "max_time": _max_time,
+    "ckpt_path": lambda trainer, asked, flavour: trainer.ckpt_path or asked,  # it stands nowhere before it is loaded
+}

@@ -1,0 +1,265 @@
+"""What a rank tells about its Trainer: stages, progress, metrics, memory, checkpoints."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+from .checkpoints import SavedCheckpoint
+from .device_memory import batch_size_of, memory_of
+from .metrics import MetricBuffer, learning_rates
+from .reporter import Reporter
+from .step_clock import StepClock, stop_timing_fetches, time_fetches
+from .trainer_arguments import Arguments
+from .trainer_facts import fields_of, log_dir_of, monitors_learning_rate, parameters_of, whole
+
+LEADER_PERIOD_S = 0.25
+FOLLOWER_PERIOD_S = 1.0
+MEMORY_PERIOD_S = 1.0
+
+
+class Watch:
+    """One Trainer as seen from its hooks. May raise: the callback keeps that from the training."""
+
+    def __init__(self, reporter: Reporter, trainer: Any, arguments: Arguments, flavour: str, clock: StepClock) -> None:
+        import torch
+
+        self._reporter = reporter
+        self._arguments = arguments
+        self._flavour = flavour
+        self._clock = clock
+        self._is_leader = bool(trainer.is_global_zero)
+        self._period_s = LEADER_PERIOD_S if self._is_leader else FOLLOWER_PERIOD_S
+        self._metrics = MetricBuffer(torch.Tensor, only_step_loss=not self._is_leader)
+        self._metrics.logs_lr = monitors_learning_rate(trainer)
+        self._stage = "setup"
+        self._step = 0
+        self._epoch = 0
+        self._keeps_step = True
+        self._evaluated = 0
+        self._batch_sizes: dict[str, int | None] = {}
+        self._next_flush = 0.0
+        self._next_stage = 0.0
+        self._next_memory = 0.0
+        self._saves: list[SavedCheckpoint] = []
+        self._kept: dict[str, SavedCheckpoint] = {}
+        self._may_have_gone = False
+        self._parameters: tuple[int | None, int | None] = (None, None)
+
+    # ------------------------------------------------------------------------------------------------------- stages
+
+    def begin(self, trainer: Any, module: Any) -> None:
+        """The Trainer is about to run something."""
+        self._epoch = trainer.current_epoch
+        self._enter(trainer, "setup")
+        self._introduce(trainer, module)
+
+    def fit_begins(self, trainer: Any, module: Any) -> None:
+        """The model is built and on its device: say its size, where that could not be said before."""
+        if self._parameters == (None, None):
+            self._introduce(trainer, module)
+
+    def train_begins(self, trainer: Any) -> None:
+        self._step, self._epoch = trainer.global_step, trainer.current_epoch
+        self._clock.pause()
+        time_fetches(trainer.fit_loop.epoch_loop, self._clock)
+        self._enter(trainer, "train")
+        self._flush(trainer)
+
+    def evaluation_begins(self, trainer: Any, stage: str) -> None:
+        """Validation, test or prediction begins; within a fit, Lightning's sanity check is one too."""
+        self._take_logged(trainer)
+        self._clock.pause()
+        self._evaluated = 0
+        self._enter(trainer, "sanity_check" if trainer.sanity_checking else stage)
+
+    def evaluation_ends(self, trainer: Any) -> None:
+        is_sanity_check = trainer.sanity_checking
+        if not is_sanity_check:
+            self._step = trainer.global_step
+            self._take_logged(trainer)
+        self._flush_if_due(trainer)
+        if trainer.state.fn == "fit" and not is_sanity_check:
+            self._enter(trainer, "train")
+
+    def epoch_begins(self, trainer: Any) -> None:
+        """Only now does Lightning have the means over the epoch before."""
+        self._take_logged(trainer)
+        self._epoch = trainer.current_epoch
+
+    def epoch_ends(self, trainer: Any) -> None:
+        self._take_logged(trainer)
+        self._clock.pause()
+
+    def train_ends(self, trainer: Any) -> None:
+        stop_timing_fetches(trainer.fit_loop.epoch_loop)
+        self._take_logged(trainer)
+        self._flush(trainer)
+
+    def fit_ends(self, trainer: Any) -> None:
+        """All writers of checkpoints are done by now."""
+        self._report_saves(trainer)
+        self._report_removals()
+        self._reporter.flush()
+
+    def leaves(self, trainer: Any) -> None:
+        """The Trainer has left what it was asked to run."""
+        if self._stage != "train":
+            self._flush(trainer)
+        self._enter(trainer, "done")
+        self._reporter.flush()
+
+    def is_interrupted(self, trainer: Any) -> None:
+        """An exception leaves the Trainer. What the device still holds stays there: it may never answer again."""
+        if trainer.strategy.root_device.type == "cpu":
+            self._flush(trainer)
+
+    # ------------------------------------------------------------------------------------------------------ batches
+
+    def batch_begins(self, trainer: Any, batch: Any, now: float) -> None:
+        """The batch before is complete only now: Lightning takes its logged values in after our hook."""
+        if self._keeps_step:
+            self._take_logged(trainer, each_step=True)
+        self._flush_if_due(trainer, batch, now)
+
+    def batch_done(self, trainer: Any, outputs: Any) -> None:
+        self._step = trainer.global_step
+        self._keeps_step = self._metrics.is_kept()
+        if self._keeps_step:
+            self._metrics.add_loss(self._step, outputs)
+
+    def evaluation_batch_done(self, trainer: Any, batch: Any) -> None:
+        self._evaluated += 1
+        self._flush_if_due(trainer, batch)
+
+    def checkpoint_saved(self, trainer: Any, saved: SavedCheckpoint) -> None:
+        """`Trainer.save_checkpoint` has returned, on all ranks."""
+        self._clock.leave_out(saved.seconds)
+        if self._is_leader:
+            self._saves.append(saved)
+            self._report_saves(trainer)
+            self._reporter.flush()
+
+    # ------------------------------------------------------------------------------------------------------ details
+
+    def _introduce(self, trainer: Any, module: Any) -> None:
+        if not self._is_leader:
+            return
+        import torch
+
+        self._parameters = parameters_of(module)
+        self._reporter.say(
+            "trainer",
+            flavour=self._flavour,
+            lightning=importlib.import_module(self._flavour).__version__,
+            torch=torch.__version__,
+            world_size=trainer.world_size,
+            fields=fields_of(trainer, self._arguments, self._flavour),
+            parameters=self._parameters[0],
+            trainable_parameters=self._parameters[1],
+            log_dir=log_dir_of(trainer),
+        )
+
+    def _enter(self, trainer: Any, stage: str) -> None:
+        """Written at once, as nothing else may come for long; in tiny epochs, like all else, 4 times a second."""
+        self._stage = stage
+        self._reporter.note("stage", stage=stage, epoch=self._epoch, global_step=trainer.global_step)
+        now = time.perf_counter()
+        if now >= self._next_stage:
+            self._next_stage = now + self._period_s
+            self._reporter.flush()
+
+    def _take_logged(self, trainer: Any, *, each_step: bool = False) -> None:
+        """Look at what the script has logged.
+
+        Not through `callback_metrics`: that computes, and for metrics that are synced it calls the other ranks.
+        """
+        if self._stage != "sanity_check":
+            logged = trainer._logger_connector._callback_metrics
+            self._metrics.add_logged(self._step, logged, each_step=each_step)
+
+    def _flush_if_due(self, trainer: Any, batch: Any = None, now: float | None = None) -> None:
+        is_due = (time.perf_counter() if now is None else now) >= self._next_flush
+        if batch is not None and (is_due or self._stage not in self._batch_sizes):
+            self._batch_sizes[self._stage] = batch_size_of(batch)
+        if is_due:
+            self._flush(trainer)
+
+    def _flush(self, trainer: Any) -> None:
+        now = time.perf_counter()
+        self._next_flush = now + self._period_s
+        self._note_metrics(trainer)
+        self._note_progress(trainer)
+        if now >= self._next_memory:
+            self._next_memory = now + MEMORY_PERIOD_S
+            memory = memory_of(trainer.strategy.root_device)
+            if memory is not None:
+                self._reporter.note("memory", **memory)
+        self._report_saves(trainer)
+        self._report_removals()
+        self._reporter.flush()
+
+    def _note_metrics(self, trainer: Any) -> None:
+        if self._is_leader and self._stage == "train" and not self._metrics.logs_lr:
+            for name, rate in learning_rates(trainer.optimizers).items():
+                self._metrics.add_value(name, self._step, rate)
+        series = self._metrics.take()
+        if series:
+            self._reporter.note("metrics", epoch=self._epoch, series=series)
+
+    def _note_progress(self, trainer: Any) -> None:
+        means = self._clock.take_means() if self._stage == "train" else None
+        batch, total = self._counts(trainer)
+        self._reporter.note(
+            "progress",
+            stage=self._stage,
+            epoch=self._epoch,
+            max_epochs=whole(trainer.max_epochs),
+            global_step=trainer.global_step,
+            max_steps=whole(trainer.max_steps),
+            batch=batch,
+            total_batches=total,
+            step_time_s=means[0] if means else None,
+            data_wait_s=means[1] if means else None,
+            batch_size=self._batch_sizes.get(self._stage),
+        )
+
+    def _counts(self, trainer: Any) -> tuple[int, int | None]:
+        if self._stage == "train":
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+            return done, whole(trainer.num_training_batches)
+        totals = {
+            "sanity_check": "num_sanity_val_batches",
+            "validate": "num_val_batches",
+            "test": "num_test_batches",
+            "predict": "num_predict_batches",
+        }
+        name = totals.get(self._stage)
+        return self._evaluated, whole(getattr(trainer, name)) if name else None
+
+    def _report_saves(self, trainer: Any) -> None:
+        if not self._saves:
+            return
+        complete = [saved for saved in self._saves if saved.is_complete]
+        self._saves = [saved for saved in self._saves if saved not in complete]
+        for saved in complete:
+            self._kept[saved.path] = saved
+            self._may_have_gone = True
+            self._reporter.note(
+                "checkpoint",
+                path=saved.path,
+                epoch=self._epoch,
+                global_step=trainer.global_step,
+                size=saved.size(),
+                seconds=saved.seconds,
+            )
+
+    def _report_removals(self) -> None:
+        """Lightning deletes what a new checkpoint has outdone, just after it has saved that one."""
+        if not self._may_have_gone:
+            return
+        self._may_have_gone = False
+        for path in [path for path, saved in self._kept.items() if saved.is_gone]:
+            del self._kept[path]
+            self._reporter.note("checkpoint_removed", path=path)

@@ -1,0 +1,55 @@
+"""A program that fakes a Trainer with telemetry: says what the runner would, and answers commands as it is told to.
+
+Usage: fake_telemetry.py MODE, where MODE is `obey` (take, save for a second, done, leave), `linger` (the same, but go
+on after it), `refuse`, or `deaf` (never answer). It ends by itself when a file `leave` appears in its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+RUN = Path(os.environ["LIGHTNING_TUI_RUN_DIR"])
+FIELDS: dict[str, dict[str, Any]] = {
+    "trainer": {"flavour": "lightning.pytorch", "lightning": "2", "torch": "2", "world_size": 1, "fields": {}},
+    "stage": {"epoch": 0, "global_step": 0},
+    "ack": {"global_step": 1},
+}
+EVENTS = (RUN / f"attempt-0/events/rank-0-{os.getpid()}.jsonl").open("a", buffering=1)
+
+
+def say(event: str, **fields: Any) -> None:
+    EVENTS.write(json.dumps({"event": event, "seq": 0, "time": time.time(), **FIELDS[event], **fields}) + "\n")
+
+
+def answer(mode: str, command: dict[str, Any]) -> None:
+    told = {"command": command["id"], "op": command["op"]}
+    if mode == "refuse":
+        say("ack", status="refused", **told)
+    if mode in ("obey", "linger"):
+        say("ack", status="taken", **told)
+        time.sleep(1)
+        say("ack", status="done", **told)
+        say("stage", stage="done")
+    if mode == "obey":
+        sys.exit(0)
+
+
+def main(mode: str) -> None:
+    say("trainer")
+    say("stage", stage="train")
+    seen: set[Path] = set()
+    Path("up").touch()
+    while not Path("leave").exists():
+        for path in sorted(set((RUN / "commands").glob("*.json")) - seen):
+            seen.add(path)
+            answer(mode, json.loads(path.read_text()))
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
