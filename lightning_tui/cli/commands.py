@@ -1,0 +1,69 @@
+"""Which function does which command, and how an error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from lightning_tui.cli import COULD_NOT, READER_LEFT, WRONG_USAGE
+from lightning_tui.cli.terminal import say
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Carry out a parsed command and return its exit code."""
+    try:
+        return _function_of(arguments.command)(arguments)
+    except _wrong_usage() as error:
+        say(str(error))
+        return WRONG_USAGE
+    except _could_not() as error:
+        say(str(error))
+        return COULD_NOT
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has left; nothing more can be said on stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
+    except KeyboardInterrupt:
+        return 130
+
+
+def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
+    """The command's function; the cockpit is opened without importing what the others need."""
+    from lightning_tui.cli import opening
+
+    openers = {"cockpit": opening.cockpit, "demo": opening.demo, "attach": opening.attach}
+    if command in openers:
+        return openers[command]
+    from lightning_tui.cli import starting, steering, watching
+
+    return {
+        "run": starting.run,
+        "runs": watching.runs,
+        "show": watching.show,
+        "logs": watching.logs,
+        "doctor": watching.doctor,
+        "stop": steering.stop,
+        "kill": steering.kill,
+        "checkpoint": steering.checkpoint,
+        "rm": steering.remove,
+    }[command]
+
+
+# Python works out what an `except` names only when there is an error: so these are not imported before one.
+
+
+def _wrong_usage() -> tuple[type[Exception], ...]:
+    from lightning_tui.launch import ProgramError
+    from lightning_tui.plan import PlanError
+    from lightning_tui.settings import SettingsError
+
+    return PlanError, ProgramError, SettingsError
+
+
+def _could_not() -> tuple[type[Exception], ...]:
+    from lightning_tui.launch import LaunchError
+    from lightning_tui.record import RecordError
+
+    return LaunchError, RecordError

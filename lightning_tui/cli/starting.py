@@ -1,0 +1,202 @@
+"""The command that starts a program without a screen, and how a run is followed with plain lines or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lightning_tui.cli import COULD_NOT, DONE
+from lightning_tui.cli.arguments import interpreter_of, settings_of
+from lightning_tui.cli.as_json import run_exit
+from lightning_tui.cli.parser import PLAN_FLAGS
+from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_output
+from lightning_tui.cli.watching import POLL_S, follow_output
+from lightning_tui.launch import LaunchError, Program, request_stop, resolve_program, start_run
+from lightning_tui.plan import Plan
+from lightning_tui.record import RecordError, RunDirectory, RunReader, RunSnapshot, RunState, RunStore
+from lightning_tui.record.events import AnyEvent
+from lightning_tui.settings import Settings
+
+EXIT_CODES: dict[RunState, int] = {
+    RunState.FINISHED: 0,
+    RunState.FAILED: 1,
+    RunState.STOPPED: 3,
+    RunState.KILLED: 4,
+    RunState.LOST: 5,
+}
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOP_WORDS = (
+    "stopping: it finishes its step and saves. Again: SIGTERM, without saving",
+    "stopping harder: SIGTERM. Again: SIGKILL to every process of the run",
+    "killing every process of the run",
+)
+"""What the first, the second and each further Ctrl-C asks for."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`lightning-tui run [PLAN] -- PROGRAM`."""
+    return start_and_follow(arguments, _plan_of(arguments), as_json=arguments.json, detach=arguments.detach)
+
+
+def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool, detach: bool = False) -> int:
+    """Start the program; return at once (`detach`), or follow it and return what its end means as an exit code."""
+    settings = settings_of(arguments)
+    program = _resolve(arguments)
+    _check(plan, program, settings)
+    with _signals_held():
+        directory = start_run(
+            RunStore(settings.runs_home),
+            program,
+            plan.changes(),
+            environ=os.environ,
+            stop_patience_s=settings.stop_patience_s,
+        )
+        if as_json:
+            return _follow_json(directory, detach=detach)
+        if detach:
+            print(directory.id)
+            say(f"started in {directory.path}. Watch it with: lightning-tui attach {directory.id}")
+            return DONE
+        say(f"run {directory.id} in {directory.path}")
+        return follow_text(directory)
+
+
+def _resolve(arguments: argparse.Namespace) -> Program:
+    interpreter, is_given = interpreter_of(arguments)
+    return resolve_program(
+        arguments.program or [],
+        interpreter=interpreter,
+        interpreter_is_given=is_given,
+        folder=Path.cwd(),
+        environ=os.environ,
+    )
+
+
+def _check(plan: Plan, program: Program, settings: Settings) -> None:
+    """Refuse what surely cannot work, before anything is started.
+
+    Raises:
+        PlanError: the plan cannot work here.
+    """
+    if not plan.changes():
+        return
+    from lightning_tui.environment import inspect_environment
+    from lightning_tui.plan import check_plan, machine_facts
+
+    environment = inspect_environment(os.environ, runs_home=settings.runs_home, folder=program.folder)
+    check_plan(plan, facts=machine_facts(environment), interpreter=program.interpreter)
+
+
+def _plan_of(arguments: argparse.Namespace) -> Plan:
+    """Build the plan: flag over `--set` over plan file over preset."""
+    from lightning_tui.plan import preset, read_plan_file
+
+    plan = preset(arguments.preset) if arguments.preset else Plan()
+    if arguments.plan:
+        plan = msgspec.structs.replace(plan, **read_plan_file(arguments.plan).changes())
+    for assignment in arguments.set:
+        name, _, value = assignment.partition("=")
+        plan = plan.with_field(name, value)
+    for flag in PLAN_FLAGS:
+        text = getattr(arguments, flag.replace("-", "_"))
+        if text is not None:
+            plan = plan.with_field(flag, text)
+    return plan
+
+
+def follow_text(directory: RunDirectory) -> int:
+    """Write the run's output until it ends; returns what its end means as an exit code."""
+    attempts = directory.attempts()
+    output = directory.output(attempts[-1] if attempts else 0, 0)
+    with _signals_stop(directory):
+        for chunk in follow_output(output, directory):
+            write_output(chunk, sys.stdout.buffer, to_terminal=sys.stdout.isatty())
+    reader = RunReader(directory)
+    reader.poll()
+    snapshot = reader.snapshot()
+    took = f" after {duration((snapshot.ended_at or time.time()) - snapshot.started_at)}" if snapshot.started_at else ""
+    say(f"{directory.id}: {snapshot.state.value}{took}" + (f" · {snapshot.detail}" if snapshot.detail else ""))
+    return EXIT_CODES.get(snapshot.state, COULD_NOT)
+
+
+def _follow_json(directory: RunDirectory, *, detach: bool) -> int:
+    _print_json({"event": "run", "id": directory.id, "directory": str(directory.path)})
+    if detach:
+        return DONE
+    pending: list[dict[str, Any]] = []
+    reader = RunReader(directory, on_event=lambda source, event: pending.append(_event_line(source, event)))
+    with _signals_stop(directory):
+        snapshot = _print_events(reader, pending)
+    _print_json({"event": "end", "state": snapshot.state.value, "exit": run_exit(snapshot)})
+    return EXIT_CODES.get(snapshot.state, COULD_NOT)
+
+
+def _print_events(reader: RunReader, pending: list[dict[str, Any]]) -> RunSnapshot:
+    over = False
+    while True:
+        reader.poll()
+        for line in pending:
+            _print_json(line)
+        pending.clear()
+        snapshot = reader.snapshot()
+        if over:
+            return snapshot
+        over = snapshot.is_over
+        if not over:
+            heed_closed_pipe()
+            time.sleep(POLL_S)
+
+
+def _event_line(source: Mapping[str, int], event: AnyEvent) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.to_builtins(event)
+    return {"event": values.pop("event"), **source, **values}
+
+
+def _print_json(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until they can stop the run: else they would leave one that nobody was told of."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+
+
+@contextmanager
+def _signals_stop(directory: RunDirectory) -> Iterator[None]:
+    """While following, Ctrl-C and SIGTERM ask the run to stop, each time harder. SIGHUP leaves it running."""
+    count = itertools.count(1)
+
+    def ask() -> None:
+        try:
+            request_stop(directory)
+        except (LaunchError, RecordError, OSError) as error:
+            say(str(error))
+
+    def on_signal(number: int, frame: object) -> None:
+        say(_STOP_WORDS[min(next(count), len(_STOP_WORDS)) - 1])
+        threading.Thread(target=ask, daemon=True).start()
+
+    previous = {number: signal.signal(number, on_signal) for number in _STOP_SIGNALS}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

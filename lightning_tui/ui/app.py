@@ -1,0 +1,114 @@
+"""The Textual application around the cockpit's screen: themes, palette, remapped keys, and leaving on signals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+
+from lightning_tui.ui.cockpit import CockpitScreen
+from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
+from lightning_tui.ui.theme import DARK, LIGHT, make_theme
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from lightning_tui.ui import CockpitOptions
+    from lightning_tui.ui.services import Services
+
+STALLED_AFTER_S = 2.0
+_RESTORE = b"\x1b[<u\x1b[?1003l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1004l\x1b[?1049l\x1b[?25h"
+"""Keyboard, mouse, paste and focus modes off, main screen back, cursor on: what Textual itself sends at its end."""
+
+
+class CockpitApp(App[None]):
+    """The cockpit."""
+
+    TITLE = "lightning-tui"
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, key.action.removeprefix("app."), key.help, show=False, priority=True, id=key.id)
+        for key in APP_KEYS
+    ]
+    ESCAPE_TO_MINIMIZE = False
+    ALLOW_SELECT = False
+    CSS = """
+    CommandPalette > Vertical { width: 74; max-width: 100%; background: $background; }
+    CommandPalette #--input { border: round $accent; background: $background; padding: 0 1; height: 3; }
+    CommandPalette #--input.--list-visible { border-bottom: round $accent; }
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette CommandInput, CommandPalette CommandInput:focus { border: none; background: $background; }
+    CommandPalette CommandList { border: none; background: $background; padding: 0 1; scrollbar-size: 1 1; }
+    CommandPalette CommandList:focus { border: none; }
+    """
+
+    def __init__(self, options: CockpitOptions, services: Services, *, handles_signals: bool = False) -> None:
+        super().__init__()
+        self._options = options
+        self._handles_signals = handles_signals
+        self.cockpit = CockpitScreen(options, services)
+        for name in (DARK, LIGHT):
+            self.register_theme(make_theme(name))
+        self.theme = DARK
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.cockpit
+
+    def on_mount(self) -> None:
+        self.set_keymap(dict(self._options.settings.keys))
+        # Textual draws only what differs from what it drew last, and `fg` comes back to an empty screen.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        if self._handles_signals:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, self._leave_on_signal)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette's commands: the table of keys, and the themes."""
+        for key in KEYS:
+            if key.group != "move" and key.id not in ("open", "back"):
+                shown = shown_key(key, self._options.settings.keys)
+                yield SystemCommand(key.help, f"{key.label}: {shown}", partial(self._act, key.action))
+        yield SystemCommand("Dark theme", "Light text on a near-black ground", partial(self._set_theme, DARK))
+        yield SystemCommand("Light theme", "Dark text on a near-white ground", partial(self._set_theme, LIGHT))
+
+    def action_leave(self) -> None:
+        """Leave from anywhere; pressed again over the question, it leaves the run running."""
+        if self.screen is not self.cockpit:
+            self.exit()
+        else:
+            self.cockpit.action_leave()
+
+    def action_help_quit(self) -> None:
+        """What ctrl+c says."""
+        keys = self._options.settings.keys
+        quit_key = next(key for key in KEYS if key.id == "quit")
+        self.cockpit.notice(f"{shown_key(quit_key, keys)} leaves; a run goes on unless you say otherwise")
+
+    async def _act(self, action: str) -> None:
+        await self.cockpit.run_action(action)
+
+    def _set_theme(self, name: str) -> None:
+        self.theme = name
+
+    def _leave_on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Leave in order; where the event loop hangs on a terminal that takes nothing, leave hard after a while."""
+        threading.Thread(target=_leave_hard, args=(number,), name="leaving", daemon=True).start()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
+
+
+def _leave_hard(number: int) -> None:
+    time.sleep(STALLED_AFTER_S)
+    os.set_blocking(2, False)
+    with contextlib.suppress(OSError):
+        os.write(2, _RESTORE)
+    os._exit(128 + number)

@@ -1,0 +1,517 @@
+"""The cockpit's one screen: it holds what is known, hands it to the panes as it comes, and carries out the keys."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from lightning_tui.ui.arrangement import arrange, kind_of
+from lightning_tui.ui.keys import KEYS, PANES
+from lightning_tui.ui.messages import (
+    Answered,
+    Broken,
+    ChoicesKnown,
+    EnvironmentKnown,
+    LeaveNow,
+    ProgramFound,
+    Refused,
+    RunsListed,
+    RunStarted,
+    SoftwareKnown,
+)
+from lightning_tui.ui.metrics import following, quantities
+from lightning_tui.ui.news import checkpoint_news
+from lightning_tui.ui.opening import choose, count_of_gpus, first_view, judged, plan_of, program_of
+from lightning_tui.ui.orders import STOP_ASKED, Orders
+from lightning_tui.ui.panes.bars import Banner, Footer
+from lightning_tui.ui.panes.base import Pane
+from lightning_tui.ui.panes.environment import EnvironmentPane
+from lightning_tui.ui.panes.gpus import GpusPane, wanted_rows
+from lightning_tui.ui.panes.log import LogPane
+from lightning_tui.ui.panes.metrics import MetricsPane
+from lightning_tui.ui.panes.plan import PROGRAM, PlanPane
+from lightning_tui.ui.panes.state_line import StateLine
+from lightning_tui.ui.services import Services
+from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
+from lightning_tui.ui.view import Notice
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from lightning_tui.record import RunDirectory, RunSnapshot
+    from lightning_tui.ui import CockpitOptions
+    from lightning_tui.ui.modals.runs import RunsWindow
+
+TICK_S = 0.1
+NOTICE_S = 6.0
+ONLY_WATCHES = "this cockpit only watches"
+NO_RUN = "no run is going on"
+LEAVE_PATIENCE_S = 0.6
+"""How long leaving waits for threads; one that hangs in a driver's call is left behind."""
+
+
+class CockpitScreen(Screen[None]):
+    """Five panes, a state line and a footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, key.action, key.help, show=False, id=key.id) for key in KEYS
+    ]
+    DEFAULT_CSS = """
+    CockpitScreen { background: $background; layers: base over; overflow: hidden; }
+    CockpitScreen > Canvas { position: absolute; display: none; }
+    CockpitScreen > Banner { layer: over; height: 1; width: 100%; offset: 0 1; }
+    """
+    AUTO_FOCUS = ""
+
+    def __init__(self, options: CockpitOptions, services: Services) -> None:
+        super().__init__()
+        self._options = options
+        self._services = services
+        self._follower: Follower | None = None
+        self._watch = MachineWatch(services, self.post_message)
+        self._orders = Orders(services, self.post_message)
+        self._probe = SoftwareProbe(services, options.interpreter, self.post_message)
+        self._is_ours = False
+        self._zoomed: str | None = None
+        self._arranged_for: tuple[int, int, int, str | None] | None = None
+        self._runs_window: RunsWindow | None = None
+        self._gpu_rows_hint = count_of_gpus()
+        self.view = view = first_view(options, services.clock())
+        self._state_line, self._footer, self._banner = StateLine(view), Footer(view), Banner(view)
+        self._log = LogPane(view)
+        panes = (EnvironmentPane(view), PlanPane(view), MetricsPane(view), GpusPane(view), self._log)
+        self._panes: dict[str, Pane] = dict(zip(PANES, panes, strict=True))
+
+    # -------------------------------------------------------------------------------------------------- life
+
+    def compose(self) -> ComposeResult:
+        yield from (self._state_line, *self._panes.values(), self._footer, self._banner)
+
+    def on_mount(self) -> None:
+        self._arrange()
+        is_idle = self._options.attach is None and not self._options.start_at_once
+        is_roomy = kind_of(*self.app.size) in ("normal", "wide")
+        self._panes["plan" if is_idle and is_roomy else "log"].focus()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Start the slow work; the first frame is on the screen."""
+        self.set_interval(TICK_S, self.tick)
+        if self._options.attach is not None:
+            self.attach(self._options.attach)
+        elif self._options.start_at_once:
+            self._start()
+        elif self.view.program is None:
+            self._orders.find_program()
+        self._watch.start()
+        self._probe.start()
+        unknown = sorted(set(self._options.settings.keys) - set(self.view.keys or {}))
+        if unknown:
+            self.notice(f"settings: there is no key named {', '.join(unknown)}", "warn")
+
+    def on_unmount(self) -> None:
+        workers = [worker for worker in (self._follower, self._watch, self._probe) if worker is not None]
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.join(LEAVE_PATIENCE_S / len(workers))
+
+    def on_resize(self) -> None:
+        if self._arranged_for is not None and self._arranged_for[:2] != self.app.size:
+            self._show_all()
+
+    def attach(self, directory: RunDirectory, *, is_ours: bool = False) -> None:
+        """Follow this run from now on. Where it `is_ours`, it has the program and the plan that are chosen already."""
+        self._detach()
+        self._is_ours = is_ours
+        self.view = replace(self.view, run=None, is_opening=True, metric=None)
+        self._follower = Follower(directory, self._services, self.post_message)
+        self._follower.start()
+        self._show_all()
+
+    def _detach(self) -> None:
+        if self._follower is not None:
+            self._follower.stop()
+        self._follower = None
+        self._log.show_log(None, None, ())
+        self.view = replace(self.view, run=None, is_opening=False)
+
+    # ------------------------------------------------------------------------------------------------- drawing
+
+    def tick(self) -> None:
+        """Take what the threads have left, and draw what differs."""
+        follower, view = self._follower, self.view
+        run = follower.newest if follower is not None else None
+        hardware = self._watch.newest
+        now = self._services.clock()
+        notice = view.notice if view.notice is None or (view.notice.until or now + 1) > now else None
+        is_new = run is not view.run or hardware is not view.hardware
+        is_opening = view.is_opening and run is None
+        self.view = replace(view, run=run, hardware=hardware, now=now, notice=notice, is_opening=is_opening)
+        if run is not None and run is not view.run:
+            self._take_run(run, view.run)
+        if is_new:
+            self._show_all()
+        elif int(now) != int(view.now) or notice is not view.notice:
+            self._show_bars()
+        if follower is not None:
+            self._log.show_log(follower.log, follower.log_rank, follower.ranks, is_busy=output_is_pending(self))
+
+    def _take_run(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
+        """Let the run report the hardware while it lives; its first snapshot also brings what `start` needs."""
+        self._tell_news(run, before)
+        is_reported = self.view.is_active and run.host is not None
+        (self._watch.is_wanted.clear if is_reported else self._watch.is_wanted.set)()
+        if before is None and not self._is_ours:
+            program, plan = program_of(run, self._options), plan_of(run)
+            self.view = replace(self.view, program=program, plan=plan or self.view.plan)
+
+    def _tell_news(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
+        """Say what was answered. What a passing notice said of a run that was going on is stale when it has ended."""
+        if run.state.is_final and (before is None or not before.state.is_final):
+            notice = self.view.notice
+            self.view = replace(self.view, notice=notice if notice is not None and notice.until is None else None)
+        news = checkpoint_news(before, run) if before is not None else None
+        if news is not None:
+            self.notice(*news)
+
+    def _show_all(self) -> None:
+        self._arrange()
+        for pane in self._panes.values():
+            if pane.display:
+                pane.show(self.view)
+        self._show_bars()
+
+    def _show_bars(self) -> None:
+        self._state_line.show(self.view)
+        self._banner.show(self.view, self.app.size.width)
+        focused = self._focused_pane()
+        self._footer.show(self.view, focused.name_of_pane if focused else "log", self._zoomed is not None)
+
+    def _arrange(self) -> None:
+        """Give each part its place; nothing happens where nothing changed."""
+        size = self.app.size
+        wanted = wanted_rows(self.view) if self.view.gpus else max(4, self._gpu_rows_hint)
+        key = (size.width, size.height, wanted, self._zoomed)
+        if key == self._arranged_for:
+            return
+        self._arranged_for = key
+        _, places = arrange(size.width, size.height, wanted, self._zoomed)
+        for name, part in {**self._panes, "state": self._state_line, "footer": self._footer}.items():
+            place = places.get(name)
+            part.display = place is not None
+            if place is not None:
+                part.styles.offset = (place.x, place.y)
+                part.styles.width, part.styles.height = place.width, place.height
+        if self.focused is None or not self.focused.display:
+            self.set_focus(next((self._panes[name] for name in reversed(PANES) if name in places), None))
+
+    def _focused_pane(self) -> Pane | None:
+        return self.focused if isinstance(self.focused, Pane) else None
+
+    def notice(self, text: str, token: str = "text", seconds: float | None = NOTICE_S) -> None:
+        """Say something in the state line for a while."""
+        until = None if seconds is None else self._services.clock() + seconds
+        self.view = replace(self.view, notice=Notice(text, token, until))
+        self._show_bars()
+
+    # ------------------------------------------------------------------------------------------------ messages
+
+    @on(EnvironmentKnown)
+    def _environment_known(self, event: EnvironmentKnown) -> None:
+        environment = judged(event.environment, self.view.software)
+        self.view = replace(self.view, environment=environment)
+        self._show_all()
+
+    @on(SoftwareKnown)
+    def _software_known(self, event: SoftwareKnown) -> None:
+        environment = judged(self.view.environment, event.software)
+        self.view = replace(self.view, environment=environment, software=event.software)
+        self._show_all()
+
+    @on(ProgramFound)
+    def _program_found(self, event: ProgramFound) -> None:
+        if event.given and self.view.program is None and self._follower is None:
+            self.view = replace(self.view, program=choose(self._options, event.given))
+            self._show_all()
+
+    @on(RunStarted)
+    def _run_started(self, event: RunStarted) -> None:
+        self.attach(event.directory, is_ours=True)
+
+    @on(Answered)
+    def _answered(self, event: Answered) -> None:
+        self.notice(event.sentence)
+
+    @on(Refused)
+    def _refused(self, event: Refused) -> None:
+        from lightning_tui.ui.modals.window import message_window
+
+        self.view = replace(self.view, is_opening=False)
+        self._show_all()
+        self.app.push_screen(message_window(event.title, event.sentence))
+
+    @on(Broken)
+    def _broken(self, event: Broken) -> None:
+        self.view = replace(self.view, is_opening=False)
+        self.notice(event.sentence, "warn", seconds=None)
+
+    @on(LeaveNow)
+    def _leave_now(self) -> None:
+        self.app.exit()
+
+    @on(RunsListed)
+    def _runs_listed(self, event: RunsListed) -> None:
+        if self._runs_window is not None:
+            self._runs_window.take_runs(event.runs, event.is_complete)
+
+    @on(ChoicesKnown)
+    def _choices_known(self, event: ChoicesKnown) -> None:
+        from lightning_tui.ui.modals.plan_field import choice_window
+
+        if not event.choices:
+            self._type_field(event.field)
+            return
+        window = choice_window(event.field, event.choices, getattr(self.view.plan, event.field))
+        self.app.push_screen(window, lambda answer: self._take_choice(event.field, answer))
+
+    # ------------------------------------------------------------------------------------------------- actions
+
+    def action_start(self) -> None:
+        view = self.view
+        if view.readonly:
+            self.notice(ONLY_WATCHES)
+        elif view.is_active:
+            self.notice(f"a run is going on: {view.key('stop')} stops it first", "warn")
+        elif view.program is None:
+            self._type_program()
+        else:
+            self._start()
+
+    def action_stop(self) -> None:
+        view, follower = self.view, self._follower
+        if view.readonly:
+            self.notice(ONLY_WATCHES)
+        elif follower is None or view.run is None or not view.is_active:
+            self.notice(NO_RUN)
+        elif view.state == "stopping":
+            self._ask_to_stop_harder(follower.directory)
+        else:
+            self._orders.stop(follower.directory)
+            self.notice(STOP_ASKED, "warn")
+
+    def action_checkpoint(self) -> None:
+        view, follower = self.view, self._follower
+        if view.readonly:
+            self.notice(ONLY_WATCHES)
+        elif follower is None or view.run is None or not view.is_active:
+            self.notice(NO_RUN)
+        elif view.state == "stopping":
+            self.notice("the run is stopping: that saves a checkpoint")
+        else:
+            self._orders.checkpoint(follower.directory)
+
+    def action_runs(self) -> None:
+        from lightning_tui.ui.modals.runs import RunsWindow
+
+        current = self.view.run.record.id if self.view.run is not None else None
+        self._runs_window = RunsWindow(self._delete, self._services.clock(), current)
+        self.app.push_screen(self._runs_window, self._take_chosen_run)
+        self._orders.list_runs()
+
+    def action_open(self) -> None:
+        pane = self._focused_pane()
+        if not isinstance(pane, PlanPane) or (pane.size.height < 3 and self._zoomed is None):
+            self.action_zoom()
+        elif self.view.readonly:
+            self.notice(ONLY_WATCHES)
+        elif pane.field == PROGRAM:
+            self._type_program()
+        else:
+            self._orders.find_choices(pane.field, self.view.environment)
+
+    def action_next_metric(self) -> None:
+        run = self.view.run
+        if run is not None:
+            self.view = replace(self.view, metric=following(quantities(run.metrics), self.view.metric))
+            self._show_all()
+
+    def action_choose_rank(self) -> None:
+        follower, run = self._follower, self.view.run
+        if follower is None or run is None or len(follower.ranks) < 2:
+            self.notice("there is the output of one rank only" if run is not None else "no run is open")
+            return
+        from lightning_tui.ui.modals.ranks import rank_window
+
+        window = rank_window(run, follower.ranks, follower.log_rank, is_active=self.view.is_active)
+        self.app.push_screen(window, lambda rank: follower.choose_rank(rank) if rank is not None else None)
+
+    def action_toggle_follow(self) -> None:
+        self._log.set_follow(not self._log.follow)
+
+    def action_log_top(self) -> None:
+        self._log.go_to(0)
+
+    def action_log_bottom(self) -> None:
+        self._log.set_follow(True)
+
+    def action_toggle_wrap(self) -> None:
+        self._log.set_wrap(not self._log.wrap)
+
+    def action_zoom(self) -> None:
+        pane = self._focused_pane()
+        self._zoomed = None if self._zoomed is not None or pane is None else pane.name_of_pane
+        self._show_all()
+
+    def action_back(self) -> None:
+        if self._zoomed is not None:
+            self.action_zoom()
+
+    def action_focus_pane(self, direction: int) -> None:
+        shown = [name for name in PANES if self._zoomed is not None or self._panes[name].display]
+        focused = self._focused_pane()
+        place = shown.index(focused.name_of_pane) if focused is not None and focused.name_of_pane in shown else 0
+        self.action_jump(shown[(place + direction) % len(shown)])
+
+    def action_jump(self, name: str) -> None:
+        if self._zoomed is not None and self._zoomed != name:
+            self._zoomed = name
+            self._arrange()
+        pane = self._panes[name]
+        if not pane.display:
+            self._zoomed = name
+            self._arrange()
+        self.set_focus(pane)
+        self._show_all()
+
+    def action_scroll_pane(self, unit: str, direction: int) -> None:
+        pane = self._focused_pane()
+        if pane is not None:
+            pane.scroll_by(direction * (pane.page() if unit == "page" else 1))
+
+    def action_help(self) -> None:
+        from lightning_tui.ui.modals.help import help_window
+
+        self.app.push_screen(help_window(self.view))
+
+    def action_leave(self) -> None:
+        follower, view = self._follower, self.view
+        if follower is None or view.run is None or not view.is_active or view.readonly:
+            self.app.exit()
+            return
+        from lightning_tui.ui.modals.leave import leave_window
+
+        self.app.push_screen(leave_window(view), lambda answer: self._take_leave(answer, follower.directory))
+
+    # ------------------------------------------------------------------------------------------- their details
+
+    def _start(self) -> None:
+        program, plan = self.view.program, self.view.plan
+        if program is None:
+            return
+        self._detach()
+        self.view = replace(self.view, is_opening=True, metric=None)
+        self._show_all()
+        self._orders.start(program, plan)
+
+    def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
+        from lightning_tui.ui.modals.leave import harder_window
+
+        def take(answer: str | None) -> None:
+            if answer == "harder":
+                self._orders.stop_harder(directory)
+            elif answer == "kill":
+                self._orders.kill(directory)
+
+        self.app.push_screen(harder_window(self.view), take)
+
+    def _take_leave(self, answer: str | None, directory: RunDirectory) -> None:
+        if answer == "leave":
+            self.app.exit()
+        elif answer == "stop":
+            self._orders.stop_and_leave(directory)
+
+    def _take_chosen_run(self, path: Path | None) -> None:
+        self._runs_window = None
+        if path is not None:
+            from lightning_tui.record import RunDirectory
+
+            self.attach(RunDirectory(path))
+
+    def _delete(self, path: Path) -> None:
+        from lightning_tui.record import RunDirectory
+
+        if self.view.readonly:
+            self.notice(ONLY_WATCHES)
+            return
+        directory = RunDirectory(path)
+        if self._follower is not None and self._follower.directory.path == path and not self.view.is_active:
+            self._detach()
+            self._show_all()
+        self._orders.delete(directory)
+
+    def _type_program(self) -> None:
+        from lightning_tui.ui.modals.field import FieldWindow
+
+        given = self.view.program.given if self.view.program is not None else ()
+        explanation = "What you would type after python: train.py --lr 3e-4, or -m package.train, a command, or demo."
+        window = FieldWindow("Program", shlex.join(given), explanation, _split_program)
+        self.app.push_screen(window, self._take_program)
+
+    def _take_program(self, text: str | None) -> None:
+        if text is None:
+            return
+        known = self.view.program
+        folder = known.folder if known is not None else None
+        program = choose(self._options, tuple(shlex.split(text)), folder)
+        if not self.view.is_active:
+            self._detach()
+        self.view = replace(self.view, program=program)
+        self._show_all()
+
+    def _type_field(self, field: str) -> None:
+        from lightning_tui.ui.modals.field import FieldWindow
+        from lightning_tui.ui.modals.plan_field import written
+        from lightning_tui.ui.panes.plan import LABELS
+
+        plan = self.view.plan
+        explanation = f"{field}: a value as the Trainer takes it. Empty means: as the script says."
+        check = functools.partial(plan.with_field, field)
+        window = FieldWindow(LABELS[field], written(getattr(plan, field)), explanation, check)
+        self.app.push_screen(window, lambda text: self._take_field(field, text))
+
+    def _take_choice(self, field: str, answer: str | None) -> None:
+        from lightning_tui.ui.modals.plan_field import OTHER
+
+        if answer == OTHER:
+            self._type_field(field)
+        else:
+            self._take_field(field, answer)
+
+    def _take_field(self, field: str, text: str | None) -> None:
+        if text is not None:
+            self.view = replace(self.view, plan=self.view.plan.with_field(field, text))
+            self._show_all()
+
+
+def output_is_pending(screen: Screen[None]) -> bool:
+    """Whether the terminal has not taken the last frames yet: then large repaints wait. Guarded: Textual's own part."""
+    queue = getattr(getattr(screen.app._driver, "_writer_thread", None), "_queue", None)
+    return queue is not None and queue.qsize() > 0
+
+
+def _split_program(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"The quotes do not match: {error}.") from error
+    if not words:
+        raise ValueError("Type a program, for example train.py, or demo.")
+    return words

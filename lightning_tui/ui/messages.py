@@ -1,0 +1,91 @@
+"""Everything that threads and windows tell the cockpit: read as the protocol between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from lightning_tui.environment import Environment, Software
+    from lightning_tui.plan.catalog import Choice
+    from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+
+
+class EnvironmentKnown(Message):
+    """The machine has been looked at."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        super().__init__()
+
+
+class SoftwareKnown(Message):
+    """The program's interpreter has said what is installed in it."""
+
+    def __init__(self, software: Software) -> None:
+        self.software = software
+        super().__init__()
+
+
+class RunStarted(Message):
+    """A run was started; it lives in this directory."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+        super().__init__()
+
+
+class RunsListed(Message):
+    """Some of the runs, newest first; `is_complete` when no more will come."""
+
+    def __init__(self, runs: tuple[RunSnapshot | UnreadableRun, ...], is_complete: bool) -> None:
+        self.runs = runs
+        self.is_complete = is_complete
+        super().__init__()
+
+
+class Answered(Message):
+    """An action was carried out; the sentence says what happens now."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__()
+
+
+class Refused(Message):
+    """An action could not be carried out; the sentence says why and what helps."""
+
+    def __init__(self, title: str, sentence: str) -> None:
+        self.title = title
+        self.sentence = sentence
+        super().__init__()
+
+
+class Broken(Message):
+    """A thread ended by an error of our own; the rest goes on."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__()
+
+
+class ProgramFound(Message):
+    """The words of the program to offer where none was named; may be empty."""
+
+    def __init__(self, given: tuple[str, ...]) -> None:
+        self.given = given
+        super().__init__()
+
+
+class ChoicesKnown(Message):
+    """What a field of the plan may be set to; empty where any value may be typed."""
+
+    def __init__(self, field: str, choices: tuple[Choice, ...]) -> None:
+        self.field = field
+        self.choices = choices
+        super().__init__()
+
+
+class LeaveNow(Message):
+    """What had to be done before leaving is done."""

@@ -1,0 +1,159 @@
+"""The cockpit's slow work, each in a daemon thread: follow a run, look at the machine, carry out one action.
+
+The law: threads never touch widgets. They leave the newest value in a slot that a timer drains, or post one message.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lightning_tui.ui.logindex import LogIndex
+from lightning_tui.ui.messages import Broken, EnvironmentKnown, SoftwareKnown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.message import Message
+
+    from lightning_tui.record import RunDirectory, RunSnapshot
+    from lightning_tui.ui.services import Hardware, Reader, Services
+
+FOLLOW_PERIOD_S = 0.1
+REST_PERIOD_S = 0.5
+HARDWARE_PERIOD_S = 2.0
+FIRST_PERIOD_S = 0.5
+"""A first reading of the CPU's load needs a second look."""
+
+
+class _Worker:
+    """A daemon thread with a stop event; an error in its body becomes one message, never a crash."""
+
+    def __init__(self, name: str, post: Callable[[Message], object]) -> None:
+        self._post = post
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        self._stop.set()
+
+    def join(self, patience_s: float) -> None:
+        """Wait for its end, but no longer than this."""
+        if self._thread.ident is not None:
+            self._thread.join(patience_s)
+
+    def _run(self) -> None:
+        try:
+            self._body()
+        except Exception as error:  # noqa: BLE001 - the outer rim of a thread: elsewhere the error would be lost
+            if not self._stop.is_set():
+                self._post(Broken(f"{self._thread.name} ended: {type(error).__name__}: {error}"))
+
+    def _body(self) -> None:
+        raise NotImplementedError
+
+
+class Follower(_Worker):
+    """Reads one run, and the output of one of its ranks, about ten times a second."""
+
+    def __init__(self, directory: RunDirectory, services: Services, post: Callable[[Message], object]) -> None:
+        super().__init__("following the run", post)
+        self.directory = directory
+        self.newest: RunSnapshot | None = None
+        """Replaced whole; a new object means that something is new."""
+        self.log: LogIndex | None = None
+        self.log_rank: int | None = None
+        self.ranks: tuple[int, ...] = ()
+        """Ranks that have an output file."""
+        self._open = services.open_run
+        self._chosen_rank: int | None = None
+        self._is_behind = False
+
+    def choose_rank(self, rank: int) -> None:
+        """Follow the output of this rank from now on."""
+        self._chosen_rank = rank
+
+    def turn(self, reader: Reader) -> None:
+        """Read what is new, once."""
+        is_new = reader.poll()
+        snapshot = reader.snapshot()
+        if is_new or self.newest is None or snapshot != self.newest:
+            self.newest = snapshot
+        self._follow_output(snapshot)
+
+    def _body(self) -> None:
+        reader = self._open(self.directory)
+        while not self._stop.is_set():
+            self.turn(reader)
+            if not self._is_behind:
+                self._stop.wait(self._period())
+
+    def _period(self) -> float:
+        state = self.newest.state if self.newest is not None else None
+        is_quiet = state is not None and (state.is_final or state.value == "lost")
+        return REST_PERIOD_S if is_quiet else FOLLOW_PERIOD_S
+
+    def _follow_output(self, snapshot: RunSnapshot) -> None:
+        self.ranks = tuple(self.directory.outputs(snapshot.attempt))
+        rank = self._rank_to_show(snapshot)
+        path = self.directory.output(snapshot.attempt, rank)
+        log = self.log
+        if log is None or log.path != path:
+            log = LogIndex(path)
+        limit = 8 << 20
+        self._is_behind = log.poll(limit) >= limit
+        self.log, self.log_rank = log, rank
+
+    def _rank_to_show(self, snapshot: RunSnapshot) -> int:
+        if self._chosen_rank is not None:
+            return self._chosen_rank
+        failed = snapshot.failure.rank if snapshot.failure is not None else None
+        return failed if failed in self.ranks and failed is not None else 0
+
+
+class MachineWatch(_Worker):
+    """Looks at the machine once, then samples its GPUs and host as long as no run reports them."""
+
+    def __init__(self, services: Services, post: Callable[[Message], object]) -> None:
+        super().__init__("looking at the machine", post)
+        self.newest: Hardware | None = None
+        self.is_wanted = threading.Event()
+        self.is_wanted.set()
+        self._services = services
+
+    def _body(self) -> None:
+        self.newest = self._services.hardware()
+        self._post(EnvironmentKnown(self._services.environment()))
+        period = FIRST_PERIOD_S
+        while not self._stop.wait(period):
+            period = HARDWARE_PERIOD_S
+            if self.is_wanted.is_set():
+                self.newest = self._services.hardware()
+
+
+class SoftwareProbe(_Worker):
+    """Asks the program's interpreter what is installed in it: a child process that may take seconds."""
+
+    def __init__(self, services: Services, interpreter: Path, post: Callable[[Message], object]) -> None:
+        super().__init__("asking the interpreter", post)
+        self._services = services
+        self._interpreter = interpreter
+
+    def _body(self) -> None:
+        self._post(SoftwareKnown(self._services.software(self._interpreter)))
+
+
+class Action(_Worker):
+    """One thing to do that touches disk or processes; what it returns is posted."""
+
+    def __init__(self, name: str, act: Callable[[], Message], post: Callable[[Message], object]) -> None:
+        super().__init__(name, post)
+        self._act = act
+
+    def _body(self) -> None:
+        self._post(self._act())

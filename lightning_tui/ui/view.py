@@ -1,0 +1,106 @@
+"""All that the panes draw, as one frozen value: what is known of machine, plan and run at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lightning_tui.ui.keys import PANES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightning_tui.environment import Environment, Software
+    from lightning_tui.plan.model import Plan
+    from lightning_tui.record import GpuSample, HostSample, RunSnapshot
+    from lightning_tui.ui.services import Hardware, ProgramChoice
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence that stands in the state line for a while."""
+
+    text: str
+    token: str
+    until: float | None
+    """Clock time at which it goes; `None`: when the next one comes."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One moment. Panes are drawn from this, their size and nothing else."""
+
+    now: float
+    plan: Plan
+    program: ProgramChoice | None = None
+    run: RunSnapshot | None = None
+    is_opening: bool = False
+    """A run is being started or opened, and nothing of it has been read yet."""
+    environment: Environment | None = None
+    software: Software | None = None
+    hardware: Hardware | None = None
+    metric: str | None = None
+    notice: Notice | None = None
+    keys: Mapping[str, str] | None = None
+    """How the keys are written, by their ids."""
+    readonly: bool = False
+    runs_home: str = ""
+    runs_home_reason: str = ""
+
+    @property
+    def state(self) -> str | None:
+        """The run's state in a word, `None` where there is no run."""
+        return None if self.run is None else self.run.state.value
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a run may still be going on: it can be stopped, and another one must wait."""
+        if self.run is None:
+            return self.is_opening
+        return not self.run.is_over
+
+    @property
+    def label(self) -> str | None:
+        """Name of the program: the run's, else the chosen one's."""
+        if self.run is not None:
+            return self.run.record.program.label
+        return self.program.label if self.program is not None else None
+
+    @property
+    def gpus(self) -> tuple[GpuSample, ...]:
+        """GPUs as the live run sees them, else as they are now."""
+        if self._run_reports and self.run is not None:
+            return self.run.gpus
+        return self.hardware.gpus if self.hardware is not None else ()
+
+    @property
+    def gpus_missing(self) -> str | None:
+        """Why there are no GPU readings."""
+        if self._run_reports and self.run is not None:
+            return self.run.gpus_missing
+        return self.hardware.gpus_missing if self.hardware is not None else None
+
+    @property
+    def host(self) -> HostSample | None:
+        """Host as the live run sees it, else as it is now."""
+        if self._run_reports and self.run is not None:
+            return self.run.host
+        return self.hardware.host if self.hardware is not None else None
+
+    @property
+    def _run_reports(self) -> bool:
+        return self.is_active and self.state != "lost" and self.run is not None and self.run.host is not None
+
+    def key(self, key_id: str) -> str:
+        """How a key is written."""
+        return (self.keys or {}).get(key_id, key_id)
+
+    def pane_key(self, pane: str) -> str:
+        """How the key that jumps to a pane is written."""
+        return self.key(f"pane-{list(PANES).index(pane) + 1}")
+
+    def elapsed_s(self) -> float | None:
+        """How long the run has taken so far, or took."""
+        if self.run is None or self.run.started_at is None:
+            return None
+        return (self.run.ended_at or self.now) - self.run.started_at

@@ -1,0 +1,277 @@
+"""The contract of the command line, held by the real command on real runs of plain Python programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightning_tui.record import RunState, read_snapshot
+from tests.cli.command import COMMAND, environ, json_lines, lightning_tui, newest_snapshot, runs
+from tests.conftest import wait_until
+
+FOREVER = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.1)\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "ok.py").write_text("import sys\nprint('hello', *sys.argv[1:])\n")
+    (tmp_path / "forever.py").write_text(FOREVER)
+    return tmp_path
+
+
+def start_detached(folder: Path, *program: str) -> str:
+    done = lightning_tui("run", "--detach", "--", *program, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_run_follows_the_output_and_exits_with_the_outcome(folder: Path) -> None:
+    done = lightning_tui("run", "--", "ok.py", "--lr", "1", folder=folder)
+    assert (done.returncode, done.stdout) == (0, "hello --lr 1\n")
+    assert "finished" in done.stderr
+
+
+def test_run_json_begins_with_the_run_and_ends_with_its_end(folder: Path) -> None:
+    done = lightning_tui("run", "--json", "--", "ok.py", folder=folder)
+    lines = json_lines(done.stdout)
+    assert lines[0]["event"] == "run"
+    assert Path(lines[0]["directory"]).name == lines[0]["id"]
+    assert lines[-1] == {"event": "end", "state": "finished", "exit": {"code": 0, "signal": None, "cause": "program"}}
+    assert {"hello", "supervisor_started", "ended"} <= {line["event"] for line in lines[1:-1]}
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "says"),
+    [
+        ("import sys; sys.exit(7)", 1, "exit code 7"),
+        ("raise ValueError('boom')", 1, "ValueError: boom"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 1, "SIGSEGV"),
+        ("def broken(:\n", 1, "SyntaxError"),
+        ("", 0, "finished"),
+    ],
+)
+def test_exit_codes_of_programs(tmp_path: Path, program: str, code: int, says: str) -> None:
+    (tmp_path / "program.py").write_text(program)
+    done = lightning_tui("run", "--", "program.py", folder=tmp_path)
+    assert done.returncode == code
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run"], "program"),
+        (["run", "--", "missing.py"], "missing.py"),
+        (["run", "--", "."], "folder"),
+        (["run", "--", "binary.py"], "binary.py"),
+        (["run", "--", "--config", "missing.yaml"], "missing.yaml"),
+        (["run", "--python", "/no/such/python", "--", "ok.py"], "/no/such/python"),
+        (["run", "--precision", "bf17", "--", "ok.py"], "bf16-mixed"),
+        (["run", "--devices", "0", "--", "ok.py"], "devices=0"),
+        (["run", "--accelerator", "cpu", "--devices", "4096", "--", "ok.py"], "4096"),
+        (["run", "--strategy", "dpd", "--", "ok.py"], "ddp"),
+        (["run", "--strategy", "fsdp", "--accelerator", "cpu", "--", "ok.py"], "fsdp"),
+        (["run", "--set", "colour=red", "--", "ok.py"], "colour"),
+        (["run", "--plan", "broken.toml", "--", "ok.py"], "broken.toml"),
+        (["run", "--preset", "nonsense", "--", "ok.py"], "nonsense"),
+    ],
+)
+def test_bad_input_is_2_and_names_the_value(folder: Path, arguments: list[str], says: str) -> None:
+    (folder / "binary.py").write_bytes(b"\x7fELF\x00\x00")
+    (folder / "broken.toml").write_text("strategy = [")
+    done = lightning_tui(*arguments, folder=folder)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(runs())
+
+
+def test_a_home_that_cannot_be_written_is_a_clear_error(folder: Path) -> None:
+    (folder / "file").write_text("")
+    done = lightning_tui("run", "--home", str(folder / "file" / "runs"), "--", "ok.py", folder=folder)
+    assert done.returncode == 1
+    assert "--home" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stop_ends_a_run_and_says_how(folder: Path) -> None:
+    run_id = start_detached(folder, "forever.py")
+    done = lightning_tui("stop", run_id)
+    assert done.returncode == 0, done.stderr
+    assert "stopped" in done.stderr
+    assert newest_snapshot().state is RunState.STOPPED
+    again = lightning_tui("stop", run_id)
+    assert again.returncode == 1
+
+
+def test_kill_ends_a_run_at_once(folder: Path) -> None:
+    run_id = start_detached(folder, "forever.py")
+    assert lightning_tui("kill", run_id).returncode == 0
+    assert newest_snapshot().state is RunState.KILLED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_run_stops_the_run(folder: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "run", "--", "forever.py"], cwd=folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"up\n"
+        command.send_signal(number)
+        command.communicate(timeout=60)
+    assert command.returncode == 3
+
+
+def test_a_run_outlives_its_command(folder: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "run", "--", "forever.py"], cwd=folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"up\n"
+        command.kill()
+    assert newest_snapshot().state is RunState.STARTING
+    assert lightning_tui("kill", next(runs()).id).returncode == 0
+
+
+def test_runs_show_and_logs(folder: Path) -> None:
+    lightning_tui("run", "--", "ok.py", "one", folder=folder)
+    lightning_tui("run", "--", "ok.py", "--api-key", "s3cret", folder=folder)
+    listed = json.loads(lightning_tui("runs", "--json").stdout)
+    assert [row["state"] for row in listed] == ["finished", "finished"]
+    assert listed[0]["created_at"] > listed[1]["created_at"]
+    shown = json.loads(lightning_tui("show", listed[0]["id"], "--json").stdout)
+    assert shown["program"]["given"] == ["ok.py", "--api-key", "•••"]
+    assert shown["exit"] == {"code": 0, "signal": None, "cause": "program"}
+    assert [rank["rank"] for rank in shown["ranks"]] == [0]
+    assert "s3cret" not in lightning_tui("show", listed[0]["id"]).stdout
+    assert lightning_tui("logs", listed[1]["id"]).stdout == "hello one\n"
+    assert lightning_tui("logs", listed[1]["id"], "-f").stdout == "hello one\n"
+    assert lightning_tui("logs", listed[1]["id"], "--rank", "7").returncode == 1
+    assert lightning_tui("show", "nonsense").returncode == 1
+
+
+def test_no_secret_reaches_the_run_directory(folder: Path) -> None:
+    lightning_tui("run", "--", "quiet.py", "--token", "s3cret-value", folder=folder)
+    (folder / "quiet.py").write_text("")
+    lightning_tui("run", "--", "quiet.py", "--token", "s3cret-value", folder=folder)
+    files = [path for directory in runs() for path in directory.path.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"s3cret-value" in path.read_bytes()]
+
+
+def test_rm_deletes_what_is_over_and_only_when_told(folder: Path) -> None:
+    lightning_tui("run", "--", "ok.py", folder=folder)
+    active = start_detached(folder, "forever.py")
+    over = next(directory.id for directory in runs() if directory.id != active)
+    refused = lightning_tui("rm", over)
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    assert lightning_tui("rm", "--yes", active).returncode == 1
+    assert lightning_tui("rm", "--yes", over).returncode == 0
+    assert [directory.id for directory in runs()] == [active]
+    lightning_tui("kill", active)
+
+
+def test_a_hundred_megabytes_of_output_are_kept_whole(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text("import sys\nfor _ in range(100): sys.stdout.write(('x' * 99 + '\\n') * 10486)\n")
+    done = lightning_tui("run", "--json", "--", "loud.py", folder=tmp_path)
+    assert done.returncode == 0
+    output = next(runs()).output(0, 0)
+    assert output.stat().st_size == 100 * 10486 * 100
+
+
+def test_garbage_is_kept_as_it_is_and_made_harmless_for_a_terminal(tmp_path: Path) -> None:
+    garbage = bytes(range(256)) * 4 + b"\x1b[2J\x1b]0;owned\x07\n"
+    (tmp_path / "garbage.py").write_text(f"import sys\nsys.stdout.buffer.write({garbage!r})\n")
+    subprocess.run([*COMMAND, "run", "--", "garbage.py"], cwd=tmp_path, env=environ(), capture_output=True, check=True)
+    assert next(runs()).output(0, 0).read_bytes() == garbage
+    raw = subprocess.run([*COMMAND, "logs", next(runs()).id], env=environ(), capture_output=True, check=True).stdout
+    assert raw == garbage
+
+
+def test_the_cockpit_without_a_terminal_says_what_to_do(folder: Path) -> None:
+    done = lightning_tui("--", "ok.py", folder=folder)
+    assert done.returncode == 2
+    assert "lightning-tui run" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_attach_without_a_terminal_follows_the_output(folder: Path) -> None:
+    assert lightning_tui("attach").returncode == 1
+    lightning_tui("run", "--", "ok.py", folder=folder)
+    done = lightning_tui("attach")
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+
+
+def test_sigkill_of_the_supervisor_is_said_and_stop_still_works(folder: Path) -> None:
+    run_id = start_detached(folder, "forever.py")
+    supervisor = newest_snapshot().supervisor
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: newest_snapshot().state is RunState.LOST, what="state lost")
+    assert "stop works" in newest_snapshot().detail
+    assert lightning_tui("stop", run_id).returncode == 0
+    assert newest_snapshot().state is RunState.STOPPED
+
+
+def test_doctor_says_what_this_machine_is() -> None:
+    done = lightning_tui("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert set(report) >= {"platform", "host", "gpus", "software", "storage", "findings"}
+    assert report["software"]["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+    assert lightning_tui("doctor").stdout.strip()
+
+
+def test_json_of_an_unknown_is_null_and_never_zero(folder: Path) -> None:
+    lightning_tui("run", "--", "ok.py", folder=folder)
+    shown = json.loads(lightning_tui("show", next(runs()).id, "--json").stdout)
+    assert set(shown["progress"].values()) == {None}
+    assert shown["ranks"][0]["allocated"] is None
+    assert read_snapshot(next(runs())).progress is None
+
+
+@pytest.mark.parametrize("arguments", [["run", "--"], ["run", "--json", "--"]])
+def test_a_quiet_run_is_let_go_when_the_reader_of_the_pipe_leaves(folder: Path, arguments: list[str]) -> None:
+    with subprocess.Popen(
+        [*COMMAND, *arguments, "forever.py"], cwd=folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline()
+        command.stdout.close()
+        assert command.wait(timeout=30) == 141
+    assert newest_snapshot().state is RunState.STARTING
+    assert lightning_tui("kill", next(runs()).id).returncode == 0
+
+
+def test_runs_survives_a_nonsensical_time_and_a_poor_encoding(folder: Path) -> None:
+    assert lightning_tui("run", "--", "ok.py", folder=folder).returncode == 0
+    record = next(runs()).path / "run.json"
+    record.write_text(re.sub(r'"created_at": *[^,]+', '"created_at": 1e300', record.read_text()))
+    done = lightning_tui("runs", env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "N/A" in done.stdout
+
+
+def test_a_module_of_the_folder_is_not_taken_for_one_of_the_library(folder: Path) -> None:
+    (folder / "json.py").write_text("raise ValueError('the wrong json')\n")
+    (folder / "msgspec.py").write_text("raise ValueError('the wrong msgspec')\n")
+    assert lightning_tui("runs", folder=folder).returncode == 0
+
+
+def test_ctrl_c_while_a_run_is_being_started_stops_it(folder: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "run", "--", "forever.py"], cwd=folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        wait_until(lambda: any(runs()))  # its directory is made first of all; the supervisor has yet to begin
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=60)
+    assert command.returncode == 3, said
+    assert newest_snapshot().state is RunState.STOPPED

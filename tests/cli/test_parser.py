@@ -1,0 +1,87 @@
+"""What can be typed, and what a wrong line is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lightning_tui import __version__
+from lightning_tui.cli.parser import PLAN_FLAGS, parse
+from lightning_tui.cli.terminal import duration, harmless, significant, size
+from lightning_tui.plan import FIELDS
+
+
+def test_everything_after_the_dashes_is_the_programs() -> None:
+    arguments = parse(["run", "--devices", "-1", "--", "train.py", "--devices", "9", "--", "--help"])
+    assert arguments.program == ["train.py", "--devices", "9", "--", "--help"]
+    assert arguments.devices == "-1"
+
+
+def test_no_command_is_the_cockpit() -> None:
+    assert parse([]).command == "cockpit"
+    assert parse([]).program is None
+    assert parse(["--", "train.py"]).program == ["train.py"]
+
+
+def test_options_before_and_after_the_command_are_the_same() -> None:
+    assert str(parse(["--home", "/a", "runs"]).home) == "/a"
+    assert str(parse(["runs", "--home", "/a"]).home) == "/a"
+    assert not hasattr(parse(["runs"]), "home")
+
+
+def test_each_plan_field_has_its_flag() -> None:
+    assert {flag.replace("-", "_") for flag in PLAN_FLAGS} == set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    "line", [["fly"], ["run", "--strateg", "ddp"], ["logs"], ["stop"], ["stop", "x", "--after", "tea"]]
+)
+def test_wrong_usage_is_2(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(line)
+    assert stopped.value.code == 2
+    assert "usage: lightning-tui" in capsys.readouterr().err
+
+
+def test_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_tui", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"lightning-tui {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        (b"plain \xc3\xa9\ttab\r\n", "plain é\ttab\r\n".encode()),
+        (b"\x1b[31mred\x1b[0m", b"\x1b[31mred\x1b[0m"),
+        (b"\x1b[2J\x1b[H\x1b]0;title\x07", "·[2J·[H·]0;title·".encode()),
+        (b"\x00\x08\x7f\x0e", "····".encode()),
+        (b"\xc2\x9b31m", "·31m".encode()),
+    ],
+)
+def test_nothing_that_steers_a_terminal_gets_through(output: bytes, shown: bytes) -> None:
+    assert harmless(output) == shown
+
+
+def test_numbers_for_people() -> None:
+    assert (duration(None), duration(751.9), duration(90061)) == ("N/A", "00:12:31", "1d 01:01:01")
+    assert (significant(None), significant(2.34567), significant(0.0003)) == ("N/A", "2.35", "3.00e-4")
+    assert (size(None), size(3 * 2**29), size(2**22)) == ("N/A", "1.5 GiB", "4 MiB")
+
+
+@pytest.mark.parametrize("line", [["run", "train.py"], ["train.py"], ["run", "--max-step", "3"]])
+def test_who_leaves_out_the_dashes_is_told_where_a_program_goes(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(line)
+    assert "goes after --" in capsys.readouterr().err
+
+
+def test_the_usage_of_a_command_is_one_that_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["stop"])
+    assert capsys.readouterr().err.startswith("usage: lightning-tui stop [-h]")

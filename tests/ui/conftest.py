@@ -1,0 +1,43 @@
+"""Compare what stands on the screen with stored text grids.
+
+`LIGHTNING_TUI_UPDATE_SNAPSHOTS=1 pytest tests/ui` writes them anew; review the diff.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lightning_tui.ui.app import CockpitApp
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE = "LIGHTNING_TUI_UPDATE_SNAPSHOTS"
+
+CheckGrid = Callable[[CockpitApp, str], None]
+
+
+def text_grid(app: CockpitApp) -> str:
+    """The screen as plain text, one line a row, blanks at line ends removed."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+
+@pytest.fixture
+def check_grid() -> CheckGrid:
+    """Compare the screen with `snapshots/<name>.txt`."""
+
+    def check(app: CockpitApp, name: str) -> None:
+        path = SNAPSHOTS / f"{name}.txt"
+        grid = text_grid(app)
+        if os.environ.get(UPDATE):
+            SNAPSHOTS.mkdir(exist_ok=True)
+            path.write_text(grid)
+        assert path.exists(), f"{path} is missing: write it with {UPDATE}=1"
+        assert grid == path.read_text(), (
+            f"the screen differs from {path.name}; if it is better, write it with {UPDATE}=1"
+        )
+
+    return check

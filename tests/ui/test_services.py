@@ -1,0 +1,127 @@
+"""The real outside of the cockpit: what cannot be done is refused with a sentence, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lightning_tui.plan.model import Plan
+from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunStore, UnreadableRun
+from lightning_tui.settings import Settings
+from lightning_tui.ui.services import ProgramChoice, RefusalError, Services, real_services
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def services(home: Path) -> Services:
+    return real_services(Settings(runs_home=home, runs_home_reason="test"), dict(os.environ))
+
+
+def choice(folder: Path, *given: str) -> ProgramChoice:
+    return ProgramChoice(given, folder, Path(sys.executable), True)
+
+
+def test_a_missing_program_is_refused_and_makes_no_run(services: Services, tmp_path: Path, home: Path) -> None:
+    with pytest.raises(RefusalError, match=r"nowhere\.py"):
+        services.start(choice(tmp_path, "nowhere.py"), Plan())
+    assert list(services.runs()) == []
+    assert not home.exists()
+
+
+def test_a_plan_that_cannot_work_here_is_refused_and_makes_no_run(
+    services: Services, tmp_path: Path, home: Path
+) -> None:
+    (tmp_path / "x.py").write_text("print('hello')\n")
+    with pytest.raises(RefusalError, match="needs a TPU"):
+        services.start(choice(tmp_path, "x.py"), Plan(strategy="xla"))
+    assert not home.exists()
+
+
+def test_a_run_that_is_no_run_cannot_be_opened_stopped_or_deleted(services: Services, home: Path) -> None:
+    directory = RunDirectory(home / "no-such-run")
+    for ask in (services.open_run, services.stop, services.kill, services.delete):
+        with pytest.raises(RefusalError):
+            ask(directory)
+
+
+def test_runs_are_listed_newest_first_and_broken_ones_last(services: Services, home: Path) -> None:
+    program = ProgramRecord(label="x.py", given=["x.py"], folder="/", interpreter=sys.executable)
+    now = time.time()
+    made = [RunStore(home).create(program=program, plan={}, now=now - age)[0].id for age in (300, 100, 200)]
+    broken = home / "broken-000000"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    listed = list(services.runs())
+    assert [run.record.id for run in listed if isinstance(run, RunSnapshot)] == [made[1], made[2], made[0]]
+    assert isinstance(listed[-1], UnreadableRun)
+    services.delete(RunDirectory(home / made[0]))
+    assert not (home / made[0]).exists()
+
+
+def test_fields_with_a_catalog_offer_choices_and_others_are_typed(services: Services) -> None:
+    for field in ("strategy", "precision"):
+        choices = services.choices(field, None)
+        assert sum(choice.recommended for choice in choices) == 1
+        assert all(choice.reason or choice.available for choice in choices)
+    assert [choice.name for choice in services.choices("devices", None)][:2] == ["auto", "1"]
+    assert services.choices("ckpt_path", None) == []
+
+
+def test_every_choice_is_a_value_that_the_plan_takes(services: Services) -> None:
+    for field in ("strategy", "precision", "devices", "accelerator"):
+        for offered in services.choices(field, None):
+            assert getattr(Plan().with_field(field, offered.name), field) is not None
+
+
+def test_the_hardware_can_be_looked_at_again_and_again(services: Services) -> None:
+    first, second = services.hardware(), services.hardware()
+    assert first.host.memory_total == second.host.memory_total
+    assert second.gpus or second.gpus_missing
+
+
+RACE = """
+import os, sys, threading
+from pathlib import Path
+from lightning_tui.settings import Settings
+from lightning_tui.ui.services import real_services
+services = real_services(Settings(runs_home=Path(sys.argv[1]), runs_home_reason="test"), dict(os.environ))
+sys.setswitchinterval(1e-5)
+failed = []
+def call(ask):
+    try:
+        ask()
+    except BaseException as error:
+        failed.append(error)
+asks = [services.environment, services.hardware, services.last_program, lambda: list(services.runs())]
+threads = [threading.Thread(target=call, args=(ask,)) for ask in asks]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+sys.exit(repr(failed) if failed else 0)
+"""
+
+
+def test_services_that_are_first_called_at_once_do_not_meet_half_made_modules(home: Path) -> None:
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", RACE, str(home)], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_the_program_that_ran_last_in_a_folder_is_offered_again(
+    services: Services, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    services = real_services(Settings(runs_home=home, runs_home_reason="test"), dict(os.environ))
+    assert services.last_program() == ["demo"], "there are no runs yet"
+    for age, given, folder in ((30, ["old.py"], tmp_path), (20, ["new.py", "-v"], tmp_path), (10, ["far.py"], "/")):
+        program = ProgramRecord(label=given[0], given=given, folder=str(folder), interpreter=sys.executable)
+        RunStore(home).create(program=program, plan={}, now=time.time() - age)
+    assert services.last_program() == ["new.py", "-v"]
