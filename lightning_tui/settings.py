@@ -11,8 +11,9 @@ from typing import Any
 
 import platformdirs
 
+from lightning_tui.persistent import persistent_storage
+
 HOME_VARIABLE = "LIGHTNING_TUI_HOME"
-PERSISTENT_VARIABLE = "LIGHTNING_PERSISTENT_PATH"
 
 
 class SettingsError(Exception):
@@ -32,15 +33,20 @@ class Settings:
     """Remapped keys: binding id to key."""
 
 
-def load_settings(environ: Mapping[str, str], home_flag: Path | None = None, file: Path | None = None) -> Settings:
-    """Work the settings out; a missing file means defaults.
+def load_settings(
+    environ: Mapping[str, str],
+    home_flag: Path | None = None,
+    file: Path | None = None,
+    root: Path = Path("/"),
+) -> Settings:
+    """Work the settings out; a missing file means defaults. Persistent storage is looked for below `root`.
 
     Raises:
         SettingsError: the file is broken, or a value in it is of the wrong kind.
     """
     path = file or Path(platformdirs.user_config_dir("lightning-tui")) / "settings.toml"
     values = _read(path)
-    home, reason = _runs_home(environ, home_flag, values.get("home"))
+    home, reason = _runs_home(environ, home_flag, values.get("home"), root)
     return Settings(
         runs_home=home,
         runs_home_reason=reason,
@@ -49,15 +55,15 @@ def load_settings(environ: Mapping[str, str], home_flag: Path | None = None, fil
     )
 
 
-def _runs_home(environ: Mapping[str, str], flag: Path | None, from_file: object) -> tuple[Path, str]:
+def _runs_home(environ: Mapping[str, str], flag: Path | None, from_file: object, root: Path) -> tuple[Path, str]:
     if flag is not None:
         return flag.expanduser().absolute(), "--home"
     if environ.get(HOME_VARIABLE):
         return Path(environ[HOME_VARIABLE]).expanduser().absolute(), HOME_VARIABLE
     if isinstance(from_file, str) and from_file:
         return Path(from_file).expanduser().absolute(), "settings file"
-    if environ.get(PERSISTENT_VARIABLE):
-        return Path(environ[PERSISTENT_VARIABLE]).absolute() / "lightning-tui", "persistent storage"
+    if persistent := persistent_storage(environ, root):
+        return persistent.path / "lightning-tui", f"persistent storage ({persistent.reason})"
     return Path(platformdirs.user_state_dir("lightning-tui")) / "runs", "user state folder"
 
 

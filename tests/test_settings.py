@@ -20,7 +20,7 @@ def test_each_source_wins_over_the_one_before(tmp_path: Path) -> None:
     nothing = tmp_path / "missing.toml"
     persistent = {"LIGHTNING_PERSISTENT_PATH": "/persistent"}
     both = {**persistent, "LIGHTNING_TUI_HOME": "/from/environment"}
-    assert load_settings({}, file=nothing).runs_home_reason == "user state folder"
+    assert load_settings({}, file=nothing, root=tmp_path).runs_home_reason == "user state folder"
     assert load_settings(persistent, file=nothing).runs_home == Path("/persistent/lightning-tui")
     assert load_settings(persistent, file=file).runs_home == Path("/from/file")
     assert load_settings(both, file=file).runs_home == Path("/from/environment")

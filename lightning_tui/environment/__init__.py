@@ -10,15 +10,20 @@ from lightning_tui.environment.model import (
     Evidence,
     Finding,
     Host,
+    Limit,
+    Limits,
     Place,
     Platform,
+    Session,
     Severity,
     Slurm,
     Software,
     Storage,
+    VisibleDevice,
 )
 from lightning_tui.environment.platform import detect_platform
-from lightning_tui.environment.report import as_json, as_text
+from lightning_tui.environment.report import as_json, as_text, fact_rows
+from lightning_tui.environment.rules.software import reason_not_to_start
 from lightning_tui.environment.software import probe_software
 
 __all__ = [
@@ -26,16 +31,22 @@ __all__ = [
     "Evidence",
     "Finding",
     "Host",
+    "Limit",
+    "Limits",
     "Place",
     "Platform",
+    "Session",
     "Severity",
     "Slurm",
     "Software",
     "Storage",
+    "VisibleDevice",
     "as_json",
     "as_text",
     "detect_platform",
+    "fact_rows",
     "inspect_environment",
     "probe_software",
+    "reason_not_to_start",
     "with_software",
 ]

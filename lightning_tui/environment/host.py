@@ -5,26 +5,29 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_tui.environment.model import Host
+from lightning_tui.environment.model import UNLIMITED, Host, Limit, Limits
+from lightning_tui.gpus.cgroups import control_groups, cpu_quota, memory_limit, memory_used
+from lightning_tui.gpus.files import field_of, first_line, lines_of, names_in, number_of
 
 
 def inspect_host(root: Path = Path("/")) -> Host:
     """Read /proc, /sys and /dev/shm below `root`; what is not there stays `None`."""
-    groups = _control_groups(root)
-    allowed = _count_cpus(_field(root / "proc/self/status", "Cpus_allowed_list"))
-    quota = min(filter(None, map(_cpu_quota, groups)), default=None)
+    groups = control_groups(root)
+    allowed = _count_cpus(field_of(root / "proc/self/status", "Cpus_allowed_list"))
+    quota = cpu_quota(groups)
     memory = _memory(root, groups)
     shared_total, shared_free = _capacity(root / "dev/shm")
+    hostname = first_line(root / "proc/sys/kernel/hostname")
     return Host(
-        hostname=_line(root / "proc/sys/kernel/hostname"),
+        hostname=hostname,
+        loopback_address=_loopback_address(root, hostname),
         system=_system_name(root),
-        kernel=_line(root / "proc/sys/kernel/osrelease"),
+        kernel=first_line(root / "proc/sys/kernel/osrelease"),
         cpus=min(filter(None, (allowed, math.ceil(quota) if quota else None)), default=None),
-        cpus_online=_count_cpus(_line(root / "sys/devices/system/cpu/online")),
+        cpus_online=_count_cpus(first_line(root / "sys/devices/system/cpu/online")),
         cpu_quota=quota,
         memory_total=memory.total,
         memory_available=memory.available,
@@ -32,11 +35,45 @@ def inspect_host(root: Path = Path("/")) -> Host:
         shared_memory_total=shared_total,
         shared_memory_free=shared_free,
         gpu_devices=tuple(f"/{device}" for device in _GPU_DEVICES if os.path.exists(root / device)),  # noqa: PTH110
+        infiniband=names_in(root / "sys/class/infiniband"),
+        limits=_limits(root),
     )
 
 
 _GPU_DEVICES = ("dev/nvidia0", "dev/kfd", "dev/dxg")
 """NVIDIA's, AMD's, and any under WSL."""
+
+_LIMITS = {
+    "open_files": "Max open files",
+    "locked_memory": "Max locked memory",
+    "processes": "Max processes",
+    "core_size": "Max core file size",
+    "stack": "Max stack size",
+}
+"""The kernel's names in /proc/self/limits; sizes there are in bytes."""
+
+
+def _limits(root: Path) -> Limits | None:
+    found = {}
+    for line in lines_of(root / "proc/self/limits"):
+        for name, title in _LIMITS.items():
+            words = line.removeprefix(title).split()
+            if line.startswith(title) and len(words) >= 2:
+                found[name] = Limit(_bound(words[0]), _bound(words[1]))
+    return Limits(**found) if found else None
+
+
+def _bound(word: str) -> int | None:
+    return UNLIMITED if word == "unlimited" else number_of(word)
+
+
+def _loopback_address(root: Path, hostname: str | None) -> str | None:
+    """The loopback address that /etc/hosts gives our own name. Only the file is asked: a name server may not answer."""
+    for line in lines_of(root / "etc/hosts"):
+        address, *names = line.partition("#")[0].split() or [""]
+        if hostname in names and (address.startswith("127.") or address == "::1"):
+            return address
+    return None
 
 
 class _Memory(NamedTuple):
@@ -47,56 +84,13 @@ class _Memory(NamedTuple):
 
 def _memory(root: Path, groups: list[Path]) -> _Memory:
     """The machine's memory, or the tightest control group's share of it."""
-    total, available = (_kibibytes(_field(root / "proc/meminfo", name)) for name in ("MemTotal", "MemAvailable"))
-    limits = [(limit, group) for group in groups if (limit := _memory_limit(group)) is not None]
-    if not limits or (total is not None and min(limits)[0] >= total):
+    total, available = (_kibibytes(field_of(root / "proc/meminfo", name)) for name in ("MemTotal", "MemAvailable"))
+    tightest = memory_limit(groups)
+    if tightest is None or (total is not None and tightest.limit >= total):
         return _Memory(total, available, is_limited=False)
-    limit, group = min(limits)
-    used = _memory_used(group)
-    left = None if used is None else max(0, limit - used)
-    return _Memory(limit, min((value for value in (left, available) if value is not None), default=None), True)
-
-
-def _control_groups(root: Path) -> list[Path]:
-    """Folders of the groups that we are in, of both versions, each with those above it."""
-    found: dict[Path, None] = {}
-    for line in _lines(root / "proc/self/cgroup"):
-        _, _, rest = line.partition(":")
-        controllers, _, inside = rest.partition(":")
-        mounts = [f"sys/fs/cgroup/{name}" for name in controllers.split(",") if name in ("cpu", "memory")]
-        for mount in mounts if controllers else ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
-            found.update(dict.fromkeys(_upwards(root / mount, inside)))
-    return list(found)
-
-
-def _upwards(mount: Path, inside: str) -> Iterator[Path]:
-    """Yield the group's folder and all above it. In a container the path may lead nowhere; the mount is then ours."""
-    parts = [part for part in inside.split("/") if part not in ("", "..")]
-    for length in range(len(parts), -1, -1):
-        yield mount.joinpath(*parts[:length])
-
-
-def _cpu_quota(group: Path) -> float | None:
-    """Whole CPUs' worth of time: of version 2, else of version 1."""
-    words = (_line(group / "cpu.max") or "").split()
-    if len(words) != 2:
-        words = [_line(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
-    quota, period = map(_number, words)
-    return quota / period if quota and period and quota > 0 else None
-
-
-def _memory_limit(group: Path) -> int | None:
-    limit = _number(_line(group / "memory.max"))
-    return limit if limit is not None else _number(_line(group / "memory.limit_in_bytes"))
-
-
-def _memory_used(group: Path) -> int | None:
-    """Bytes in use, without the file cache that the kernel takes back when memory gets short."""
-    for current, cache in (("memory.current", "inactive_file"), ("memory.usage_in_bytes", "total_inactive_file")):
-        used = _number(_line(group / current))
-        if used is not None:
-            return used - (_number(_field(group / "memory.stat", cache, separator=" ")) or 0)
-    return None
+    used = memory_used(tightest.group)
+    left = None if used is None else max(0, tightest.limit - used)
+    return _Memory(tightest.limit, min((n for n in (left, available) if n is not None), default=None), True)
 
 
 def _capacity(folder: Path) -> tuple[int | None, int | None]:
@@ -109,7 +103,7 @@ def _capacity(folder: Path) -> tuple[int | None, int | None]:
 
 def _system_name(root: Path) -> str | None:
     for file in ("etc/os-release", "usr/lib/os-release"):
-        if name := _field(root / file, "PRETTY_NAME", separator="="):
+        if name := field_of(root / file, "PRETTY_NAME", separator="="):
             return name.strip("\"'")
     return None
 
@@ -123,31 +117,5 @@ def _count_cpus(listed: str | None) -> int | None:
 
 
 def _kibibytes(text: str | None) -> int | None:
-    kibibytes = _number((text or "").partition(" ")[0])
+    kibibytes = number_of((text or "").partition(" ")[0])
     return None if kibibytes is None else kibibytes * 1024
-
-
-def _field(file: Path, name: str, separator: str = ":") -> str | None:
-    for line in _lines(file):
-        key, _, value = line.partition(separator)
-        if key == name:
-            return value.strip()
-    return None
-
-
-def _line(file: Path) -> str | None:
-    return next((line.strip() for line in _lines(file)), None)
-
-
-def _lines(file: Path) -> Iterable[str]:
-    try:
-        return file.read_text(errors="replace").splitlines()
-    except OSError:
-        return ()
-
-
-def _number(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:  # "max"
-        return None

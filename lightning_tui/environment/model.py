@@ -6,9 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from lightning_tui.gpus import GpuSample
+from lightning_tui.gpus import DriverFacts, GpuSample
 
 Severity = Literal["error", "warning", "info"]
+
+UNLIMITED = -1
+"""A limit that is none, as in `resource.RLIM_INFINITY`."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -30,15 +33,40 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """For people: "Lightning Studio", "Slurm allocation", "local machine"."""
     evidence: tuple[Evidence, ...] = ()
     facets: tuple[str, ...] = ()
-    """What is true besides: `ssh`, `tmux`, `screen`, `container`, `slurm`, `torchelastic`, `notebook`."""
+    """What is true besides: `ssh`, `tmux`, `screen`, `container`, `kubernetes`, `wsl`, `slurm`, `batch` or
+    `interactive` (of a Slurm job), `torchelastic`, `notebook`."""
+    facet_evidence: tuple[Evidence, ...] = ()
+    """What shows the facets, so far as it is not the platform's own evidence."""
     reason: str | None = None
     """Why the platform is unknown, where it is."""
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """What `ulimit` sets, in bytes or pieces; `UNLIMITED` where there is none."""
+
+    soft: int | None
+    """What holds now."""
+    hard: int | None
+    """Up to where a user may raise it."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The kernel's limits on this process, which every program started from it inherits."""
+
+    open_files: Limit | None = None
+    locked_memory: Limit | None = None
+    processes: Limit | None = None
+    """Processes and threads of the user."""
+    core_size: Limit | None = None
+    stack: Limit | None = None
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """The machine, or what its control groups leave of it."""
 
     hostname: str | None = None
+    loopback_address: str | None = None
+    """What /etc/hosts gives for the host's own name, where that is a loopback address."""
     system: str | None = None
     """The distribution's own name for itself."""
     kernel: str | None = None
@@ -57,6 +85,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     shared_memory_free: int | None = None
     gpu_devices: tuple[str, ...] = ()
     """Device files of GPUs of any maker; they are there even where the driver's readings are not."""
+    infiniband: tuple[str, ...] = ()
+    """Adapters for InfiniBand or RoCE, by the kernel's names."""
+    limits: Limits | None = None
+    now: float | None = None
+    """What the clock said at the time of the look, in seconds since 1970 (UTC)."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +106,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     medium: str | None = None
     """`local`, `network`, `fuse`, `memory` or `host` (a share of the host's)."""
     mount: str | None = None
+    read_only: bool | None = None
+    """Whether it is mounted so that nobody can write."""
+    time_ahead_s: float | None = None
+    """How far the file system's clock is ahead of this machine's; asked of a network file system's runs home alone."""
     error: str | None = None
-    """Why it could not be looked at."""
+    """Why it could not be looked at, or not be used."""
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +122,41 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """The current folder."""
     persistent: Place | None = None
     """Storage that the platform keeps, where it names one."""
+    persistent_reason: str | None = None
+    """Why that is the persistent storage."""
+    checkpoints: Place | None = None
+    """Where runs leave their checkpoints unless their script says otherwise: in the run's folder, here called RUN."""
+    data: Place | None = None
+    """Where data goes on persistent storage."""
+    artifacts: Place | None = None
+    """Where a job of Lightning's platform leaves its results."""
+    home: Place | None = None
+    """The user's home folder."""
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sits here, at what terminal, and whether what they start outlives the login."""
+
+    user: str | None = None
+    uid: int | None = None
+    term: str | None = None
+    """`TERM`, empty where it is not set."""
+    kills_processes: bool = False
+    """Whether logind ends all processes of this session when the user logs out."""
+
+
+class VisibleDevice(msgspec.Struct, frozen=True):
+    """One entry of `CUDA_VISIBLE_DEVICES`, and the GPU that it stands for."""
+
+    entry: str
+    gpu: int | None = None
+    """NVML index; `None` where it stands for none, or which one cannot be told."""
+    mig: int | None = None
+    """Number of the MIG slice on it."""
+    note: str | None = None
+    """Why there is no GPU, or why it cannot be told."""
+    is_seen: bool = True
+    """Whether CUDA lets a program see it."""
 
 
 class Slurm(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +168,7 @@ class Slurm(msgspec.Struct, frozen=True, kw_only=True):
     tasks_per_node: str | None = None
     in_step: bool = False
     """Whether srun started us."""
+    nodes: int | None = None
 
 
 class Software(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +179,10 @@ class Software(msgspec.Struct, frozen=True, kw_only=True):
     torch: str | None = None
     torch_build: str | None = None
     """What torch was built for: `cpu`, `cu130`, `rocm6.4`."""
+    torch_cuda: str | None = None
+    """Version of CUDA that torch was built with, as `13.0`."""
+    torch_architectures: tuple[str, ...] | None = None
+    """GPU architectures that torch brings code for: `sm_90`, `compute_90`."""
     lightning: str | None = None
     pytorch_lightning: str | None = None
     deepspeed: str | None = None
@@ -142,6 +219,13 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no GPU to be seen, where there is none."""
     visible_devices: str | None = None
     """`CUDA_VISIBLE_DEVICES`, where it is set: the GPUs that a program is let see."""
+    visible: tuple[VisibleDevice, ...] | None = None
+    """The same, entry by entry with the GPU that each stands for; `None` where the variable is not set."""
+    driver: DriverFacts | None = None
+    """`None` where there is no GPU."""
+    session: Session = Session()
+    nodes: int | None = None
+    """Machines that a scheduler or launcher gave to this job."""
     slurm: Slurm | None = None
     software: Software | None = None
     """`None` until an interpreter was asked."""

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from lightning_tui.environment.model import Evidence, Platform, Software
+from lightning_tui.persistent import STUDIO_HOME
 
-STUDIO_HOME = "teamspace/studios/this_studio"
-"""Home folder of a Lightning machine, below the root."""
+INTERACTIVE_JOB_NAMES = frozenset({"bash", "interactive"})
+"""Names of Slurm jobs that Lightning takes for a person at a shell (its `_is_slurm_interactive_mode`)."""
 
 
 def detect_platform(environ: Mapping[str, str], root: Path = Path("/")) -> Platform:
@@ -74,8 +75,14 @@ class _Rule(NamedTuple):
 
 
 def _detect(signs: _Signs) -> Platform:
-    facets = tuple(facet for facet, look in _FACETS if look(signs))
-    return msgspec.structs.replace(_lightning(signs) or _elsewhere(signs), facets=facets)
+    platform = _lightning(signs) or _elsewhere(signs)
+    facets = {facet: found for facet, look in _FACETS if (found := look(signs))}
+    others = dict.fromkeys(evidence for found in facets.values() for evidence in found)
+    return msgspec.structs.replace(
+        platform,
+        facets=tuple(facets),
+        facet_evidence=tuple(evidence for evidence in others if evidence not in platform.evidence),
+    )
 
 
 def _lightning(signs: _Signs) -> Platform | None:
@@ -113,7 +120,8 @@ def _job(signs: _Signs, is_machine: bool) -> tuple[Evidence, ...]:
 def _elsewhere(signs: _Signs) -> Platform:
     for rule in _RULES:
         if evidence := rule.look(signs):
-            return Platform(family="other", kind=rule.kind, label=rule.label, evidence=evidence)
+            label = _slurm_label(signs) if rule.kind == "slurm" else rule.label
+            return Platform(family="other", kind=rule.kind, label=label, evidence=evidence)
     return Platform(family="other", kind="local", label="local machine")
 
 
@@ -142,7 +150,33 @@ def _wsl(signs: _Signs) -> tuple[Evidence, ...]:
 
 
 def _slurm(signs: _Signs) -> tuple[Evidence, ...]:
-    return signs.variables("SLURM_JOB_ID", "SLURM_JOB_NAME") if signs.value("SLURM_JOB_ID") else ()
+    if not signs.value("SLURM_JOB_ID"):
+        return ()
+    return (
+        *signs.variables("SLURM_JOB_ID", "SLURM_JOB_NAME"),
+        *signs.variables("SLURM_PTY_PORT"),
+        *_slurm_batch(signs),
+    )
+
+
+def _slurm_interactive(signs: _Signs) -> tuple[Evidence, ...]:
+    """Evidence of a person in the job: the job's name, or that srun gave it a terminal (--pty)."""
+    if not signs.value("SLURM_JOB_ID"):
+        return ()
+    name = signs.variables("SLURM_JOB_NAME") if signs.value("SLURM_JOB_NAME") in INTERACTIVE_JOB_NAMES else ()
+    return name or signs.variables("SLURM_PTY_PORT")
+
+
+def _slurm_batch(signs: _Signs) -> tuple[Evidence, ...]:
+    """Evidence of a script of sbatch's: it sets ENVIRONMENT to BATCH."""
+    is_batch = signs.value("SLURM_JOB_ID") and signs.value("ENVIRONMENT") == "BATCH" and not _slurm_interactive(signs)
+    return signs.variables("ENVIRONMENT") if is_batch else ()
+
+
+def _slurm_label(signs: _Signs) -> str:
+    if _slurm_interactive(signs):
+        return "interactive Slurm job"
+    return "Slurm batch job" if _slurm_batch(signs) else "Slurm allocation"
 
 
 _NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")
@@ -165,13 +199,18 @@ _FACETS: tuple[tuple[str, Callable[[_Signs], tuple[Evidence, ...]]], ...] = (
     ("tmux", _any_of("TMUX")),
     ("screen", _any_of("STY")),
     ("container", _container),
+    ("kubernetes", _any_of("KUBERNETES_SERVICE_HOST")),
+    ("wsl", _wsl),
     ("slurm", _slurm),
+    ("interactive", _slurm_interactive),
+    ("batch", _slurm_batch),
     ("torchelastic", _any_of("TORCHELASTIC_RUN_ID")),
     ("notebook", _any_of(*_NOTEBOOK, *_COLAB, "KAGGLE_KERNEL_RUN_TYPE")),
 )
 
 _HARMLESS = frozenset(
     {
+        "ENVIRONMENT",
         "LIGHTNING_INTERACTIVE",
         "SLURM_JOB_ID",
         "SLURM_JOB_NAME",

@@ -26,20 +26,37 @@ PACKAGES = (
 _MARK = "lightning-tui-probe:"
 
 # The current folder is not on the path of a script, and modules in it could shadow the standard library's.
+# The architectures stand as one string in torch's compiled Python module: importing torch to ask takes seconds.
 _PROBE = """
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
-import json, re
+import json, mmap, re
 from importlib import metadata
 def torch_build(package):
     try:
         with open(str(package.locate_file("torch/version.py")), encoding="utf-8") as file:
             built = dict(re.findall(r"^(cuda|hip)\\b[^=]*= *['\\"]([^'\\"]+)", file.read(), re.M))
     except OSError:
-        return None
+        return {}
     if "cuda" in built:
-        return "cu" + "".join(built["cuda"].split(".")[:2])
-    return "rocm" + ".".join(built["hip"].split(".")[:2]) if "hip" in built else "cpu"
+        cuda = {"torch_build": "cu" + "".join(built["cuda"].split(".")[:2]), "torch_cuda": built["cuda"]}
+        return dict(cuda, torch_architectures=architectures(package))
+    return {"torch_build": "rocm" + ".".join(built["hip"].split(".")[:2]) if "hip" in built else "cpu"}
+def architectures(package):
+    names = re.compile(rb"((?:sm|compute)_[0-9]+[af]?(?: (?:sm|compute)_[0-9]+[af]?)*)\\0")
+    found, place = [], 0
+    try:
+        with open(str(package.locate_file("torch/lib/libtorch_python.so")), "rb") as file:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
+                while True:
+                    place = library.find(b"sm_", place)
+                    if place < 0:
+                        break
+                    found += names.findall(library[place:place + 1000].partition(b"\\0")[0] + b"\\0")[:1]
+                    place += 3
+    except (OSError, ValueError):
+        return None
+    return max(found, key=len).decode() if found else None
 found = {"python": "%d.%d.%d" % sys.version_info[:3]}
 for name in NAMES:
     try:
@@ -48,7 +65,7 @@ for name in NAMES:
         continue
     found[name] = package.version
     if name == "torch":
-        found["torch_build"] = torch_build(package)
+        found.update(torch_build(package))
 print("\\n" + MARK + json.dumps(found))
 """
 
@@ -82,6 +99,8 @@ def _understand(interpreter: Path, output: bytes) -> Software:
     except msgspec.DecodeError:
         return _failed(interpreter, "it gave no answer that can be read" if mark else "it gave no answer")
     known: dict[str, Any] = {name.replace("-", "_"): version for name, version in found.items()}
+    if architectures := known.get("torch_architectures"):
+        known["torch_architectures"] = architectures.split()
     return msgspec.convert(known | {"interpreter": str(interpreter)}, Software)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning_tui.environment.model import Place, Storage
-from lightning_tui.environment.platform import STUDIO_HOME
+import msgspec
 
-PERSISTENT_VARIABLE = "LIGHTNING_PERSISTENT_PATH"
+from lightning_tui.environment.model import Place, Storage
+from lightning_tui.gpus.files import lines_of
+from lightning_tui.persistent import persistent_storage
 
 _NETWORK = frozenset(
     {
@@ -34,13 +38,24 @@ _HOST = frozenset({"9p", "virtiofs", "vboxsf", "drvfs"})
 
 
 def inspect_storage(environ: Mapping[str, str], *, runs_home: Path, folder: Path, root: Path = Path("/")) -> Storage:
-    """Look at the runs home, the current folder and the platform's persistent storage; mounts are read below `root`."""
+    """Look at every place where a run reads or leaves something; mounts and the platform's folders lie below `root`.
+
+    Where the runs home is a folder on a network, a file without a name is written there, to learn its server's clock
+    and whether one can really write: a server may refuse what the permissions allow (root squash).
+    """
     mounts = _read_mounts(root)
-    persistent = _persistent(environ, root)
+    persistent = persistent_storage(environ, root)
+    runs = _tried(_look(runs_home, mounts))
+    artifacts, home = environ.get("LIGHTNING_ARTIFACTS_DIR"), environ.get("HOME")
     return Storage(
-        runs_home=_look(runs_home, mounts),
+        runs_home=runs,
         folder=_look(folder, mounts),
-        persistent=_look(persistent, mounts) if persistent else None,
+        persistent=_look(persistent.path, mounts) if persistent else None,
+        persistent_reason=persistent.reason if persistent else None,
+        checkpoints=msgspec.structs.replace(runs, path=str(runs_home / "RUN" / "checkpoints"), exists=False),
+        data=_look(persistent.path / "data", mounts) if persistent else None,
+        artifacts=_look(Path(artifacts), mounts) if artifacts else None,
+        home=_look(Path(home), mounts) if home else None,
     )
 
 
@@ -57,20 +72,15 @@ def medium_of(file_system: str) -> str:
 class _Mount(NamedTuple):
     point: Path
     file_system: str
-
-
-def _persistent(environ: Mapping[str, str], root: Path) -> Path | None:
-    if named := environ.get(PERSISTENT_VARIABLE):
-        return Path(named)
-    studio = root / STUDIO_HOME
-    return studio if os.path.isdir(studio) else None  # noqa: PTH112 (Path.is_dir raises on a broken mount)
+    read_only: bool
 
 
 def _look(path: Path, mounts: list[_Mount]) -> Place:
     try:
         nearest = _nearest_existing(path.absolute())
         answer = os.statvfs(nearest)
-        writable = os.access(nearest, os.W_OK)
+        is_folder = stat.S_ISDIR(nearest.stat().st_mode)
+        writable = os.access(nearest, os.W_OK | os.X_OK)
     except OSError as error:
         return Place(path=str(path), error=error.strerror or str(error))
     mount = _mount_of(nearest.resolve(), mounts)
@@ -83,7 +93,23 @@ def _look(path: Path, mounts: list[_Mount]) -> Place:
         file_system=mount.file_system if mount else None,
         medium=medium_of(mount.file_system) if mount else None,
         mount=str(mount.point) if mount else None,
+        read_only=mount.read_only if mount else None,
+        error=None if is_folder else f"{nearest} is a file, not a folder",
     )
+
+
+def _tried(place: Place) -> Place:
+    """Try a folder on a network by a file without a name; on other storage the clock is ours and permissions hold."""
+    if place.medium != "network" or not place.exists or place.error or not place.writable:
+        return place
+    import tempfile  # here, since most machines need it never and every start would pay
+
+    try:
+        with tempfile.TemporaryFile(dir=place.path) as file:
+            written = os.fstat(file.fileno()).st_mtime
+    except OSError as error:
+        return msgspec.structs.replace(place, writable=False, error=error.strerror or str(error))
+    return msgspec.structs.replace(place, time_ahead_s=written - time.time())
 
 
 def _nearest_existing(path: Path) -> Path:
@@ -108,16 +134,16 @@ def _mount_of(path: Path, mounts: list[_Mount]) -> _Mount | None:
 
 
 def _read_mounts(root: Path) -> list[_Mount]:
-    """Read /proc/self/mountinfo: the mount point is its fifth word, the type follows the lone dash."""
-    try:
-        lines = (root / "proc/self/mountinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return []
+    """Read /proc/self/mountinfo: mount point and options are words five and six, the type follows the dash."""
     mounts = []
-    for line in lines:
+    for line in lines_of(root / "proc/self/mountinfo"):
         before, dash, after = line.partition(" - ")
         words = before.split(" ")
-        if dash and len(words) > 4:
-            point = words[4].encode("latin-1", "replace").decode("unicode_escape")  # blanks are written as \040
-            mounts.append(_Mount(Path(point), after.split(" ")[0]))
+        if dash and len(words) > 5:
+            mounts.append(_Mount(Path(_unescaped(words[4])), after.split(" ")[0], "ro" in words[5].split(",")))
     return mounts
+
+
+def _unescaped(path: str) -> str:
+    """Blanks in mount points are written as \\040."""
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_tui.gpus.cgroups import MemoryLimit, control_groups, cpu_quota, memory_limit, memory_used
 from lightning_tui.record.samples import HostSample
 
 if TYPE_CHECKING:
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 class HostReader:
     """Reads the host. CPU shares are over the time since the last `read`, so the first one has none."""
 
-    def __init__(self, cgroup: Path | None = None) -> None:
-        """Touch nothing yet. `cgroup` is the folder of our control group; by default it is looked up."""
-        self._cgroup = cgroup
-        self._limit: tuple[Path, int] | None = None
+    def __init__(self, root: Path = Path("/")) -> None:
+        """Touch nothing yet. The control groups are read below `root`."""
+        self._root = root
+        self._limit: MemoryLimit | None = None
+        self._cpus: int | None = None
         self._processes: dict[int, psutil.Process] = {}
         self._is_first = True
 
@@ -28,17 +31,18 @@ class HostReader:
         import psutil
 
         if self._is_first:
-            self._limit = _memory_limit(self._cgroup or _own_cgroup())
+            groups = control_groups(self._root)
+            self._limit, self._cpus = memory_limit(groups), _cpu_count(cpu_quota(groups))
         percent = psutil.cpu_percent(None)
         memory = psutil.virtual_memory()
         used, total = self._memory(memory.total - memory.available, memory.total)
         cpu, resident, count = self._run_share(run_pids)
         sample = HostSample(
-            cpu_count=len(os.sched_getaffinity(0)),
+            cpu_count=self._cpus,
             cpu_percent=None if self._is_first else percent,
             memory_used=used,
             memory_total=total,
-            run_cpu_percent=None if self._is_first else cpu,
+            run_cpu_percent=None if self._is_first else round(cpu, 1),
             run_memory=resident,
             run_processes=count,
         )
@@ -47,11 +51,10 @@ class HostReader:
 
     def _memory(self, used: int, total: int) -> tuple[int, int]:
         """Used and total bytes: of our control group where it is limited below the host's memory."""
-        if self._limit is None or self._limit[1] >= total:
+        if self._limit is None or self._limit.limit >= total:
             return used, total
-        folder, limit = self._limit
-        current = _number(folder / "memory.current")
-        return (used if current is None else current - _reclaimable(folder)), limit
+        current = memory_used(self._limit.group)
+        return (used if current is None else current), self._limit.limit
 
     def _run_share(self, pids: Collection[int]) -> tuple[float, int, int]:
         import psutil
@@ -70,33 +73,7 @@ class HostReader:
         return cpu, resident, len(known)
 
 
-def _own_cgroup() -> Path:
-    """Folder of this process's control group (version 2)."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    inside = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    return Path("/sys/fs/cgroup") / inside.lstrip("/")
-
-
-def _memory_limit(folder: Path) -> tuple[Path, int] | None:
-    """Find the tightest limit from this control group up: the folder that sets it, and its bytes."""
-    limits = [(limit, place) for place in (folder, *folder.parents) if (limit := _number(place / "memory.max"))]
-    return (min(limits)[1], min(limits)[0]) if limits else None
-
-
-def _reclaimable(folder: Path) -> int:
-    """Bytes of file cache that the kernel takes back when memory gets short: they are not really used."""
-    try:
-        fields = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        return int(fields.get("inactive_file", 0))
-    except (OSError, ValueError):
-        return 0
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # missing, or the word "max"
-        return None
+def _cpu_count(quota: float | None) -> int:
+    """CPUs that this process may use: by affinity, and by the control group's quota, rounded up."""
+    allowed = len(os.sched_getaffinity(0))
+    return allowed if quota is None else min(allowed, math.ceil(quota))

@@ -1,86 +1,42 @@
-"""One look a second at the node's hardware, such that a driver that hangs holds nobody up."""
+"""What a supervisor samples once a second, and how little of it has to be written down."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Collection
+from collections.abc import Sequence
 
-import msgspec
-
-from lightning_tui.gpus import GpuReader, HostReader
+from lightning_tui.gpus import HostReader
 from lightning_tui.launch.processes import marked_processes
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.samples import GpuSample, HostSample
+from lightning_tui.record.samples import GpuChange, GpuSample, HostSample, change_of
 
 PERIOD_S = 1.0
-STALE_S = 5.0
-"""A reading of the GPUs that is older is shown no more."""
+
+REPEAT_S = 300.0
+"""All is said again so often, for a reader that has lost a line."""
 
 _SCAN_SHARE = 0.005
 """Looking for the run's processes may take this share of one CPU."""
 
 
-class GpuReading(msgspec.Struct, frozen=True):
-    """What the GPUs said, and when on the monotonic clock."""
-
-    at: float
-    gpus: tuple[GpuSample, ...] = ()
-    missing: str | None = None
-
-
-class GpuWatch:
-    """Reads the GPUs once a second in a thread of its own, which ends where there is nothing to read."""
+class GpuNews:
+    """Tells what is new of the GPUs since the sample that was written before: most of a reading never changes."""
 
     def __init__(self) -> None:
-        self.ours: Collection[int] = ()
-        """Pids of the run's processes, for the thread to mark."""
-        self._latest = GpuReading(time.monotonic(), missing="the NVIDIA driver has not answered yet")
-        self._wake = threading.Event()
-        self._stopped = False
-        self._asked_at = 0.0
-        self._thread = threading.Thread(target=self._read_for_ever, name="gpus", daemon=True)
+        self._written: dict[tuple[int, int | None], GpuSample] = {}
+        self._repeat_at = 0.0
 
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+    def changes(self, gpus: Sequence[GpuSample], now: float) -> tuple[GpuChange, ...]:
+        """Return what to write of these readings; `now` is monotonic."""
+        if now >= self._repeat_at:
+            self._written, self._repeat_at = {}, now + REPEAT_S
+        before, self._written = self._written, {(gpu.index, gpu.mig): gpu for gpu in gpus}
+        return tuple(change_of(before.get(key), gpu) for key, gpu in self._written.items())
 
-    def stop(self, patience_s: float = 0.0) -> None:
-        """End the thread; one that hangs in the driver is left behind after `patience_s` seconds."""
-        self._stopped = True
-        self._wake.set()
-        self._thread.join(patience_s)
-
-    def latest(self) -> GpuReading:
-        """Return the newest reading; one that is stale is replaced by the reason why there is none."""
-        latest, now = self._latest, time.monotonic()
-        if not self._thread.is_alive() or now - latest.at < STALE_S:
-            return latest
-        return GpuReading(latest.at, missing=f"the NVIDIA driver has not answered for {now - latest.at:.0f} s")
-
-    def wait_for_newer(self, than: float, patience_s: float) -> None:
-        """Wait until the newest reading began after `than` (monotonic), where the driver plays along."""
-        deadline = time.monotonic() + patience_s
-        self._wake.set()
-        while self._thread.is_alive() and self._asked_at < than and time.monotonic() < deadline:
-            time.sleep(0.02)
-
-    def _read_for_ever(self) -> None:
-        try:
-            reader = GpuReader()
-            while not self._stopped and not reader.gives_up:
-                self._read_once(reader)
-                self._wake.wait(0 if reader.gives_up else PERIOD_S)
-                self._wake.clear()
-        except Exception as error:  # noqa: BLE001 a driver's library may do anything; the run is supervised on
-            self._latest = GpuReading(time.monotonic(), missing=f"GPU readings broke: {error!r}")
-
-    def _read_once(self, reader: GpuReader) -> None:
-        asked_at = time.monotonic()
-        gpus = reader.read(self.ours)
-        self._latest = GpuReading(time.monotonic(), gpus, reader.missing)
-        self._asked_at = asked_at
+    def forget(self) -> None:
+        """What was to be written was not: the next time say all."""
+        self._repeat_at = 0.0
 
 
 class HostWatch:

@@ -5,7 +5,10 @@ Every reading that the driver or the system did not give is `None`, never 0.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class GpuProcess(msgspec.Struct, frozen=True):
@@ -14,8 +17,13 @@ class GpuProcess(msgspec.Struct, frozen=True):
     pid: int
     memory: int | None
     """Bytes, `None` where the driver does not tell (containers, MIG)."""
-    ours: bool = False
-    """Whether the process carries the marker of the run that the sample belongs to."""
+    ours: bool | None = False
+    """Whether the process carries the marker of the run that the sample belongs to; `None` where the driver's pids
+    are the host's and ours a container's, so that nobody can tell."""
+    owner: str | None = None
+    """Login name of the user it runs as."""
+    name: str | None = None
+    """Short name of its program, as the kernel keeps it."""
 
 
 class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +31,8 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int
     """NVML index (PCI order); it ignores `CUDA_VISIBLE_DEVICES`."""
+    mig: int | None = None
+    """Number of the MIG slice on GPU `index`; `None` for a whole GPU."""
     uuid: str | None = None
     name: str | None = None
     compute_capability: str | None = None
@@ -32,9 +42,64 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     power: float | None = None
     power_limit: float | None = None
+    clock: float | None = None
+    """Of the streaming multiprocessors, in MHz."""
+    clock_limit: float | None = None
+    """The highest that this GPU can run at, in MHz."""
+    throttled: tuple[str, ...] | None = None
+    """Why the clock is held down ("power cap", "heat"); empty when it is not."""
+    ecc_errors: int | None = None
+    """Uncorrected memory errors since the driver was loaded."""
     processes: tuple[GpuProcess, ...] | None = None
     error: str | None = None
     """Why this GPU gave nothing ("GPU is lost"), `None` when it answered."""
+    stale_s: float | None = None
+    """How old the reading is, in seconds, where the driver has stopped to answer; `None` while it is fresh."""
+
+
+class GpuChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One GPU in a recorded sample: a field of `GpuSample` that is left out is as in the node's sample before."""
+
+    index: int
+    mig: int | None = None
+    uuid: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    compute_capability: str | UnsetType | None = UNSET
+    memory_used: int | UnsetType | None = UNSET
+    memory_total: int | UnsetType | None = UNSET
+    utilization: float | UnsetType | None = UNSET
+    temperature: float | UnsetType | None = UNSET
+    power: float | UnsetType | None = UNSET
+    power_limit: float | UnsetType | None = UNSET
+    clock: float | UnsetType | None = UNSET
+    clock_limit: float | UnsetType | None = UNSET
+    throttled: tuple[str, ...] | UnsetType | None = UNSET
+    ecc_errors: int | UnsetType | None = UNSET
+    processes: tuple[GpuProcess, ...] | UnsetType | None = UNSET
+    error: str | UnsetType | None = UNSET
+    stale_s: float | UnsetType | None = UNSET
+
+    @property
+    def key(self) -> tuple[int, int | None]:
+        """What it is a change of: the GPU's index, and the number of the slice."""
+        return self.index, self.mig
+
+
+_CHANGING = tuple(name for name in GpuChange.__struct_fields__ if name not in ("index", "mig"))
+
+
+def change_of(before: GpuSample | None, now: GpuSample) -> GpuChange:
+    """What `now` says that `before` did not; all of it, unknowns too, where there was none before."""
+    if before is None:
+        return GpuChange(**{name: getattr(now, name) for name in GpuChange.__struct_fields__})
+    said = ((name, getattr(now, name), getattr(before, name)) for name in _CHANGING)
+    return GpuChange(index=now.index, mig=now.mig, **{name: new for name, new, old in said if new != old})
+
+
+def fields_of(change: GpuChange) -> dict[str, Any]:
+    """The fields of a `GpuSample` that the change says something of."""
+    said = ((name, getattr(change, name)) for name in _CHANGING)
+    return {name: value for name, value in said if value is not UNSET}
 
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from lightning_tui.environment.host import inspect_host
+from lightning_tui.environment.model import UNLIMITED, Limit, Limits
+from tests.environment.machines import limits_file
 
 MEMORY = "MemTotal:       16384 kB\nMemFree:  1024 kB\nMemAvailable:    8192 kB\n"
 STATUS = "Name:\tpython\nCpus_allowed:\tff\nCpus_allowed_list:\t0-7\n"
@@ -113,6 +116,36 @@ def test_a_limit_above_the_machines_memory_is_none(tmp_path: Path, limit: str) -
     host = inspect_host(build(tmp_path, files))
     assert host.memory_total == 16384 * KIB
     assert not host.memory_is_limited
+
+
+def test_limits_adapters_and_our_own_name(tmp_path: Path) -> None:
+    files = {
+        "proc/self/limits": limits_file("1024", locked_memory="unlimited"),
+        "sys/class/infiniband/mlx5_0/x": "",
+        "sys/class/infiniband/mlx5_1/x": "",
+        "proc/sys/kernel/hostname": "n1\n",
+        "etc/hosts": "# 127.0.0.9 n1\n10.0.0.1 other\n127.0.1.1 n1.site n1 # us\n",
+    }
+    host = inspect_host(build(tmp_path, files))
+    assert host.limits == Limits(
+        open_files=Limit(1024, 1048576),
+        locked_memory=Limit(UNLIMITED, UNLIMITED),
+        processes=Limit(96365, 96365),
+        core_size=Limit(0, UNLIMITED),
+        stack=Limit(8388608, UNLIMITED),
+    )
+    assert host.infiniband == ("mlx5_0", "mlx5_1")
+    assert host.loopback_address == "127.0.1.1"
+
+
+def test_the_limits_are_those_of_this_process() -> None:
+    limits = inspect_host().limits
+    assert limits is not None
+    assert limits.open_files == Limit(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    assert limits.processes == Limit(*resource.getrlimit(resource.RLIMIT_NPROC))
+    assert limits.locked_memory == Limit(*resource.getrlimit(resource.RLIMIT_MEMLOCK))
+    assert limits.core_size == Limit(*resource.getrlimit(resource.RLIMIT_CORE))
+    assert limits.stack == Limit(*resource.getrlimit(resource.RLIMIT_STACK))
 
 
 def test_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,31 @@ def test_what_torch_was_built_for_is_read_and_not_imported(
     assert (software.torch, software.torch_build, software.deepspeed) == ("9.9.9", build, "0.17.1")
 
 
+@pytest.mark.parametrize(
+    ("library", "architectures"),
+    [
+        (
+            b"\0x.sm_carveout\0 of ipc_hsm_70 sm_75 sm_90a compute_90\0\0/torch\0",
+            ("sm_70", "sm_75", "sm_90a", "compute_90"),
+        ),
+        (b"\0sm_90\0", ("sm_90",)),
+        (b"nothing of the kind\0", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_architectures_are_read_from_torchs_library(
+    library: bytes | None, architectures: tuple[str, ...] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_torch(tmp_path, "cuda: Optional[str] = '12.8'\n")
+    if library is not None:
+        (tmp_path / "torch/lib").mkdir()
+        (tmp_path / "torch/lib/libtorch_python.so").write_bytes(library)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    software = probe_software(Path(sys.executable))
+    assert (software.torch_cuda, software.torch_architectures) == ("12.8", architectures)
+
+
 def test_modules_in_the_current_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('shadowed')\n")
     monkeypatch.chdir(tmp_path)

@@ -66,6 +66,65 @@ def test_a_place_that_cannot_be_looked_at_says_why(tmp_path: Path) -> None:
     assert place.free is None
 
 
+def test_a_runs_home_on_a_network_is_tried_and_its_clock_compared(tmp_path: Path) -> None:
+    home = tmp_path / "runs"
+    home.mkdir()
+    root = write_mounts(tmp_path / "root", ("/", "ext4"), (str(home), "nfs4"))
+    storage = inspect_storage({}, runs_home=home, folder=tmp_path, root=root)
+    assert storage.runs_home.time_ahead_s is not None
+    assert abs(storage.runs_home.time_ahead_s) < 60
+    assert storage.folder.time_ahead_s is None
+    assert list(home.iterdir()) == []
+
+
+def test_a_server_that_refuses_what_the_permissions_allow_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_mounts(tmp_path / "root", (str(tmp_path), "nfs4"))
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.TemporaryFile", refuse)
+        place = inspect_storage({}, runs_home=tmp_path, folder=tmp_path, root=root).runs_home
+    assert (place.writable, place.error, place.time_ahead_s) == (False, "Permission denied", None)
+
+
+def test_a_local_runs_home_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_mounts(tmp_path / "root", ("/", "ext4"), (str(tmp_path), "fuse.s3fs"))
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.TemporaryFile", None)
+        assert inspect_storage({}, runs_home=tmp_path, folder=tmp_path, root=root).runs_home.writable
+
+
+def test_a_mount_that_is_read_only(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mountinfo").write_text("30 1 0:2 / / ro,relatime - ext4 /dev/sda ro\n")
+    assert inspect_storage({}, runs_home=tmp_path, folder=tmp_path, root=tmp_path).folder.read_only
+
+
+def test_checkpoints_and_data_follow_persistent_storage(tmp_path: Path) -> None:
+    (tmp_path / "persistent").mkdir()
+    home = tmp_path / "persistent/lightning-tui"
+    storage = inspect_storage({}, runs_home=home, folder=tmp_path, root=tmp_path)
+    assert storage.persistent is not None
+    assert storage.checkpoints is not None
+    assert storage.data is not None
+    assert storage.persistent.path == str(tmp_path / "persistent")
+    assert storage.persistent_reason == "/persistent, which can be written to"
+    assert storage.checkpoints.path == f"{home}/RUN/checkpoints"
+    assert storage.data.path == str(tmp_path / "persistent/data")
+    assert storage.data.free == storage.persistent.free
+    assert not storage.data.exists
+
+
+def test_below_a_file_there_can_be_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    place = inspect_storage({}, runs_home=tmp_path / "runs/mine", folder=tmp_path, root=tmp_path).runs_home
+    assert place.error == f"{tmp_path / 'runs'} is a file, not a folder"
+
+
 @pytest.mark.parametrize(
     ("file_system", "medium"),
     [

@@ -1,0 +1,136 @@
+"""Rules about the machine, its limits, and the session that one sits in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from lightning_tui.environment.model import UNLIMITED, Environment, Finding, Limit
+from lightning_tui.words import GIB, count, size
+
+SHARED_MEMORY_SMALL = 1 * GIB
+"""Less does not hold the batches that a few data workers have ready; containers get 64 MiB unless asked."""
+
+OPEN_FILES_LOW = 4096
+"""Data workers hand tensors over as open files, one each: a few workers on each of eight GPUs exceed the usual 1024."""
+
+PROCESSES_LOW = 1024
+"""Ranks, their data workers and the threads of each library all count."""
+
+RELEASED_AT = 1_767_225_600.0
+"""2026-01-01: no clock that is right can show an earlier time to this program."""
+
+_COLOURLESS = frozenset({"", "dumb", "unknown", "vt100", "vt102", "vt220"})
+_LASTING = ("ssh", "tmux", "screen")
+
+
+def _small_shared_memory(environment: Environment) -> Iterator[Finding]:
+    total = environment.host.shared_memory_total
+    matters = bool(environment.gpus) or "container" in environment.platform.facets
+    if total is not None and total < SHARED_MEMORY_SMALL and matters:
+        yield Finding(
+            "small-shm",
+            "warning",
+            f"Shared memory is only {size(total)}",
+            "Data workers and NCCL pass data through /dev/shm; where it is full they die with a bus error.",
+            "Start the container with --shm-size=8g or --ipc=host (Kubernetes: mount a memory emptyDir there), or "
+            "train with num_workers=0.",
+        )
+
+
+def _few_open_files(environment: Environment) -> Iterator[Finding]:
+    limit = environment.host.limits.open_files if environment.host.limits else None
+    if limit is not None and _is_below(limit, OPEN_FILES_LOW):
+        yield Finding(
+            "low-open-files",
+            "warning" if environment.gpus else "info",
+            f"Only {count(limit.soft or 0)} files may be open at a time",
+            "Data workers hand each tensor over as an open file: with many of them a training ends with "
+            "'Too many open files'.",
+            _raise_limit("n", limit, OPEN_FILES_LOW),
+        )
+
+
+def _few_processes(environment: Environment) -> Iterator[Finding]:
+    limit = environment.host.limits.processes if environment.host.limits else None
+    if limit is not None and _is_below(limit, PROCESSES_LOW):
+        yield Finding(
+            "low-processes",
+            "warning",
+            f"Only {count(limit.soft or 0)} processes and threads are allowed",
+            "Every rank, data worker and library thread counts; beyond the limit nothing can be started.",
+            _raise_limit("u", limit, PROCESSES_LOW),
+        )
+
+
+def _locked_memory(environment: Environment) -> Iterator[Finding]:
+    host = environment.host
+    limit = host.limits.locked_memory if host.limits else None
+    if host.infiniband and limit is not None and limit.soft is not None and limit.soft != UNLIMITED:
+        yield Finding(
+            "locked-memory",
+            "warning",
+            f"Only {size(limit.soft)} may be locked in memory, but there is InfiniBand ({', '.join(host.infiniband)})",
+            "NCCL registers its buffers with the adapter by locking them, and fails where it may not.",
+            "Set the limit to unlimited (ulimit -l unlimited, /etc/security/limits.conf, Slurm's "
+            "PropagateResourceLimits, or docker run --ulimit memlock=-1).",
+        )
+
+
+def _is_below(limit: Limit, wanted: int) -> bool:
+    return limit.soft is not None and limit.soft != UNLIMITED and limit.soft < wanted
+
+
+def _raise_limit(letter: str, limit: Limit, wanted: int) -> str:
+    if limit.hard is None or _is_below(Limit(limit.hard, None), wanted):
+        return "Ask the administrator to raise the hard limit (/etc/security/limits.conf, docker run --ulimit)."
+    highest = wanted * 16 if limit.hard == UNLIMITED else min(limit.hard, wanted * 16)
+    return f"ulimit -{letter} {highest} before starting lightning-tui; what it starts inherits that."
+
+
+def _no_colours(environment: Environment) -> Iterator[Finding]:
+    term = environment.session.term
+    if term is not None and term in _COLOURLESS:
+        what = f"TERM is {term}" if term else "TERM is not set"
+        yield Finding(
+            "no-colours",
+            "info",
+            f"{what}: this terminal has no colours",
+            "The cockpit needs a terminal that can place its cursor; the commands and plain lines need none.",
+            "In a real terminal: export TERM=xterm-256color.",
+        )
+
+
+def _killed_at_logout(environment: Environment) -> Iterator[Finding]:
+    session = environment.session
+    if session.kills_processes and any(facet in environment.platform.facets for facet in _LASTING):
+        yield Finding(
+            "killed-at-logout",
+            "warning",
+            "Runs end when you log out",
+            "logind's KillUserProcesses=yes ends all that a session started, tmux, screen and runs included.",
+            "loginctl enable-linger, then start with: systemd-run --user --scope lightning-tui.",
+        )
+
+
+def _clock_before_release(environment: Environment) -> Iterator[Finding]:
+    now = environment.host.now
+    if now is not None and now < RELEASED_AT:
+        yield Finding(
+            "clock-wrong",
+            "warning",
+            f"The clock says {time.strftime('%Y-%m-%d', time.gmtime(now))}, which is long past",
+            "Times of runs will be wrong, and certificates of servers will be refused.",
+            "Set the clock by the network (timedatectl set-ntp true, or chronyd).",
+        )
+
+
+RULES = (
+    _small_shared_memory,
+    _few_open_files,
+    _few_processes,
+    _locked_memory,
+    _killed_at_logout,
+    _clock_before_release,
+    _no_colours,
+)

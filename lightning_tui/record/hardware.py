@@ -1,0 +1,118 @@
+"""What do the supervisors' samples add up to? Each node's newest reading, and the last ten minutes of each GPU."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, TypeAlias
+
+import msgspec
+
+from lightning_tui.record.events import Sampled
+from lightning_tui.record.samples import GpuChange, GpuSample, HostSample, fields_of
+
+POINTS = 600
+SECONDS = 1.0
+
+GpuKey: TypeAlias = tuple[str, int, int | None]
+"""Name of the node, NVML index of the GPU, number of the MIG slice (`None`: the whole GPU)."""
+
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """One node's hardware, as its supervisor last saw it."""
+
+    name: str
+    """The host's name; where two supervisors share a host, the node's number stands behind it."""
+    host: HostSample | None
+    gpus: tuple[GpuSample, ...]
+    gpus_missing: str | None
+    """Why there are no GPU readings, in words."""
+
+
+class GpuHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """The last readings of one GPU, oldest first, at most `POINTS`; `None` where there was no fresh one."""
+
+    utilization: tuple[float | None, ...]
+    """Percent."""
+    memory_used: tuple[int | None, ...]
+    """Bytes; as many points as `utilization` has."""
+    seconds: float = SECONDS
+    """Distance between two points."""
+
+
+class NodeHardware:
+    """The fold of one node's samples; bounded however long the run is."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.hostname: str | None = None
+        self._host: HostSample | None = None
+        self._missing: str | None = None
+        self._gpus: dict[tuple[int, int | None], dict[str, Any]] = {}
+        self._tracks: dict[tuple[int, int | None], _Track] = {}
+
+    def take(self, sampled: Sampled) -> None:
+        """Add the next sample of this node."""
+        self._host, self._missing = sampled.host, sampled.gpus_missing
+        self._gpus = {change.key: self._told(change) for change in sampled.gpus}
+        for key, told in self._gpus.items():
+            track = self._tracks.get(key)
+            if track is None:
+                track = self._tracks[key] = _Track(sampled.time)
+            is_fresh = told.get("stale_s") is None
+            track.add(
+                sampled.time,
+                told.get("utilization") if is_fresh else None,
+                told.get("memory_used") if is_fresh else None,
+            )
+
+    def view(self, name: str) -> NodeView:
+        """Freeze the newest sample."""
+        gpus = tuple(GpuSample(index=index, mig=mig, **told) for (index, mig), told in self._gpus.items())
+        return NodeView(name=name, host=self._host, gpus=gpus, gpus_missing=self._missing)
+
+    def histories(self, name: str) -> dict[GpuKey, GpuHistory]:
+        """Freeze the last minutes of all GPUs."""
+        return {(name, *key): track.history() for key, track in self._tracks.items()}
+
+    def _told(self, change: GpuChange) -> dict[str, Any]:
+        told = self._gpus.get(change.key, {})
+        told.update(fields_of(change))
+        return told
+
+
+class _Track:
+    """The last points of one GPU on a grid that begins with its first sample: late samples leave gaps."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._slot = -1
+        self._utilization: deque[float | None] = deque(maxlen=POINTS)
+        self._memory: deque[int | None] = deque(maxlen=POINTS)
+
+    def add(self, time: float, utilization: float | None, memory: int | None) -> None:
+        ahead = round((time - self._began) / SECONDS) - self._slot
+        if ahead < -1:  # somebody set the node's clock back
+            self._began, ahead = time - (self._slot + 1) * SECONDS, 1
+        if ahead < 1:
+            self._utilization.pop()
+            self._memory.pop()
+            ahead = 1
+            self._slot -= 1
+        for _ in range(min(ahead - 1, POINTS)):
+            self._utilization.append(None)
+            self._memory.append(None)
+        self._utilization.append(utilization)
+        self._memory.append(memory)
+        self._slot += ahead
+
+    def history(self) -> GpuHistory:
+        return GpuHistory(utilization=tuple(self._utilization), memory_used=tuple(self._memory))
+
+
+def name_nodes(nodes: list[NodeHardware]) -> list[str]:
+    """Name each node by its host, and by its number too where that is not enough, or all that is known."""
+    hosts = [node.hostname for node in nodes]
+    return [
+        f"node {node.number}" if host is None else host if hosts.count(host) == 1 else f"{host} ({node.number})"
+        for node, host in zip(nodes, hosts, strict=True)
+    ]
