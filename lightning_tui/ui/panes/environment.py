@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _MARKS = {"error": ("✖", "bad"), "warning": ("▲", "warn"), "info": ("·", "dim")}
 _WAITING: Row = (("…", "faint"),)
+_NOTHING_WRONG: Row = (("✔", "good"), (" nothing wrong found", "dim"))
+_DETAIL_LABELS = 13
+_WIDE = 60
+"""Columns from which on everything is told."""
 
 
 class EnvironmentPane(Pane):
@@ -24,7 +28,12 @@ class EnvironmentPane(Pane):
     name_of_pane = "environment"
 
     def body(self, width: int, height: int) -> list[Row]:
-        return detail_rows(self.view, width) if width > 60 else overview_rows(self.view, width, height)
+        return detail_rows(self.view, width) if width > _WIDE else overview_rows(self.view, width, height)
+
+    def facts(self, width: int) -> Row:
+        if not self.has_focus or self.size.width > _WIDE:
+            return EMPTY
+        return ((self.view.key("open"), "accent"), (" all of it, and what to do", "dim"))
 
     def summary(self, width: int) -> Row:
         return summary_row(self.view, width)
@@ -47,27 +56,37 @@ def overview_rows(view: View, width: int, height: int) -> list[Row]:
 
 
 def detail_rows(view: View, width: int) -> list[Row]:
-    """Everything that is known, for the zoomed pane."""
+    """Everything that is known, for the zoomed pane: what is wrong and what to do, all facts, what is good to know."""
     environment = view.environment
     if environment is None:
         return overview_rows(view, width, 99)
-    platform = environment.platform
-    rows = [labelled("Platform", _platform(environment), width)]
-    rows += [labelled("", ((f"{fact.name}  ", "dim"), (fact.value, "text")), width) for fact in platform.evidence]
-    if platform.facets:
-        rows.append(labelled("Also", dots(*platform.facets), width))
-    rows += [
-        labelled("GPUs", _gpus(view), width),
-        labelled("Host", dots(_host(view), environment.host.hostname or "", environment.host.system or ""), width),
-        labelled("Software", _torch(view.software), width),
-        labelled("", _lightning(view.software), width),
-        labelled("Python", _python(view.software), width),
-        *_places(environment, width),
-        labelled("Runs in", dots(_home(view, width), ((view.runs_home_reason, "dim"),)), width),
+    wrong = _wrong(environment)
+    notes = [finding for finding in environment.findings if finding.severity == "info"]
+    return [
+        *(row for finding in wrong for row in (*_whole_finding(finding, width), EMPTY)),
+        *([] if wrong else [_NOTHING_WRONG, EMPTY]),
+        *_fact_rows(environment, view.runs_home_reason, width),
+        *(row for finding in notes for row in (EMPTY, *_whole_finding(finding, width))),
     ]
-    for finding in environment.findings:
-        rows += [EMPTY, *_whole_finding(finding, width)]
+
+
+def _fact_rows(environment: Environment, runs_home_reason: str, width: int) -> list[Row]:
+    """The facts that `doctor` prints, wrapped beside their labels."""
+    from lightning_tui.environment import fact_rows  # here, since the first frame is drawn before there is any
+
+    rows: list[Row] = []
+    for label, text in fact_rows(environment, runs_home_reason):
+        lines = wrap(text, width - _DETAIL_LABELS) or [EMPTY]
+        rows.append(((f"{label:<{_DETAIL_LABELS}}", "dim"), *_dim_dots(lines[0])))
+        rows += [((" " * _DETAIL_LABELS, "text"), *_dim_dots(line)) for line in lines[1:]]
     return rows
+
+
+def _dim_dots(row: Row) -> Row:
+    """The row's first fact bright, and what follows it dim, as everywhere on the screen."""
+    text = "".join(part for part, _ in row)
+    head, dot, rest = text.partition(" · ")
+    return ((head, "text"), (f"{dot}{rest}", "dim")) if dot else ((text, "text"),)
 
 
 def summary_row(view: View, width: int) -> Row:
@@ -97,12 +116,23 @@ def _evidence(environment: Environment | None) -> Row:
 def _gpus(view: View) -> Row:
     if view.host is None:
         return _WAITING
-    if not view.gpus:
+    gpus = [gpu for gpu in view.gpus if gpu.mig is None]
+    if not gpus:
         return (("none", "text"),)
-    names = [gpu_name(gpu.name or "GPU") for gpu in view.gpus]
+    names = [gpu_name(gpu.name or "GPU") for gpu in gpus]
     row: Row = ((" + ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names)), "text"),)
-    total = view.gpus[0].memory_total
-    return (*row, (f" {gib(total)} GiB", "dim")) if total is not None else row
+    total = gpus[0].memory_total
+    if total is not None:
+        row = (*row, (f" {gib(total)} GiB", "dim"))
+    return dots(row, _seen(view.environment, len(gpus)))
+
+
+def _seen(environment: Environment | None, present: int) -> Row:
+    """How many GPUs programs are let see, where that is not all of them."""
+    if environment is None or environment.visible is None:
+        return EMPTY
+    seen = sum(device.is_seen for device in environment.visible)
+    return ((f"{seen} seen", "warn"),) if seen < present else EMPTY
 
 
 def _host(view: View) -> Row:
@@ -134,34 +164,25 @@ def _lightning(software: Software | None) -> Row:
     return (("no lightning", "warn"),)
 
 
-def _python(software: Software | None) -> Row:
-    if software is None:
-        return _WAITING
-    return dots(software.python or "N/A", ((software.interpreter, "dim"),))
-
-
 def _storage(environment: Environment | None) -> Row:
+    """Room for runs, and what kind of storage it is: that it is kept matters more than its file system."""
     if environment is None:
         return _WAITING
-    return _place_words(environment.storage.runs_home)
-
-
-def _place_words(place: Place) -> Row:
-    if place.error is not None or place.free is None:
+    place = environment.storage.runs_home
+    if place.free is None:
         return (("N/A", "dim"),)
-    kind = place.medium if place.medium not in (None, "local") else place.file_system
-    return dots(((size(place.free), "text"), (" free", "dim")), ((kind or "", "dim"),) if kind else EMPTY)
+    kind = "persistent" if _is_persistent(environment) else _medium(place)
+    return dots(((size(place.free), "text"), (" free", "dim")), ((kind, "dim"),) if kind else EMPTY)
 
 
-def _places(environment: Environment, width: int) -> list[Row]:
+def _is_persistent(environment: Environment) -> bool:
     storage = environment.storage
-    places = [("runs", storage.runs_home), ("this folder", storage.folder)]
-    if storage.persistent is not None:
-        places.append(("persistent", storage.persistent))
-    return [
-        labelled("Storage" if not number else "", (*_place_words(place), (f"  {name}  {place.path}", "dim")), width)
-        for number, (name, place) in enumerate(places)
-    ]
+    return storage.persistent is not None and Path(storage.runs_home.path).is_relative_to(storage.persistent.path)
+
+
+def _medium(place: Place) -> str:
+    kind = place.medium if place.medium not in (None, "local") else place.file_system
+    return kind or ""
 
 
 def _home(view: View, width: int) -> Row:
@@ -173,16 +194,20 @@ def _home(view: View, width: int) -> Row:
 
 
 def _finding_rows(environment: Environment | None, width: int, height: int) -> list[Row]:
+    """What is wrong, as far as there is room; what is only good to know is counted."""
     if environment is None:
         return []
-    if not environment.findings:
-        return [(("✔", "good"), (" nothing wrong found", "dim"))]
-    if height < len(environment.findings):
-        first = environment.findings[0]
-        more = len(environment.findings) - 1
-        mark = _mark(first)
-        return [ends((mark, (first.title, "text")), ((f"+{more}", "dim"),) if more else EMPTY, width, 1)]
-    return [crop((_mark(finding), (finding.title, "text")), width) for finding in environment.findings]
+    wrong = _wrong(environment)
+    if not wrong:
+        notes = len(environment.findings)
+        return [ends(_NOTHING_WRONG, ((plural(notes, "note"), "dim"),) if notes else EMPTY, width)]
+    if height < len(wrong):
+        return [ends((_mark(wrong[0]), (wrong[0].title, "text")), ((f"+{len(wrong) - 1}", "dim"),), width, 1)]
+    return [crop((_mark(finding), (finding.title, "text")), width) for finding in wrong]
+
+
+def _wrong(environment: Environment) -> list[Finding]:
+    return [finding for finding in environment.findings if finding.severity != "info"]
 
 
 def _mark(finding: Finding) -> Span:

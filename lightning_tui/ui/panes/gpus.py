@@ -1,218 +1,236 @@
-"""The GPUs pane: memory by holder, load, heat and power of each GPU; CPU and memory of the host where there is none."""
+"""The GPUs pane: memory by holder, load, heat and power of each GPU; CPU and memory of the hosts without any."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from lightning_tui.ui.gauges import FREE, OTHERS, OURS, legend
+from lightning_tui.ui.gpuset import GpuSet, GpuView, counts, extremes, gpu_set, slowest, summary
 from lightning_tui.ui.panes.base import Pane
-from lightning_tui.ui.rows import Row, Span, crop, first_fitting, join, width_of
+from lightning_tui.ui.panes.gpu_grid import GAP, Group, layout
+from lightning_tui.ui.panes.gpu_rows import Columns, columns_of, gpu_row, grid_cell, header_row, legend_of
+from lightning_tui.ui.panes.host_rows import host_rows, nodes_rows
+from lightning_tui.ui.rows import EMPTY, Row, Span, dots, fill, join, selected, width_of
 from lightning_tui.ui.view import View
-from lightning_tui.ui.words import gpu_name
-from lightning_tui.words import GIB, gib, number, plural
+from lightning_tui.words import gib
 
 if TYPE_CHECKING:
-    from lightning_tui.record import GpuSample, HostSample, RankView
+    from lightning_tui.record import GpuHistory, GpuKey
 
-OURS: Span = ("█", "accent")
-RESERVED: Span = ("▓", "reserved")
-OTHERS: Span = ("▒", "warn")
-FREE: Span = ("·", "faint")
+DETAILS_LEAST = 12
+"""Rows that must be free beneath the list to tell all of the GPU under the cursor there."""
 
 
 class GpusPane(Pane):
-    """One row a GPU, or the host."""
+    """A row or a cell for each GPU, with a cursor; or the hosts."""
 
     name_of_pane = "gpus"
 
-    def title_text(self) -> str:
-        return "Host" if self.view.host is not None and not self.view.gpus else super().title_text()
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self.gpus = gpu_set(view)
+        self._cursor: GpuKey | None = None
+        self._layout = layout(self.gpus, 1, 1)
+        self._laid_out_for: tuple[object, ...] = ()
+        self._drawn: dict[GpuKey, _Drawn] = {}
+        self._marked: int | None = None
 
-    def body(self, width: int, height: int) -> list[Row]:
+    @property
+    def current(self) -> GpuView | None:
+        """The GPU under the cursor; none where there are none."""
+        return self.gpus.gpus[self._place] if self.gpus.gpus else None
+
+    @property
+    def _place(self) -> int:
+        """Where the cursor is: at the first that is drawn until it was moved."""
+        if self._cursor is not None or not self._layout.lines:
+            return self.gpus.place_of(self._cursor)
+        return min(self._layout.lines[0][0].members[0], len(self.gpus.gpus) - 1)
+
+    def show(self, view: View) -> None:
+        """Draw another moment; nothing is drawn where nothing differs that the pane shows."""
+        before = _shown_of(self.view, self.gpus)
+        self.gpus = gpu_set(view, self.gpus)
+        self.view = view
+        if before != _shown_of(view, self.gpus):
+            self.redraw()
+
+    def go_to(self, key: GpuKey) -> None:
+        """Put the cursor on this GPU."""
+        self._cursor = key
+        self.redraw()
+
+    def scroll_by(self, lines: int) -> None:
+        if self.gpus.gpus:
+            self._move(0, lines)
+        else:
+            super().scroll_by(lines)
+
+    def move_across(self, cells: int) -> None:
+        """Move the cursor to the side."""
+        if self.gpus.gpus:
+            self._move(cells, 0)
+
+    def page(self) -> int:
+        return max(1, min(super().page(), len(self._layout.lines)))
+
+    def _move(self, across: int, down: int) -> None:
+        place = self._layout.beside(self._place, across, down)
+        self.go_to(self.gpus.gpus[place].key)
+
+    # ------------------------------------------------------------------------------------------------- drawing
+
+    def title_text(self) -> str:
+        return "Host" if self.view.host is not None and not self.gpus.gpus else super().title_text()
+
+    def body(self, width: int, height: int) -> Sequence[Row]:
         view = self.view
-        if view.gpus:
-            return gpu_rows(view, width, height)
+        if self.gpus.gpus:
+            return self._gpu_lines(width, height)
+        if len(view.nodes) > 1:
+            return nodes_rows(view.nodes, view.is_active, width)
         if view.host is None:
             return [(("looking at the hardware …", "dim"),)]
         return host_rows(view.host, view.gpus_missing, view.is_active, width)
 
     def summary(self, width: int) -> Row:
-        return self.body(width, 1)[0]
+        if len(self.gpus.gpus) == 1:
+            return gpu_row(self.gpus.gpus[0], columns_of(self.gpus, self._is_training), width)
+        return summary(self.gpus, width) if self.gpus.gpus else self.body(width, 1)[0]
+
+    def heading(self) -> Row:
+        """What the eye should find: trouble; in a grid also the fullest and the hottest."""
+        room = self.size.width - 20
+        if not self.gpus.gpus:
+            return EMPTY
+        if self._is_grid:
+            return summary(self.gpus, room)
+        return join([*counts(self.gpus), *slowest(self.gpus)], room, (" · ", "dim"))
 
     def facts(self, width: int) -> Row:
-        if self.view.gpus:
-            return legend((("allocated", OURS), ("reserved", RESERVED), ("others", OTHERS), ("free", FREE)), width)
+        current = self.current
+        if current is not None and self._is_grid:
+            return readout(current, width) if self.has_focus else join(extremes(self.gpus), width, (" · ", "dim"))
+        if current is not None:
+            opens: list[Row] = [((self.view.key("open"), "accent"), (" details", "dim"))] if self.has_focus else []
+            return join([*opens, *legend_of(self.gpus.gpus)], width)
         if self.view.host is None:
-            return ()
-        return legend((("this run", OURS), ("others", OTHERS), ("free", FREE)), width)
+            return EMPTY
+        return join(legend((("this run", OURS), ("others", OTHERS), ("free", FREE))), width)
+
+    @property
+    def _is_training(self) -> bool:
+        return self.view.state == "training"
+
+    @property
+    def _is_grid(self) -> bool:
+        return bool(self.gpus.gpus) and self._layout.kind == "grid"
+
+    def _gpu_lines(self, width: int, height: int) -> list[Row]:
+        key = (self.gpus.made_of[0], [view.worst and view.worst.severity for view in self.gpus.gpus], width, height)
+        if self._laid_out_for != key:
+            self._layout, self._laid_out_for = layout(self.gpus, width, height), key
+        here = self._place
+        where, _ = self._layout.where(here)
+        self._offset = max(min(self._offset, where), where - height + 1)
+        columns = columns_of(self.gpus, self._is_training)
+        self._marked = here if self.has_focus and len(self.gpus.gpus) > 1 else None
+        lines = [self._line(line, columns) for line in self._layout.lines]
+        if self._layout.kind == "grid" or len(self._layout.lines[0]) > 1:
+            return lines
+        if height > len(lines) and width >= 100:
+            lines.insert(0, header_row(columns, self._layout.column))
+        return [*lines, *self._details(width, height - len(lines))]
+
+    def _details(self, width: int, height: int) -> list[Row]:
+        """All of the GPU under the cursor, where there is room beneath the list."""
+        current = self.current
+        if current is None or height < DETAILS_LEAST:
+            return []
+        from lightning_tui.ui.modals.gpu import detail_rows  # only a zoomed pane is so high
+
+        title: Row = ((f"GPU {current.label}", "text+b"), (f"  {current.gpu.name or ''} ", "dim"))
+        rule: Row = (*title, ("─" * (width - width_of(title)), "border"))
+        return [EMPTY, rule, *detail_rows(self.view, current, width, height - 2)][:height]
+
+    def _line(self, groups: Sequence[Group], columns: Columns) -> Row:
+        spans: list[Span] = []
+        for number, group in enumerate(groups):
+            if number:
+                spans.append((" " * GAP, "text"))
+            spans.extend(self._group(group, columns))
+        return tuple(spans)
+
+    def _group(self, group: Group, columns: Columns) -> Row:
+        plan = self._layout
+        if plan.kind == "list":
+            return self._cell(group.members[0], columns, plan.column)
+        row: Row = ((f"{group.label:<{plan.label}} ", "dim"),)
+        for place in group.members:
+            row += self._cell(place, columns, plan.cell)
+        return fill(row, plan.column)
+
+    def _cell(self, place: int, columns: Columns, width: int) -> Row:
+        """A GPU's row or cell, drawn anew only where it differs."""
+        view = self.gpus.gpus[place]
+        run = self.view.run
+        history = run.gpu_history.get(view.key) if run is not None and self.view.is_active and width >= 100 else None
+        known = self._drawn.get(view.key)
+        if known is None or known[:4] != (view, columns, width, history):
+            is_row = self._layout.kind == "list"
+            row = gpu_row(view, columns, width, history) if is_row else grid_cell(view, width, columns.is_training)
+            known = self._drawn[view.key] = _Drawn(view, columns, width, history, row)
+        if place != self._marked:
+            return known.row
+        return selected(known.row if width > 1 else ((known.row[0][0], "text"),))
 
 
-def wanted_rows(view: View) -> int:
-    """Rows that the pane wants; at least as many as the host needs, so that a first reading moves nothing."""
-    return max(4, len(view.gpus))
+class _Drawn(NamedTuple):
+    view: GpuView
+    columns: Columns
+    width: int
+    history: GpuHistory | None
+    row: Row
 
 
-def legend(parts: Sequence[tuple[str, Span]], width: int) -> Row:
-    """What the glyphs of a gauge mean."""
-    return join([(span, (f" {word}", "dim")) for word, span in parts], width)
+def _shown_of(view: View, gpus: GpuSet) -> tuple[object, ...]:
+    """What the pane draws of a view: when two of these are equal, so are the pictures."""
+    hosts = () if gpus.gpus else view.nodes
+    return gpus, hosts, view.is_active, view.state == "training", view.keys
 
 
-# ------------------------------------------------------------------------------------------------------------- GPUs
+def wanted_rows(view: View, expected_gpus: int = 0) -> int:
+    """Rows that the pane wants; at least as many as the host needs, so that a first reading moves nothing.
+
+    Args:
+        view: The moment.
+        expected_gpus: How many GPUs there seem to be, as long as none has been read.
+    """
+    nodes = view.nodes
+    hosts = len(nodes) + 2 if len(nodes) > 1 else 0
+    return max(4, sum(len(node.gpus) for node in nodes) or expected_gpus, hosts)
 
 
-def gpu_rows(view: View, width: int, height: int) -> list[Row]:
-    """One row for each GPU; where they are more than the rows, a grid of short gauges."""
-    ranks = view.run.ranks if view.run is not None and view.is_active else ()
-    if len(view.gpus) <= height or height < 1:
-        return [gpu_row(gpu, ranks, width, view.state == "training") for gpu in view.gpus]
-    columns = -(-len(view.gpus) // height)
-    cell = max(12, (width - 2 * (columns - 1)) // columns)
-    cells = [_short_gauge(gpu, ranks, cell) for gpu in view.gpus]
-    return [join(cells[y::height], width) for y in range(height)]
-
-
-def gpu_row(gpu: GpuSample, ranks: Sequence[RankView], width: int, is_training: bool) -> Row:
-    """A GPU in one row: gauge, memory, load, temperature, power, ranks; the last ones give way where it is narrow."""
-    name = crop(((f"{gpu_name(gpu.name or 'GPU'):<5}", "text"),), 14)
-    head: Row = ((f"{gpu.index:>2} ", "dim"), *name, (" ", "text"))
+def readout(view: GpuView, width: int) -> Row:
+    """One GPU in words, for the grid's cursor; what does not fit is left out."""
+    gpu, memory = view.gpu, view.memory
+    name = f"GPU {view.label}"
     if gpu.error is not None:
-        return (*head, ("✖ ", "bad"), *crop(((gpu.error, "bad"),), width - width_of(head) - 2))
-    mine = [rank for rank in ranks if rank.device_uuid is not None and rank.device_uuid == gpu.uuid]
-    tails = [
-        (_memory(gpu), _load(gpu, is_training), _heat(gpu), _power(gpu), _ranks(mine)),
-        (_memory(gpu), _load(gpu, is_training), _heat(gpu), _ranks(mine)),
-        (_memory(gpu), _load(gpu, is_training), _ranks(mine)),
-        (_memory(gpu), _load(gpu, is_training)),
-        (_memory(gpu),),
-    ]
-    room = width - width_of(head) - min(24, max(8, width // 5))
-    tail = first_fitting([_spaced(cells) for cells in tails], room)
-    bar = min(40, width - width_of(head) - width_of(tail))
-    return (*head, *gauge(segments(gpu, mine), gpu.memory_total, bar), *tail)
-
-
-def segments(gpu: GpuSample, mine: Sequence[RankView]) -> list[tuple[Span, int]]:
-    """Memory by holder, in bytes: what the run's tensors take, what its allocator keeps besides, and the others."""
-    used = gpu.memory_used or 0
-    allocated = sum(rank.allocated or 0 for rank in mine)
-    reserved = max(allocated, sum(rank.reserved or 0 for rank in mine))
-    if not mine and gpu.processes:
-        reserved = sum(process.memory or 0 for process in gpu.processes if process.ours)
-    allocated, reserved = min(allocated, used), min(reserved, used)
-    return [(OURS, allocated), (RESERVED, reserved - allocated), (OTHERS, used - reserved)]
-
-
-def gauge(parts: Sequence[tuple[Span, float]], total: float | None, width: int) -> Row:
-    """A bar of segments that differ by glyph and by colour; what is left is free."""
-    if not total or width < 1:
-        return (("N/A".center(width)[: max(0, width)], "dim"),)
-    row: list[Span] = []
-    filled, summed = 0, 0.0
-    for (glyph, token), amount in parts:
-        summed += amount
-        until = min(width, round(summed / total * width))
-        if until > filled:
-            row.append((glyph * (until - filled), token))
-            filled = until
-    if filled < width:
-        row.append((FREE[0] * (width - filled), FREE[1]))
-    return tuple(row)
-
-
-def _spaced(cells: Sequence[Row]) -> Row:
-    return tuple(span for cell in cells for span in (("  ", "text"), *cell))
-
-
-def _memory(gpu: GpuSample) -> Row:
-    if gpu.memory_used is None or gpu.memory_total is None:
-        return (("      N/A memory", "dim"),)
-    return ((f"{gib(gpu.memory_used):>5}", "text"), (f"/{gib(gpu.memory_total)} GiB", "dim"))
-
-
-def _load(gpu: GpuSample, is_training: bool) -> Row:
-    if gpu.utilization is None:
-        return (("  N/A", "dim"),)
-    token = "text"
-    if is_training:
-        token = "good" if gpu.utilization >= 80 else "warn" if gpu.utilization < 50 else "text"
-    return ((f"{gpu.utilization:3.0f} %", token),)
-
-
-def _heat(gpu: GpuSample) -> Row:
-    if gpu.temperature is None:
-        return (("  N/A", "dim"),)
-    token = "bad" if gpu.temperature >= 92 else "warn" if gpu.temperature >= 85 else "text"
-    return ((f"{gpu.temperature:2.0f} °C", token),)
-
-
-def _power(gpu: GpuSample) -> Row:
-    return ((f"{gpu.power:4.0f} W", "dim"),) if gpu.power is not None else (("   N/A", "dim"),)
-
-
-def _ranks(mine: Sequence[RankView]) -> Row:
-    if not mine:
-        return (("   ", "dim"),)
-    text = f"r{mine[0].rank}" if len(mine) == 1 else f"r{mine[0].rank}–{mine[-1].rank}"
-    return ((f"{text:<3}", "dim"),)
-
-
-def _short_gauge(gpu: GpuSample, ranks: Sequence[RankView], width: int) -> Row:
-    mine = [rank for rank in ranks if rank.device_uuid is not None and rank.device_uuid == gpu.uuid]
-    load = "✖ lost" if gpu.error else " N/A" if gpu.utilization is None else f"{gpu.utilization:3.0f}%"
-    token = "bad" if gpu.error else "text"
-    bar = gauge(segments(gpu, mine), gpu.memory_total, max(4, width - 4 - len(load)))
-    row: Row = ((f"{gpu.index:>2} ", "dim"), *bar, (f" {load}", token))
-    return (*row, (" " * (width - width_of(row)), "text"))
-
-
-# ------------------------------------------------------------------------------------------------------------- host
-
-
-def host_rows(host: HostSample, why_no_gpu: str | None, is_active: bool, width: int) -> list[Row]:
-    """CPU and memory of the host, the run's share in the gauge as on a GPU, and why there are no GPUs."""
-    bar = min(40, max(8, width - 50))
-    reason = why_no_gpu or "no readings"
-    return [
-        _cpu_row(host, is_active, bar, width),
-        _memory_row(host, is_active, bar, width),
-        *([(("Run    ", "dim"), *_run_words(host))] if is_active and host.run_processes else []),
-        (("GPUs   ", "dim"), *crop(((f"none: {reason}", "dim"),), width - 7)),
-    ]
-
-
-def _cpu_row(host: HostSample, is_active: bool, bar: int, width: int) -> Row:
-    if host.cpu_percent is None:
-        return (("CPU    ", "dim"), ("measuring …", "dim"))
-    cores = host.cpu_count or 1
-    ours = min(host.cpu_percent, (host.run_cpu_percent or 0) / cores) if is_active else 0.0
-    return (
-        ("CPU    ", "dim"),
-        *gauge([(OURS, ours), (OTHERS, host.cpu_percent - ours)], 100, bar),
-        *join(
-            [((f"  {host.cpu_percent:5.0f} %", "text"),), ((f"of {plural(cores, 'CPU')}", "dim"),)],
-            width - bar - 7,
-            (" ", "text"),
-        ),
+        return join([((name, "text"),), ((gpu.error, "bad"),)], width, (" · ", "dim"))
+    ranks: Row = (
+        ((f"rank {view.ranks[0]}" if len(view.ranks) == 1 else f"ranks {view.ranks[0]}–{view.ranks[-1]}", "text"),)
+        if view.ranks
+        else EMPTY
     )
-
-
-def _memory_row(host: HostSample, is_active: bool, bar: int, width: int) -> Row:
-    if host.memory_used is None or host.memory_total is None:
-        return (("Memory ", "dim"), ("N/A", "dim"))
-    ours = min(host.memory_used, host.run_memory or 0) if is_active else 0
-    return (
-        ("Memory ", "dim"),
-        *gauge([(OURS, ours), (OTHERS, host.memory_used - ours)], host.memory_total, bar),
-        *crop(((f"  {gib(host.memory_used):>5}", "text"), (f"/{gib(host.memory_total)} GiB", "dim")), width - bar - 7),
-    )
-
-
-def _run_words(host: HostSample) -> Row:
-    parts: list[Row] = []
-    if host.run_cpu_percent is not None:
-        parts.append(((number(round(host.run_cpu_percent) / 100), "text"), (" CPUs busy", "dim")))
-    if host.run_memory is not None:
-        parts.append(((f"{host.run_memory / GIB:.1f}", "text"), (" GiB", "dim")))
-    if host.run_processes is not None:
-        parts.append(((plural(host.run_processes, "process", "processes"), "dim"),))
-    return join(parts, 60, (" · ", "dim"))
+    amount = f"{gib(memory.used)}/{gib(memory.total)} GiB" if memory.used is not None and memory.total else ""
+    parts = [
+        ((name, "text+b"),),
+        *[((f"{trouble.mark} {trouble.text}", trouble.token),) for trouble in view.troubles],
+        dots(amount),
+        dots(f"{gpu.utilization:.0f} %" if gpu.utilization is not None else ""),
+        dots(f"{gpu.temperature:.0f} °C" if gpu.temperature is not None else ""),
+        ranks,
+        dots(f"{gpu.power:.0f} W" if gpu.power is not None else ""),
+    ]
+    return join(parts, width, (" · ", "dim"))
