@@ -46,7 +46,7 @@ def inspect_environment(
         gpus=gpus,
         gpus_missing=None if gpus else own_reader.missing,
         visible_devices=environ.get(VARIABLE),
-        visible=visible_devices(environ, gpus),
+        visible=visible_devices(environ, gpus, driver),
         driver=driver,
         session=inspect_session(environ, root),
         nodes=count_nodes(environ, slurm),

@@ -147,7 +147,7 @@ def _bound(value: int | None, is_size: bool) -> str:
 
 def _gpu_rows(environment: Environment) -> Iterator[FactRow]:
     if not environment.gpus:
-        yield "GPUs", f"none ({environment.gpus_missing or 'none found'})"
+        yield "GPUs", environment.gpus_missing or "none found"
     for position, gpu in enumerate(environment.gpus):
         yield "" if position else "GPUs", _gpu_text(gpu)
     driver = environment.driver

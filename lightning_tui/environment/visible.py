@@ -2,7 +2,8 @@
 
 The rules are CUDA's (CUDA Programming Guide, "CUDA Environment Variables"): indices, or UUIDs and beginnings of them;
 an entry that names no GPU ends the list; an empty value hides all. That one list holds one kind of name only, and that
-a name given twice hides all, is how torch reads it (`torch.cuda._parse_visible_devices`).
+a name given twice hides all, is how torch reads it (`torch.cuda._parse_visible_devices`). How many MIG slices a
+program sees is the driver's affair (NVIDIA MIG User Guide, "CUDA Device Enumeration").
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lightning_tui.environment.model import VisibleDevice
-from lightning_tui.gpus import GpuSample
+from lightning_tui.gpus import DriverFacts, GpuSample
+from lightning_tui.gpus.files import number_of
 from lightning_tui.words import plural
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -19,10 +21,15 @@ ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
 BUS_ORDER = "PCI_BUS_ID"
 """The value with which CUDA counts GPUs as NVML does; its own default counts the fastest first."""
 
+SEVERAL_SLICES_FROM = 570
+"""Branch of the driver from which on a program can see more than one MIG slice."""
+
 _NONE_KNOWN = "no GPU is known here"
 
 
-def visible_devices(environ: Mapping[str, str], gpus: Sequence[GpuSample]) -> tuple[VisibleDevice, ...] | None:
+def visible_devices(
+    environ: Mapping[str, str], gpus: Sequence[GpuSample], driver: DriverFacts | None = None
+) -> tuple[VisibleDevice, ...] | None:
     """Read the variable entry by entry; `None` where it is not set, nothing where it is empty."""
     value = environ.get(VARIABLE)
     if value is None:
@@ -31,7 +38,8 @@ def visible_devices(environ: Mapping[str, str], gpus: Sequence[GpuSample]) -> tu
     kind = _kind(entries[0]) if entries else ""
     is_ordered = environ.get(ORDER_VARIABLE) == BUS_ORDER or len({gpu.name for gpu in gpus}) == 1
     devices = [_device(entry, kind, gpus, is_ordered) for entry in entries]
-    return _hide_repeated(_hide_after_invalid(devices))
+    seen = _hide_repeated(_hide_after_invalid(devices))
+    return _hide_further_slices(seen) if kind == "MIG-" and sees_one_slice(driver) else seen
 
 
 def _kind(entry: str) -> str:
@@ -88,3 +96,18 @@ def _hide_repeated(devices: Sequence[VisibleDevice]) -> tuple[VisibleDevice, ...
     if len(set(names)) == len(names):
         return tuple(devices)
     return tuple(VisibleDevice(device.entry, note="one GPU is named twice", is_seen=False) for device in devices)
+
+
+def sees_one_slice(driver: DriverFacts | None) -> bool:
+    """Whether this driver lets a program see no more than one MIG slice; no, where its branch is not known."""
+    branch = number_of((driver.driver or "").partition(".")[0]) if driver is not None else None
+    return branch is not None and branch < SEVERAL_SLICES_FROM
+
+
+def _hide_further_slices(devices: Sequence[VisibleDevice]) -> tuple[VisibleDevice, ...]:
+    note = f"drivers before {SEVERAL_SLICES_FROM} let a program see one MIG slice"
+    first = next((place for place, device in enumerate(devices) if device.is_seen), len(devices))
+    return tuple(
+        VisibleDevice(device.entry, note=note, is_seen=False) if device.is_seen and place > first else device
+        for place, device in enumerate(devices)
+    )

@@ -9,39 +9,67 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightning_tui.plan.catalog import (
-        KNOWN_STRATEGIES,
-        Choice,
-        MachineFacts,
-        machine_facts,
-        precision_choices,
-        strategy_choices,
-    )
-    from lightning_tui.plan.checks import check_plan
+    from lightning_tui.plan.catalog import KNOWN_STRATEGIES, Choice, precision_choices, strategy_choices
+    from lightning_tui.plan.checks import check_plan, find_obstacles
+    from lightning_tui.plan.estimate import Calibration, Estimate, Knob, estimate_table, knobs, largest_batch
+    from lightning_tui.plan.export import as_command, as_plain_command, as_python, as_yaml
+    from lightning_tui.plan.facts import MachineFacts, facts_under, machine_facts
     from lightning_tui.plan.model import FIELDS, PRECISIONS, Plan, PlanError, plan_from_mapping
+    from lightning_tui.plan.presets import PRESET_NAMES, PRESETS, RECOMMENDED, preset
+    from lightning_tui.plan.probe import ProgramProbe
+    from lightning_tui.plan.recommended import Recommendation, recommend
     from lightning_tui.plan.registered import registered_strategies
-    from lightning_tui.plan.sources import PRESETS, preset, read_plan_file
+    from lightning_tui.plan.sources import read_plan_file
 
 __all__ = [
     "FIELDS",
     "KNOWN_STRATEGIES",
     "PRECISIONS",
     "PRESETS",
+    "PRESET_NAMES",
+    "RECOMMENDED",
+    "Calibration",
     "Choice",
+    "Estimate",
+    "Knob",
     "MachineFacts",
     "Plan",
     "PlanError",
+    "ProgramProbe",
+    "Recommendation",
+    "as_command",
+    "as_plain_command",
+    "as_python",
+    "as_yaml",
     "check_plan",
+    "estimate_table",
+    "facts_under",
+    "find_obstacles",
+    "knobs",
+    "largest_batch",
     "machine_facts",
     "plan_from_mapping",
     "precision_choices",
     "preset",
     "read_plan_file",
+    "recommend",
     "registered_strategies",
     "strategy_choices",
 ]
 
-_MODULES = ("model", "catalog", "checks", "registered", "sources")
+_MODULES = (
+    "model",
+    "catalog",
+    "checks",
+    "registered",
+    "sources",
+    "facts",
+    "presets",
+    "recommended",
+    "export",
+    "probe",
+    "estimate",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -1,16 +1,22 @@
-"""What strategies and precisions are there, and can they work on this machine? Each with its reason."""
+"""What strategies and precisions are there, and can they work on this machine? Each with its reason.
+
+The rules are Lightning's own: `trainer/connectors/accelerator_connector.py`, and the precision plugins of FSDP,
+DeepSpeed and XLA.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from lightning_tui.plan.facts import MachineFacts, dotted, release
 from lightning_tui.plan.model import PRECISIONS
 
 if TYPE_CHECKING:
-    from lightning_tui.environment import Environment
+    from lightning_tui.environment import Software
 
 KNOWN_STRATEGIES = (
     "auto",
@@ -19,6 +25,7 @@ KNOWN_STRATEGIES = (
     "deepspeed_stage_2",
     "deepspeed_stage_3",
     "ddp_find_unused_parameters_true",
+    "model_parallel",
     "ddp_spawn",
     "ddp_fork",
     "ddp_notebook",
@@ -41,7 +48,22 @@ KNOWN_STRATEGIES = (
     "single_xla",
     "single_tpu",
 )
-"""The names in Lightning 2.6's own registry, and "auto"; the most used first."""
+"""The names in Lightning 2.6's own registry, and those that are not in it; the most used first."""
+
+UNREGISTERED = frozenset({"auto", "model_parallel"})
+"""Strategies that Lightning knows under no name of its registry."""
+
+_SHARDED = ("32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed")
+
+PRECISIONS_OF: dict[str, tuple[str, ...]] = {
+    "fsdp": _SHARDED,
+    "deepspeed": _SHARDED,
+    "xla": ("32-true", "16-true", "bf16-true"),
+    "model_parallel": ("32-true", "bf16-mixed", "bf16-true", "16-true"),
+}
+"""The only precisions of some families of strategies; the others take all."""
+
+_FULL_NAMES = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "64-true"}
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -53,73 +75,121 @@ class Choice(msgspec.Struct, frozen=True):
     recommended: bool = False
 
 
-class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine offers a training. `None` is not known."""
-
-    gpus: int | None = None
-    """CUDA GPUs that a program may see."""
-    compute_capability: tuple[int, int] | None = None
-    """The lowest among the GPUs."""
-    cpus: int | None = None
-    has_deepspeed: bool | None = None
-    has_transformer_engine: bool | None = None
+def strategy_family(name: str) -> str:
+    """Return `ddp`, `fsdp`, `deepspeed`, `xla`, or the name itself where it has no family."""
+    if name.startswith(("xla", "single_xla", "single_tpu")):
+        return "xla"
+    return next((family for family in ("ddp", "fsdp", "deepspeed") if name.startswith(family)), name)
 
 
-def machine_facts(environment: Environment) -> MachineFacts:
-    """Take from an environment what decides on strategies and precisions."""
-    software = environment.software
-    is_known = software is not None and software.error is None
-    capabilities = (_capability(gpu.compute_capability) for gpu in environment.gpus)
-    return MachineFacts(
-        gpus=_visible_gpus(environment),
-        compute_capability=min(filter(None, capabilities), default=None),
-        cpus=environment.host.cpus,
-        has_deepspeed=software.deepspeed is not None if software and is_known else None,
-        has_transformer_engine=software.transformer_engine is not None if software and is_known else None,
-    )
+def full_precision_name(name: str) -> str:
+    """Return today's name of a precision: 16, 32, 64 and bf16 are Lightning's old ones."""
+    return _FULL_NAMES.get(name, name)
 
 
-def strategy_choices(facts: MachineFacts) -> list[Choice]:
-    """List all strategies that Lightning knows by name, the most used first."""
-    best = "ddp" if (facts.gpus or 0) > 1 else "auto"
-    return [_strategy(name, facts, recommended=name == best) for name in KNOWN_STRATEGIES]
+def strategy_choices(facts: MachineFacts, *, registered: Sequence[str] = (), best: str | None = None) -> list[Choice]:
+    """List all strategies, the most used first, and one of them as recommended.
+
+    `registered` are the names in the registry of the program's own Lightning (see `registered_strategies`); where they
+    are not known, those of Lightning 2.6 are taken.
+    """
+    best = best or ("ddp" if (facts.gpus or 0) > 1 else "auto")
+    names = dict.fromkeys((*KNOWN_STRATEGIES, *registered))
+    return [_strategy(name, facts, registered, recommended=name == best) for name in names]
 
 
-def precision_choices(facts: MachineFacts) -> list[Choice]:
-    """List all precisions that Lightning takes."""
-    best = _best_precision(facts)
-    return [
-        Choice(name, obstacle is None, obstacle or _precision_note(name, facts), name == best)
-        for name in PRECISIONS
-        for obstacle in [precision_obstacle(name, facts)]
-    ]
+def precision_choices(facts: MachineFacts, *, strategy: str | None = None, best: str | None = None) -> list[Choice]:
+    """List all precisions that Lightning takes, for a strategy where one is named."""
+    best = best or best_precision(facts)
+    choices = []
+    for name in PRECISIONS:
+        obstacle = precision_obstacle(name, facts, strategy)
+        choices.append(Choice(name, obstacle is None, obstacle or _precision_note(name, facts), name == best))
+    return choices
+
+
+def best_precision(facts: MachineFacts) -> str:
+    """Return the fastest precision that keeps weights in 32 bit and that the hardware does itself."""
+    if not facts.gpus or facts.compute_capability is None or facts.compute_capability < (7, 0):
+        return "32-true"
+    return "bf16-mixed" if facts.compute_capability >= (8, 0) else "16-mixed"
 
 
 def strategy_obstacle(name: str, facts: MachineFacts) -> str | None:
-    """Say why a strategy surely cannot work here, or `None`."""
-    if name.startswith(("fsdp", "deepspeed")) and facts.gpus == 0:
-        return "needs a CUDA GPU"
-    if name.startswith("deepspeed") and facts.has_deepspeed is False:
-        return "needs the package deepspeed"
-    if name in ("xla", "xla_debug", "single_xla", "single_tpu"):
-        return "needs a TPU"
+    """Say why a strategy surely cannot work here, in words that follow its name; else `None`."""
+    family = strategy_family(name)
+    if family in ("fsdp", "deepspeed") and facts.gpus == 0:
+        return f"needs a CUDA GPU{_because(facts)}"
+    if family == "xla":
+        return _xla_obstacle(name)
+    if name == "single_device" and facts.gpus:
+        return "stays on the CPU by name, whatever the accelerator; for one GPU take auto with devices 1"
+    if name.startswith("ddp_spawn") and facts.in_torchrun:
+        return "would start its own ranks in each of those that torchrun has started; take ddp"
+    return _package_obstacle(family, facts.software) if facts.software is not None else None
+
+
+def precision_obstacle(name: str, facts: MachineFacts, strategy: str | None = None) -> str | None:
+    """Say why a precision surely cannot work here, or with a strategy, in words that follow its name; else `None`."""
+    name = full_precision_name(name)
+    family = strategy_family(strategy or "")
+    allowed = PRECISIONS_OF.get(family, PRECISIONS)
+    if name not in allowed:
+        return f"is not supported with {family}, only {', '.join(allowed)}"
+    return _transformer_engine_obstacle(facts) if name.startswith("transformer-engine") else None
+
+
+def install_command(software: Software | None, package: str) -> str:
+    """Write the command that installs a package where the program's Python finds it."""
+    return f"{software.interpreter if software is not None else 'python'} -m pip install '{package}'"
+
+
+def _xla_obstacle(name: str) -> str:
+    if name in ("single_xla", "single_tpu"):  # the registry makes it without the device that it needs
+        return "cannot be chosen by name: on one TPU core Lightning takes it itself for auto"
+    return "needs a TPU and the package torch_xla"
+
+
+def _package_obstacle(family: str, software: Software) -> str | None:
+    torch = release(software.torch)
+    if family == "deepspeed":
+        if software.deepspeed is None:
+            return f"needs the package deepspeed: {install_command(software, 'deepspeed>=0.16')}"
+        if torch >= (2, 6) and release(software.deepspeed) < (0, 16):
+            return (
+                f"needs DeepSpeed 0.16 or newer with PyTorch 2.6 or newer, and {software.deepspeed} is installed: "
+                f"{install_command(software, 'deepspeed>=0.16')}"
+            )
+    if family == "model_parallel" and software.torch is not None and torch < (2, 4):
+        return f"needs PyTorch 2.4 or newer, and {software.torch} is installed"
     return None
 
 
-def precision_obstacle(name: str, facts: MachineFacts) -> str | None:
-    """Say why a precision surely cannot work here, or `None`."""
-    if not name.startswith("transformer-engine"):
-        return None
+def _transformer_engine_obstacle(facts: MachineFacts) -> str | None:
     if facts.gpus == 0:
-        return "needs a CUDA GPU"
+        return f"needs a CUDA GPU{_because(facts)}"
     if facts.compute_capability is not None and facts.compute_capability < (8, 9):
-        return f"FP8 needs compute 8.9, this is {_dotted(facts.compute_capability)}"
-    return "needs the package transformer-engine" if facts.has_transformer_engine is False else None
+        return f"needs compute 8.9 for FP8, and this is {dotted(facts.compute_capability)}"
+    if facts.software is not None and facts.software.transformer_engine is None:
+        return f"needs the package transformer-engine: {install_command(facts.software, 'transformer-engine[pytorch]')}"
+    return None
 
 
-def _strategy(name: str, facts: MachineFacts, recommended: bool) -> Choice:
+def _because(facts: MachineFacts) -> str:
+    return f" ({facts.no_gpus_because})" if facts.no_gpus_because else ""
+
+
+def _strategy(name: str, facts: MachineFacts, registered: Sequence[str], recommended: bool) -> Choice:
     obstacle = strategy_obstacle(name, facts)
+    if obstacle is None and registered and name not in registered and name not in UNREGISTERED:
+        obstacle = f"is not known to the program's Lightning{_lightning_version(facts)}"
     return Choice(name, obstacle is None, obstacle or _strategy_note(name, facts), recommended)
+
+
+def _lightning_version(facts: MachineFacts) -> str:
+    software = facts.software
+    version = (software.lightning or software.pytorch_lightning) if software is not None else None
+    return f" {version}" if version else ""
 
 
 def _strategy_note(name: str, facts: MachineFacts) -> str:
@@ -127,28 +197,28 @@ def _strategy_note(name: str, facts: MachineFacts) -> str:
         return "Lightning chooses: one device alone, ddp on several"
     if name == "ddp":
         return f"one process for each of {facts.gpus} GPUs" if (facts.gpus or 0) > 1 else "one process for each device"
+    base, _, choice = name.partition("_find_unused_parameters_")
+    if choice:
+        return f"{base}, {_UNUSED_PARAMETERS[choice]}"
     notes = [note for pattern, note in _STRATEGY_NOTES if re.match(pattern, name)]
-    return " · ".join(notes)
+    return " · ".join(notes) or "registered by the program's own Lightning or a package of it"
 
 
+_UNUSED_PARAMETERS = {
+    "true": "tolerates parameters without gradient, slower",
+    "false": "every parameter must get a gradient (the default)",
+}
 _STRATEGY_NOTES = (
     (r"ddp_spawn", "as ddp, but everything must pickle"),
     (r"ddp_fork", "as ddp by fork: CUDA must not be used before"),
-    (r"ddp_notebook", "ddp_fork by another name, for notebooks"),
-    (r".*unused_parameters_true", "tolerates parameters without gradient, slower"),
-    (r".*unused_parameters_false", "every parameter must get a gradient (the default)"),
+    (r"ddp_notebook", "ddp_fork by another name, for notebooks; a script does better with ddp"),
     (r"fsdp", "shards parameters over the GPUs: for models that do not fit one"),
+    (r"model_parallel", "FSDP2 and tensor parallelism that the model itself sets up in configure_model"),
     (r"deepspeed(_stage_[123])?", "ZeRO: shards optimizer, gradients or parameters over the GPUs"),
     (r".*offload_nvme", "offloads to NVMe"),
     (r".*offload$", "offloads to CPU memory, slower"),
-    (r"single_device", "one device, whatever there is"),
+    (r"single_device", "one device: the CPU"),
 )
-
-
-def _best_precision(facts: MachineFacts) -> str:
-    if not facts.gpus or facts.compute_capability is None or facts.compute_capability < (7, 0):
-        return "32-true"
-    return "bf16-mixed" if facts.compute_capability >= (8, 0) else "16-mixed"
 
 
 def _precision_note(name: str, facts: MachineFacts) -> str:
@@ -165,7 +235,7 @@ def _bf16_speed(facts: MachineFacts) -> str:
     if facts.compute_capability is None:
         return "fast from compute 8.0"
     speed = "fast" if facts.compute_capability >= (8, 0) else "emulated and slow"
-    return f"{speed} on compute {_dotted(facts.compute_capability)}"
+    return f"{speed} on compute {dotted(facts.compute_capability)}"
 
 
 _PRECISION_NOTES = {
@@ -178,31 +248,3 @@ _PRECISION_NOTES = {
     "transformer-engine": "FP8 where it helps, weights in bfloat16",
     "transformer-engine-float16": "FP8 where it helps, weights in float16",
 }
-
-
-def _visible_gpus(environment: Environment) -> int | None:
-    """Count the GPUs that CUDA lets a program see; not known where there are device files and a silent driver."""
-    present = len(environment.gpus)
-    if not present:
-        return None if environment.host.gpu_devices else 0
-    if environment.visible_devices is None:
-        return present
-    count = 0
-    for entry in environment.visible_devices.split(","):
-        if not _names_gpu(entry.strip(), present):
-            break  # CUDA ignores all that follows too
-        count += 1
-    return count
-
-
-def _names_gpu(entry: str, present: int) -> bool:
-    return int(entry) < present if entry.isdecimal() else entry.startswith(("GPU-", "MIG-"))
-
-
-def _capability(text: str | None) -> tuple[int, int] | None:
-    match = re.fullmatch(r"(\d+)\.(\d+)", text or "")
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def _dotted(capability: tuple[int, int]) -> str:
-    return f"{capability[0]}.{capability[1]}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_tui.plan.catalog import KNOWN_STRATEGIES, MachineFacts, strategy_obstacle
+from lightning_tui.environment import reason_not_to_start
+from lightning_tui.plan.catalog import KNOWN_STRATEGIES, precision_obstacle, strategy_family, strategy_obstacle
+from lightning_tui.plan.combinations import find_contradictions
+from lightning_tui.plan.facts import MachineFacts
 from lightning_tui.plan.model import Plan, PlanError
 from lightning_tui.plan.registered import registered_strategies
 
-_GPU = ("gpu", "cuda")
+GPU = ("gpu", "cuda")
 
 
 def check_plan(plan: Plan, *, facts: MachineFacts, interpreter: Path) -> None:
@@ -18,63 +22,122 @@ def check_plan(plan: Plan, *, facts: MachineFacts, interpreter: Path) -> None:
     Raises:
         PlanError: the message names the value, what is allowed and the fix.
     """
-    _check_accelerator(plan, facts)
-    _check_strategy(plan, facts, interpreter)
-    if plan.devices is None:
-        return
-    if _is_on_gpu(plan, facts):
-        _check_gpus(plan.devices, facts)
-    elif _is_on_cpu(plan, facts):
-        _check_processes(plan.devices, facts)
+    for problem in find_obstacles(plan, facts=facts, interpreter=interpreter):
+        raise PlanError(problem)
+
+
+def find_obstacles(plan: Plan, *, facts: MachineFacts, interpreter: Path) -> Iterator[str]:
+    """Give a sentence for each thing that surely keeps this plan from working here; the gravest first.
+
+    The interpreter is asked for its strategies, which takes seconds, only for a name that is not known here.
+    """
+    reason = reason_not_to_start(facts.software) if facts.software is not None else None
+    if reason is not None:
+        yield reason
+        return  # nothing may import it, not even to ask for more
+    yield from _accelerator(plan, facts)
+    yield from _strategy(plan, facts, interpreter)
+    yield from _precision(plan, facts)
+    yield from _devices(plan, facts)
+    yield from find_contradictions(plan, facts)
 
 
 def _is_on_gpu(plan: Plan, facts: MachineFacts) -> bool:
-    return plan.accelerator in _GPU or (plan.accelerator in (None, "auto") and bool(facts.gpus))
+    return plan.accelerator in GPU or (plan.accelerator in (None, "auto") and bool(facts.gpus))
 
 
 def _is_on_cpu(plan: Plan, facts: MachineFacts) -> bool:
     return plan.accelerator == "cpu" or (plan.accelerator in (None, "auto") and facts.gpus == 0)
 
 
-def _check_accelerator(plan: Plan, facts: MachineFacts) -> None:
-    if plan.accelerator in _GPU and facts.gpus == 0:
-        raise PlanError(
-            f"accelerator={plan.accelerator!r}: no GPU can be used here. Take auto or cpu, or run "
+def _accelerator(plan: Plan, facts: MachineFacts) -> Iterator[str]:
+    if plan.accelerator in GPU and facts.gpus == 0:
+        because = f" ({facts.no_gpus_because})" if facts.no_gpus_because else ""
+        yield (
+            f"accelerator={plan.accelerator!r}: no GPU can be used here{because}. Take auto or cpu, or run "
             "`lightning-tui doctor` to see why there is none."
         )
 
 
-def _check_strategy(plan: Plan, facts: MachineFacts, interpreter: Path) -> None:
+def _strategy(plan: Plan, facts: MachineFacts, interpreter: Path) -> Iterator[str]:
     name = plan.strategy
     if name is None:
         return
     if name not in KNOWN_STRATEGIES:
-        _check_registered(name, interpreter)
-    if name.startswith(("fsdp", "deepspeed")) and plan.accelerator == "cpu":
-        raise PlanError(f"strategy={name!r} needs a CUDA GPU, but accelerator='cpu'. Take auto or ddp, or a GPU.")
+        yield from _unknown(name, interpreter)
+    refusal = _by_accelerator(name, plan.accelerator)
     obstacle = strategy_obstacle(name, facts)
-    if obstacle is not None and plan.accelerator != "tpu":
-        raise PlanError(f"strategy={name!r} {obstacle}, which is not here. Take auto or ddp.")
+    is_elsewhere = plan.accelerator == "tpu" or (name == "single_device" and plan.accelerator == "cpu")
+    if refusal is not None:
+        yield refusal
+    elif obstacle is not None and not is_elsewhere:
+        yield f"strategy={name!r} {obstacle}. {_instead(name)}"
 
 
-def _check_registered(name: str, interpreter: Path) -> None:
+def _instead(name: str) -> str:
+    return "Take auto or ddp." if strategy_family(name) in ("fsdp", "deepspeed", "xla") else "Or take auto."
+
+
+def _by_accelerator(name: str, accelerator: str | None) -> str | None:
+    """Lightning's own refusals of a strategy on an accelerator."""
+    family = strategy_family(name)
+    if accelerator == "mps" and family in ("ddp", "deepspeed"):
+        return (
+            f"strategy={name!r}: strategies from the DDP family are not supported on the MPS accelerator. "
+            "Take auto with one device, or accelerator cpu."
+        )
+    if accelerator in ("cpu", "mps", "tpu") and family in ("fsdp", "deepspeed"):
+        return f"strategy={name!r} needs a CUDA GPU, but accelerator={accelerator!r}. Take auto or ddp, or a GPU."
+    if accelerator == "tpu" and family not in ("xla", "auto"):
+        return f"strategy={name!r}: a TPU can only be used with the strategy xla. Take xla or auto."
+    if accelerator not in (None, "auto", "tpu") and family == "xla":
+        return f"strategy={name!r} needs a TPU, but accelerator={accelerator!r}. Take auto or ddp, or accelerator tpu."
+    return None
+
+
+def _unknown(name: str, interpreter: Path) -> Iterator[str]:
     registered = registered_strategies(interpreter)
     if name in registered:
         return
     names = list(dict.fromkeys((*KNOWN_STRATEGIES, *registered)))
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise PlanError(f"strategy={name!r} is none that Lightning knows.{hint} Allowed: {', '.join(names)}.")
+    yield f"strategy={name!r} is none that Lightning knows.{hint} Allowed: {', '.join(names)}."
 
 
-def _check_gpus(devices: int | str | list[int], facts: MachineFacts) -> None:
+def _precision(plan: Plan, facts: MachineFacts) -> Iterator[str]:
+    if plan.precision is None:
+        return
+    obstacle = precision_obstacle(plan.precision, facts, plan.strategy)
+    if obstacle is not None:
+        way_out = "Take one of these." if "is not supported with" in obstacle else "Or take bf16-mixed."
+        yield f"precision={plan.precision!r} {obstacle}. {way_out}"
+    elif plan.precision.startswith("transformer-engine") and plan.accelerator in ("cpu", "mps", "tpu"):
+        yield f"precision={plan.precision!r} needs a CUDA GPU, but accelerator={plan.accelerator!r}. Take bf16-mixed."
+    elif plan.precision in ("64", "64-true") and plan.accelerator == "mps":
+        yield f"precision={plan.precision!r}: the MPS accelerator has no 64 bit numbers. Take 32-true."
+
+
+def _devices(plan: Plan, facts: MachineFacts) -> Iterator[str]:
+    if plan.devices is None:
+        return
+    if plan.accelerator == "mps":
+        if plan.devices not in (1, -1, "auto", [0]):
+            yield f"devices={plan.devices}: there is one MPS device. Take 1."
+    elif _is_on_gpu(plan, facts):
+        yield from _gpus(plan.devices, facts)
+    elif _is_on_cpu(plan, facts):
+        yield from _processes(plan.devices, facts)
+
+
+def _gpus(devices: int | str | list[int], facts: MachineFacts) -> Iterator[str]:
     present = facts.gpus
-    if present is None:
+    if not present:
         return
     if isinstance(devices, list) and max(devices) >= present:
-        raise PlanError(f"devices={devices}: there is no GPU {max(devices)}. {_gpus_allowed(present)}")
+        yield f"devices={devices}: there is no GPU {max(devices)}. {_gpus_allowed(present)}"
     if isinstance(devices, int) and devices > present:
-        raise PlanError(f"devices={devices}: there are not so many GPUs. {_gpus_allowed(present)}")
+        yield f"devices={devices}: there are not so many GPUs. {_gpus_allowed(present)}"
 
 
 def _gpus_allowed(present: int) -> str:
@@ -83,13 +146,12 @@ def _gpus_allowed(present: int) -> str:
     return f"Allowed are 1 to {present}, auto, or a list of indices from 0 to {present - 1}."
 
 
-def _check_processes(devices: int | str | list[int], facts: MachineFacts) -> None:
+def _processes(devices: int | str | list[int], facts: MachineFacts) -> Iterator[str]:
     if isinstance(devices, list):
-        raise PlanError(
-            f"devices={devices}: a list names GPUs, and this trains on the CPU. Take a number of processes."
-        )
+        yield f"devices={devices}: a list names GPUs, and this trains on the CPU. Take a number of processes."
+        return
     if devices == -1:
-        raise PlanError("devices=-1: a CPU has no such thing as all devices. Take a number of processes, or auto.")
+        yield "devices=-1: a CPU has no such thing as all devices. Take a number of processes, or auto."
     most = max(2, facts.cpus) if facts.cpus is not None else None
     if most is not None and isinstance(devices, int) and devices > most:
-        raise PlanError(f"devices={devices}: more processes than CPUs. Allowed are 1 to {most}, or auto.")
+        yield f"devices={devices}: more processes than CPUs. Allowed are 1 to {most}, or auto."

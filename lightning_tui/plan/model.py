@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
+import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
+
+from lightning_tui.plan import kinds
+from lightning_tui.plan.kinds import Kind
 
 PRECISIONS = (
     "32-true",
@@ -23,16 +27,21 @@ PRECISIONS = (
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 
+SHARDING_STRATEGIES = ("FULL_SHARD", "SHARD_GRAD_OP", "HYBRID_SHARD", "NO_SHARD")
+"""FSDP's, as `FSDPStrategy(sharding_strategy=...)` names them."""
+
 
 class PlanError(ValueError):
     """A plan that cannot be meant; the message names the value, what is allowed and the fix."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Overrides for one run, named and meant as the Trainer's own arguments."""
+    """Overrides for one run. Fields that are the Trainer's own arguments are named and meant as those."""
 
+    # --- The Trainer's arguments
     accelerator: str | None = None
     strategy: str | None = None
+    """A name that Lightning registers, or `model_parallel` for its `ModelParallelStrategy`."""
     precision: str | None = None
     devices: int | str | list[int] | None = None
     """A number, -1 or "auto" (all), or a list of indices."""
@@ -41,15 +50,80 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int | None = None
     max_time: str | None = None
     """`DD:HH:MM:SS`."""
+    min_epochs: int | None = None
+    min_steps: int | None = None
     accumulate_grad_batches: int | None = None
     gradient_clip_val: float | None = None
+    gradient_clip_algorithm: str | None = None
     val_check_interval: int | float | None = None
+    check_val_every_n_epoch: int | None = None
+    num_sanity_val_steps: int | None = None
     limit_train_batches: int | float | None = None
     limit_val_batches: int | float | None = None
     log_every_n_steps: int | None = None
+    deterministic: bool | str | None = None
+    """True, false, or "warn" where an operation has no deterministic form."""
+    benchmark: bool | None = None
+    sync_batchnorm: bool | None = None
+    enable_checkpointing: bool | None = None
     default_root_dir: str | None = None
     ckpt_path: str | None = None
     """Checkpoint that `fit` resumes from: a path, "last" or "best"."""
+
+    # --- Options of the strategy
+    ddp_find_unused_parameters: bool | None = None
+    ddp_static_graph: bool | None = None
+    ddp_gradient_as_bucket_view: bool | None = None
+    ddp_bucket_cap_mb: int | None = None
+    """Size of a gradient bucket, MiB."""
+    fsdp_sharding_strategy: str | None = None
+    fsdp_cpu_offload: bool | None = None
+    fsdp_limit_all_gathers: bool | None = None
+    fsdp_wrap_classes: list[str] | None = None
+    """Module classes that each become an FSDP unit."""
+    fsdp_wrap_min_params: int | None = None
+    """Every module with so many parameters becomes an FSDP unit."""
+    deepspeed_stage: int | None = None
+    """ZeRO stage, 0 to 3."""
+    deepspeed_offload_optimizer: bool | None = None
+    deepspeed_offload_parameters: bool | None = None
+    deepspeed_nvme_path: str | None = None
+    """Offload to this folder on an NVMe disk rather than to main memory."""
+    data_parallel_size: int | str | None = None
+    """Devices in a data-parallel group of `model_parallel`, or "auto"."""
+    tensor_parallel_size: int | str | None = None
+    """Devices in a tensor-parallel group of `model_parallel`, or "auto"."""
+
+    # --- Memory and speed
+    activation_checkpointing: list[str] | None = None
+    """Module classes whose activations are computed anew in the backward pass."""
+    compile: str | None = None
+    """Mode of `torch.compile`."""
+
+    # --- Checkpoints
+    checkpoint_save_top_k: int | None = None
+    """How many of the best are kept; -1 all, 0 none."""
+    checkpoint_monitor: str | None = None
+    """Name of a logged metric."""
+    checkpoint_mode: str | None = None
+    checkpoint_save_last: bool | None = None
+    checkpoint_on_exception: bool | None = None
+    checkpoint_dir: str | None = None
+    checkpoint_every_n_steps: int | None = None
+
+    # --- Data loading
+    num_workers: int | None = None
+    """Processes per rank that load data; 0 loads in the training process."""
+    pin_memory: bool | None = None
+    persistent_workers: bool | None = None
+    prefetch_factor: int | None = None
+    """Batches that each worker loads ahead."""
+    batch_size: int | None = None
+    """Samples in a batch of each device."""
+
+    # --- Tuning at the start of the fit
+    auto_scale_batch_size: str | None = None
+    auto_lr_find: bool | None = None
 
     def changes(self) -> dict[str, Any]:
         """Only the fields that are set."""
@@ -63,8 +137,78 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """
         return msgspec.structs.replace(self, **{field_name(name): parse_value(name, text) if text.strip() else None})
 
+    def to_toml(self) -> str:
+        """Return the fields that are set as a plan file: TOML, one a line, read back unchanged."""
+        return "".join(f"{name} = {_as_toml(value)}\n" for name, value in self.changes().items())
+
 
 FIELDS: tuple[str, ...] = Plan.__struct_fields__
+
+_BATCHES = kinds.share_or_count("a share from 0.0 to 1.0, or a whole number of batches")
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "accelerator": kinds.choice(*ACCELERATORS),
+        "strategy": kinds.text(),
+        "precision": kinds.choice(*PRECISIONS, also=("16", "32", "64", "bf16")),
+        "devices": kinds.devices(),
+        "num_nodes": kinds.whole(1),
+        "max_epochs": kinds.whole(-1),
+        "max_steps": kinds.whole(-1),
+        "max_time": kinds.time_span(),
+        "min_epochs": kinds.whole(0),
+        "min_steps": kinds.whole(0),
+        "accumulate_grad_batches": kinds.whole(1),
+        "gradient_clip_val": kinds.number(0),
+        "gradient_clip_algorithm": kinds.choice("norm", "value"),
+        "val_check_interval": kinds.share_or_count(
+            "a share of the epoch from 0.0 to 1.0, or a whole number of batches"
+        ),
+        "check_val_every_n_epoch": kinds.whole(1),
+        "num_sanity_val_steps": kinds.whole(-1),
+        "limit_train_batches": _BATCHES,
+        "limit_val_batches": _BATCHES,
+        "log_every_n_steps": kinds.whole(0),
+        "deterministic": kinds.flag_or("warn"),
+        "benchmark": kinds.flag(),
+        "sync_batchnorm": kinds.flag(),
+        "enable_checkpointing": kinds.flag(),
+        "default_root_dir": kinds.text(),
+        "ckpt_path": kinds.text(),
+        "ddp_find_unused_parameters": kinds.flag(),
+        "ddp_static_graph": kinds.flag(),
+        "ddp_gradient_as_bucket_view": kinds.flag(),
+        "ddp_bucket_cap_mb": kinds.whole(1),
+        "fsdp_sharding_strategy": kinds.choice(*SHARDING_STRATEGIES),
+        "fsdp_cpu_offload": kinds.flag(),
+        "fsdp_limit_all_gathers": kinds.flag(),
+        "fsdp_wrap_classes": kinds.class_names(),
+        "fsdp_wrap_min_params": kinds.whole(1),
+        "deepspeed_stage": kinds.whole(0, 3),
+        "deepspeed_offload_optimizer": kinds.flag(),
+        "deepspeed_offload_parameters": kinds.flag(),
+        "deepspeed_nvme_path": kinds.text(),
+        "data_parallel_size": kinds.whole_or("auto", 1),
+        "tensor_parallel_size": kinds.whole_or("auto", 1),
+        "activation_checkpointing": kinds.class_names(),
+        "compile": kinds.choice("default", "reduce-overhead", "max-autotune"),
+        "checkpoint_save_top_k": kinds.whole(-1),
+        "checkpoint_monitor": kinds.text(),
+        "checkpoint_mode": kinds.choice("min", "max"),
+        "checkpoint_save_last": kinds.flag(),
+        "checkpoint_on_exception": kinds.flag(),
+        "checkpoint_dir": kinds.text(),
+        "checkpoint_every_n_steps": kinds.whole(1),
+        "num_workers": kinds.whole(0),
+        "pin_memory": kinds.flag(),
+        "persistent_workers": kinds.flag(),
+        "prefetch_factor": kinds.whole(1),
+        "batch_size": kinds.whole(1),
+        "auto_scale_batch_size": kinds.choice("power", "binsearch"),
+        "auto_lr_find": kinds.flag(),
+    }
+)
+"""What may stand in each field."""
 
 
 def plan_from_mapping(values: Mapping[str, Any]) -> Plan:
@@ -96,99 +240,24 @@ def parse_value(name: str, text: str) -> Any:
     Raises:
         PlanError: the text is no value for this field.
     """
-    name, text = field_name(name), text.strip()
-    if name == "devices":
-        return _checked(name, _parse_devices(text))
-    return _checked(name, text if name in _TEXT_FIELDS else _parse_number(name, text))
-
-
-_TEXT_FIELDS = frozenset({"accelerator", "strategy", "precision", "max_time", "default_root_dir", "ckpt_path"})
-_WHOLE = frozenset({"num_nodes", "max_epochs", "max_steps", "accumulate_grad_batches", "log_every_n_steps"})
-_LEAST: dict[str, float] = {
-    "num_nodes": 1,
-    "max_epochs": -1,
-    "max_steps": -1,
-    "accumulate_grad_batches": 1,
-    "gradient_clip_val": 0,
-    "val_check_interval": 0,
-    "limit_train_batches": 0,
-    "limit_val_batches": 0,
-    "log_every_n_steps": 0,
-}
-
-
-def _parse_devices(text: str) -> int | str | list[int]:
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
-    listed = text.strip("[]()")
-    if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*,?\s*", listed):
-        return [int(part) for part in listed.split(",") if part.strip()]
-    return text
-
-
-def _parse_number(name: str, text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise PlanError(f"{name}={text!r}: allowed is {_allowed(name)}.") from None
+    name = field_name(name)
+    return _checked(name, KINDS[name].parse(text.strip()))
 
 
 def _checked(name: str, value: Any) -> Any:
     if value is None:
         return None
-    checks = {"devices": _is_devices, "precision": _is_precision, "accelerator": _is_accelerator, "max_time": _is_time}
-    valid = checks.get(name, _is_text if name in _TEXT_FIELDS else lambda v: _is_number(name, v))
-    if not valid(value):
-        raise PlanError(f"{name}={value!r}: allowed is {_allowed(name)}.")
-    return str(value) if name == "precision" else value
+    if name == "precision" and type(value) is int:  # Lightning's old way to say it
+        value = str(value)
+    try:
+        is_accepted = KINDS[name].accepts(value)
+    except TypeError:  # a value that cannot be compared, such as a list where a word stands
+        is_accepted = False
+    if not is_accepted:
+        raise PlanError(f"{name}={value!r}: allowed is {KINDS[name].allowed}.")
+    return value
 
 
-def _is_devices(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(type(v) is int and v >= 0 for v in value) and len(set(value)) == len(value)
-    return value == "auto" or (type(value) is int and (value >= 1 or value == -1))
-
-
-def _is_precision(value: Any) -> bool:
-    return str(value) in (*PRECISIONS, "16", "32", "64", "bf16")
-
-
-def _is_accelerator(value: Any) -> bool:
-    return value in ACCELERATORS
-
-
-def _is_time(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"\d+:\d{1,2}:\d{1,2}:\d{1,2}", value) is not None
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
-
-
-def _is_number(name: str, value: Any) -> bool:
-    allowed: tuple[type, ...] = (int,) if name in _WHOLE else (int, float)
-    if type(value) not in allowed or not value >= _LEAST[name]:
-        return False
-    is_share = name in ("limit_train_batches", "limit_val_batches", "val_check_interval")
-    return not (is_share and isinstance(value, float) and value > 1.0)
-
-
-def _allowed(name: str) -> str:
-    words = {
-        "devices": 'a number above 0, -1 or "auto" for all, or a list such as 0,2',
-        "precision": ", ".join(PRECISIONS) + " (or 16, 32, 64, bf16)",
-        "accelerator": ", ".join(ACCELERATORS),
-        "max_time": "a time as DD:HH:MM:SS, such as 00:12:00:00",
-        "val_check_interval": "a share of the epoch from 0.0 to 1.0, or a whole number of batches",
-        "limit_train_batches": "a share from 0.0 to 1.0, or a whole number of batches",
-        "limit_val_batches": "a share from 0.0 to 1.0, or a whole number of batches",
-    }
-    if name in words:
-        return words[name]
-    if name in _TEXT_FIELDS:
-        return "printable text"
-    return f"a {'whole ' if name in _WHOLE else ''}number, {_LEAST[name]:g} or more"
+def _as_toml(value: Any) -> str:
+    """Write a field's value. For printable text, numbers, booleans and lists of them, JSON's form is TOML's too."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import msgspec
-import platformdirs
+
+from lightning_tui.environment.rules.software import COMPROMISED
+from lightning_tui.plan.cache import cached_file, write_cached
 
 TIMEOUT_S = 60.0
 """Importing torch and Lightning takes seconds, and far more from a cold network file system."""
 
 _MARK = "lightning-tui-strategies:"
 
+# A compromised release runs its code on import.
 _ASK = f"""
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
 import json
+from importlib import metadata
+for name in ("lightning", "pytorch-lightning"):
+    try:
+        if metadata.version(name) in {sorted(COMPROMISED)}:
+            sys.exit(1)
+    except metadata.PackageNotFoundError:
+        pass
 try:
     from lightning.pytorch.strategies import StrategyRegistry
 except ImportError:
@@ -38,8 +46,13 @@ def registered_strategies(interpreter: Path, timeout_s: float = TIMEOUT_S) -> li
     if names is None:
         names = _ask(interpreter, timeout_s)
         if names:
-            _remember(cache, names)
+            write_cached(cache, msgspec.json.encode(names))
     return names
+
+
+def remembered_strategies(interpreter: Path) -> list[str] | None:
+    """What `registered_strategies` would answer, at once; `None` where it would have to ask first."""
+    return _remembered(_cache_file(interpreter))
 
 
 def _ask(interpreter: Path, timeout_s: float) -> list[str]:
@@ -70,7 +83,7 @@ def _cache_file(interpreter: Path) -> Path:
         except OSError:
             parts.append("")
     digest = hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
-    return Path(platformdirs.user_cache_dir("lightning-tui")) / f"strategies-{digest}.json"
+    return cached_file(f"strategies-{digest}.json")
 
 
 def _remembered(cache: Path) -> list[str] | None:
@@ -78,15 +91,3 @@ def _remembered(cache: Path) -> list[str] | None:
         return msgspec.json.decode(cache.read_bytes(), type=list[str])
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _remember(cache: Path, names: list[str]) -> None:
-    """Write whole or not at all. A cache that cannot be written is done without."""
-    try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=cache.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(names))
-        Path(draft).replace(cache)
-    except OSError:
-        return

@@ -1,12 +1,9 @@
-"""Where a plan comes from besides flags: presets, and files."""
+"""Plans in files."""
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from lightning_tui.plan.model import Plan, PlanError, plan_from_mapping
 
@@ -14,31 +11,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-PRESETS: Mapping[str, Plan] = MappingProxyType(
-    {
-        "lightning_cloud": Plan(
-            accelerator="gpu", devices="auto", strategy="ddp_notebook", precision="16-mixed", max_epochs=100
-        ),
-        "lightning_compute": Plan(
-            accelerator="gpu", devices=-1, strategy="ddp", precision="bf16-mixed", max_epochs=1000
-        ),
-    }
-)
-"""Plans by name: for Lightning's interactive machines, and for its compute nodes."""
-
-
-def preset(name: str) -> Plan:
-    """Return a preset.
-
-    Raises:
-        PlanError: there is none of that name.
-    """
-    if name in PRESETS:
-        return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise PlanError(f"There is no preset {name!r}.{hint} Presets: {', '.join(PRESETS)}.")
 
 
 def read_plan_file(path: Path) -> Plan:

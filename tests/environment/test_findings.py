@@ -314,3 +314,17 @@ def test_only_a_compromised_release_forbids_to_start() -> None:
     assert reason is not None
     assert "lightning 2.6.3" in reason
     assert "nothing was started" in reason
+
+
+def test_a_gpu_in_slices_is_not_busy_besides_its_slice() -> None:
+    held = (GpuProcess(pid=7, memory=9 * GIB),)
+    whole = GpuSample(index=0, memory_total=80 * GIB, processes=held)
+    slices = tuple(GpuSample(index=0, mig=mig, memory_total=10 * GIB, processes=held * mig) for mig in (0, 1))
+    finding = one(but(gpus=(whole, *slices)))
+    assert (finding.id, finding.title) == ("busy-gpus", "GPU 0:1 already in use")
+
+
+def test_slices_are_not_counted_as_gpus() -> None:
+    gpus = (GpuSample(index=0), GpuSample(index=0, mig=0), GpuSample(index=0, mig=1))
+    finding = one(msgspec.structs.replace(with_packages(torch_build="cpu"), gpus=gpus))
+    assert finding.detail == "torch 2.13.0 cannot use the 1 GPU of this machine."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_tui.environment.visible import visible_devices
-from lightning_tui.gpus import GpuSample
+from lightning_tui.gpus import DriverFacts, GpuSample
 from tests.environment.machines import gpu
 
 ALIKE = tuple(gpu(index, uuid=f"GPU-{index}{index}aa-0000") for index in range(4))
@@ -74,3 +74,14 @@ def test_mig_slices_are_named_by_their_own_uuids() -> None:
     assert seen("GPU-00", SLICES) == [0]
     assert seen("0", SLICES) == [0]
     assert seen("1", SLICES) == [None]  # a slice is no GPU of its own
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"),
+    [(None, [True, True]), ("550.54.15", [True, False]), ("570.1", [True, True]), ("?", [True, True])],
+)
+def test_older_drivers_let_a_program_see_one_slice(driver: str | None, expected: list[bool]) -> None:
+    devices = visible_devices({"CUDA_VISIBLE_DEVICES": "MIG-5f10-2,MIG-5f10-1"}, SLICES, DriverFacts(driver=driver))
+    assert devices is not None
+    assert [device.is_seen for device in devices] == expected
+    assert (devices[1].gpu is None, devices[1].note is None) == (not expected[1], expected[1])

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from lightning_tui.plan.model import KINDS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from lightning_tui.plan import FIELDS, PRECISIONS, Plan, PlanError, plan_from_mapping
 
@@ -36,6 +44,32 @@ TYPED: list[tuple[str, str, Any]] = [
     ("limit_val_batches", "0", 0),
     ("ckpt_path", "last", "last"),
     ("default_root_dir", "/data/my runs", "/data/my runs"),
+    ("gradient_clip_algorithm", "Norm", "norm"),
+    ("check_val_every_n_epoch", "5", 5),
+    ("num_sanity_val_steps", "-1", -1),
+    ("min_epochs", "0", 0),
+    ("deterministic", "warn", "warn"),
+    ("deterministic", "Yes", True),
+    ("benchmark", "off", False),
+    ("ddp_find_unused_parameters", "no", False),
+    ("ddp_static_graph", "on", True),
+    ("ddp_bucket_cap_mb", "50", 50),
+    ("fsdp_sharding_strategy", "full_shard", "FULL_SHARD"),
+    ("fsdp_wrap_classes", "Block,MLP", ["Block", "MLP"]),
+    ("activation-checkpointing", " ['transformers.models.Layer', \"Block\"] ", ["transformers.models.Layer", "Block"]),
+    ("fsdp_wrap_min_params", "1_000_000", 1_000_000),
+    ("deepspeed_stage", "3", 3),
+    ("deepspeed_nvme_path", "/local nvme", "/local nvme"),
+    ("data_parallel_size", "auto", "auto"),
+    ("tensor_parallel_size", "4", 4),
+    ("compile", "Reduce-Overhead", "reduce-overhead"),
+    ("checkpoint_save_top_k", "-1", -1),
+    ("checkpoint_monitor", "val/loss", "val/loss"),
+    ("checkpoint_mode", "MAX", "max"),
+    ("num_workers", "0", 0),
+    ("batch_size", "1", 1),
+    ("auto_scale_batch_size", "binsearch", "binsearch"),
+    ("auto_lr_find", "true", True),
 ]
 
 REFUSED = [
@@ -56,6 +90,21 @@ REFUSED = [
     ("limit_train_batches", "1.5", "0.0 to 1.0"),
     ("val_check_interval", "-0.1", "0.0 to 1.0"),
     ("strategy", "\x1b[31mddp", "printable"),
+    ("gradient_clip_val", "inf", "0 or more"),
+    ("gradient_clip_algorithm", "adaptive", "norm, value"),
+    ("deterministic", "maybe", "true, false or warn"),
+    ("benchmark", "1", "true or false"),
+    ("fsdp_sharding_strategy", "ALL", "FULL_SHARD, SHARD_GRAD_OP, HYBRID_SHARD, NO_SHARD"),
+    ("fsdp_wrap_classes", "Block, 2nd", "names of module classes"),
+    ("fsdp_wrap_classes", ",", "names of module classes"),
+    ("deepspeed_stage", "4", "from 0 to 3"),
+    ("tensor_parallel_size", "all", "1 or more, or auto"),
+    ("compile", "fast", "default, reduce-overhead, max-autotune"),
+    ("checkpoint_save_top_k", "-2", "-1 or more"),
+    ("num_workers", "2.5", "whole"),
+    ("batch_size", "0", "1 or more"),
+    ("auto_scale_batch_size", "true", "power, binsearch"),
+    ("max_steps", "99999999999999999999", "whole"),
 ]
 
 
@@ -63,6 +112,7 @@ REFUSED = [
 def test_what_a_person_types(name: str, text: str, value: Any) -> None:
     plan = Plan().with_field(name, text)
     assert plan.changes() == {name.replace("-", "_"): value}
+    assert plan_from_mapping(tomllib.loads(plan.to_toml())) == plan
     assert type(plan.changes()[name.replace("-", "_")]) is type(value)
     assert plan_from_mapping(plan.changes()) == plan
 
@@ -103,6 +153,35 @@ def test_devices_of_the_wrong_kind_in_a_mapping(value: Any) -> None:
         plan_from_mapping({"devices": value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("devices", -1.0),
+        ("benchmark", 1),
+        ("benchmark", "true"),
+        ("deterministic", 0),
+        ("num_workers", True),
+        ("fsdp_wrap_classes", "Block"),
+        ("fsdp_wrap_classes", ["Block", 1]),
+        ("fsdp_wrap_classes", []),
+        ("compile", ["default"]),
+        ("strategy", {"ddp": 1}),
+    ],
+)
+def test_a_value_of_the_wrong_kind_in_a_mapping(name: str, value: Any) -> None:
+    with pytest.raises(PlanError, match=f"^{name}=.*allowed is"):
+        plan_from_mapping({name: value})
+
+
+def test_every_field_says_what_may_stand_in_it() -> None:
+    assert set(KINDS) == set(FIELDS)
+    for name, kind in KINDS.items():
+        for text in kind.choices:
+            assert Plan().with_field(name, text).changes()
+        with pytest.raises(PlanError, match="allowed is"):
+            Plan().with_field(name, "\x00")
+
+
 @pytest.mark.parametrize("precision", [16, 32, 64, *PRECISIONS])
 def test_every_precision_of_lightnings(precision: int | str) -> None:
     assert plan_from_mapping({"precision": precision}).precision == str(precision)
@@ -130,3 +209,27 @@ def test_whatever_a_file_says_is_a_value_or_a_clear_refusal(name: str, value: An
         plan = plan_from_mapping({name: value})
         assert set(plan.changes()) <= {name}
         assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+        assert plan_from_mapping(tomllib.loads(plan.to_toml())) == plan
+
+
+_VALUES = st.one_of(
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
+    st.lists(st.sampled_from(["Block", "a.B", "x y", "é"]), max_size=3),
+    st.lists(st.integers(0, 9), max_size=3),
+    st.sampled_from(["auto", "warn", "min", "power", "default", "NO_SHARD", 'C:\\a "b"', "ünï 漢"]),
+)
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.sampled_from(FIELDS), _VALUES, min_size=4, max_size=20))
+def test_a_plan_is_read_back_from_toml_as_it_was(values: dict[str, Any]) -> None:
+    plan = Plan()
+    for name, value in values.items():
+        with contextlib.suppress(PlanError):
+            plan = msgspec.structs.replace(plan, **plan_from_mapping({name: value}).changes())
+    text = plan.to_toml()
+    assert plan_from_mapping(tomllib.loads(text)) == plan
+    assert len(text.splitlines()) == len(plan.changes())

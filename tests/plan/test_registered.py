@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightning_tui.plan import KNOWN_STRATEGIES, registered_strategies
+from lightning_tui.plan.catalog import UNREGISTERED
 
 ANSWER = """echo asked >>"$0.log"
 echo noise
@@ -71,6 +72,17 @@ def test_an_interpreter_that_hangs_or_is_missing_gives_an_empty_list(tmp_path: P
     assert registered_strategies(tmp_path / "nowhere") == []
 
 
+def test_a_compromised_release_is_never_imported(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    (packages / "lightning").mkdir(parents=True)
+    (packages / "lightning" / "__init__.py").write_text(f"open({str(tmp_path / 'stolen')!r}, 'w')")
+    (packages / "lightning-2.6.3.dist-info").mkdir()
+    (packages / "lightning-2.6.3.dist-info" / "METADATA").write_text("Name: lightning\nVersion: 2.6.3\n")
+    interpreter = make_interpreter(tmp_path, f'PYTHONPATH={packages} exec {sys.executable} "$@"')
+    assert registered_strategies(interpreter) == []
+    assert not (tmp_path / "stolen").exists()
+
+
 @pytest.mark.e2e
 def test_the_names_we_know_are_those_of_the_lightning_that_is_installed() -> None:
-    assert set(registered_strategies(Path(sys.executable))) == set(KNOWN_STRATEGIES) - {"auto"}
+    assert set(registered_strategies(Path(sys.executable))) == set(KNOWN_STRATEGIES) - UNREGISTERED

@@ -1,4 +1,4 @@
-"""Plans from presets and from files, good and broken."""
+"""Plans from files, good and broken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan import FIELDS, PRESETS, Plan, PlanError, plan_from_mapping, preset, read_plan_file
+from lightning_tui.plan import Plan, PlanError, read_plan_file
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -49,25 +49,3 @@ def test_a_broken_plan_file_is_named_with_what_is_wrong(tmp_path: Path, text: st
 def test_a_plan_file_that_cannot_be_read(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(PlanError, match=words):
         read_plan_file(tmp_path / name)
-
-
-def test_presets_are_plans_that_would_be_accepted_from_a_file() -> None:
-    for name, plan in PRESETS.items():
-        assert plan_from_mapping(plan.changes()) == plan == preset(name)
-        assert set(plan.changes()) <= set(FIELDS)
-
-
-def test_the_presets_of_lightnings_machines() -> None:
-    assert preset("lightning_cloud").changes() == {
-        "accelerator": "gpu",
-        "strategy": "ddp_notebook",
-        "precision": "16-mixed",
-        "devices": "auto",
-        "max_epochs": 100,
-    }
-    assert preset("lightning_compute").devices == -1
-
-
-def test_an_unknown_preset_offers_the_nearest() -> None:
-    with pytest.raises(PlanError, match=r"Did you mean lightning_cloud\?.*lightning_compute"):
-        preset("lightning_clod")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lightning_tui.environment.model import Environment, Finding
 from lightning_tui.gpus import GpuProcess, GpuSample
 from lightning_tui.gpus.absence import KEPT_OUT
-from lightning_tui.words import size
+from lightning_tui.words import plural, size
 
 BUSY_SHARE = 0.05
 """Share of a GPU's memory that others may hold before it counts: a desktop takes about as much."""
@@ -48,7 +48,7 @@ def _hidden_gpus(environment: Environment) -> Iterator[Finding]:
     remedy = "Unset CUDA_VISIBLE_DEVICES, or name GPUs by the indices or UUIDs that nvidia-smi -L shows."
     if wrong:
         first = wrong[0]
-        title = f"CUDA_VISIBLE_DEVICES names what is no GPU; programs see {len(seen)} of {len(whole)}"
+        title = f"Programs see {len(seen)} of the {plural(len(visible), 'device')} that CUDA_VISIBLE_DEVICES names"
         yield Finding("visible-devices", "warning", title, f"{given}, entry {first.entry!r}: {first.note}.", remedy)
     elif not seen:
         detail = "It is set, and empty."
@@ -72,19 +72,25 @@ def _device_order(environment: Environment) -> Iterator[Finding]:
 
 
 def _busy(environment: Environment) -> Iterator[Finding]:
-    busy = [gpu for gpu in environment.gpus if _held(gpu) > BUSY_SHARE * (gpu.memory_total or 0) and _held(gpu)]
+    sliced = {gpu.index for gpu in environment.gpus if gpu.mig is not None}
+    devices = [gpu for gpu in environment.gpus if gpu.mig is not None or gpu.index not in sliced]
+    busy = [gpu for gpu in devices if _held(gpu) > BUSY_SHARE * (gpu.memory_total or 0) and _held(gpu)]
     if not busy:
         return
-    names = ", ".join(str(gpu.index) if gpu.mig is None else f"{gpu.index}:{gpu.mig}" for gpu in busy)
+    names = ", ".join(map(_label, busy))
     fullest = max(busy, key=_held)
     who = ", ".join(_described(process) for process in sorted(fullest.processes or (), key=_memory, reverse=True)[:3])
     yield Finding(
         "busy-gpus",
         "warning",
         f"{'GPU' if len(busy) == 1 else 'GPUs'} {names} already in use",
-        f"GPU {fullest.index}: {size(_held(fullest))} held by {who}.",
+        f"GPU {_label(fullest)}: {size(_held(fullest))} held by {who}.",
         "Wait for them, end them, or choose other GPUs with CUDA_VISIBLE_DEVICES or devices.",
     )
+
+
+def _label(gpu: GpuSample) -> str:
+    return str(gpu.index) if gpu.mig is None else f"{gpu.index}:{gpu.mig}"
 
 
 def _held(gpu: GpuSample) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lightning_tui.environment.model import Environment, Finding, Software
+from lightning_tui.words import plural
 
 COMPROMISED = frozenset({"2.6.2", "2.6.3"})
 """Releases of lightning that carried malicious code (GHSA-w37p-236h-pfx3)."""
@@ -99,12 +100,13 @@ def _two_flavours(environment: Environment) -> Iterator[Finding]:
 
 def _cpu_torch_beside_gpus(environment: Environment) -> Iterator[Finding]:
     software = environment.software
-    if environment.gpus and software is not None and software.torch_build == "cpu":
+    whole = sum(gpu.mig is None for gpu in environment.gpus)
+    if whole and software is not None and software.torch_build == "cpu":
         yield Finding(
             "cpu-torch",
             "warning",
             "torch is a CPU build, but there are GPUs",
-            f"torch {software.torch} cannot use the {len(environment.gpus)} GPU(s) of this machine.",
+            f"torch {software.torch} cannot use the {plural(whole, 'GPU')} of this machine.",
             f"Install a CUDA build of torch: {_GET_TORCH}.",
         )
 
