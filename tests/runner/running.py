@@ -83,7 +83,8 @@ def command(words: list[str]) -> list[str]:
 def environment(directory: RunDirectory | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The child's environment: ours without what would make our checkout importable."""
     environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", RUN_VARIABLE)}
-    environ |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **(extra or {})}
+    # In one process: to start a pool of compilers takes longer than these programs.
+    environ |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1", **(extra or {})}
     if directory is not None:
         environ |= {RUN_VARIABLE: str(directory.path), ATTEMPT_VARIABLE: "0"}
     return environ

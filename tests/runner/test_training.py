@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -127,28 +127,36 @@ def check_what_plain_tells(outcome: Outcome, metrics: dict[str, dict[int, float]
 
 
 def test_two_ranks_that_the_script_itself_asks_for_train_as_without_us(tmp_path: Path) -> None:
+    """What of it the plan asks for, a bare run is told by its own flags: it is the same training."""
     out, bare = tmp_path / "weights", tmp_path / "bare"
     bare.mkdir()
     words = [
         *(str(PROGRAMS / "cli.py"), "fit", "--out", str(out), "--model.width", "5"),
-        *("--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--trainer.logger", "false"),
+        *("--trainer.accelerator", "cpu", "--trainer.logger", "false"),
         *("--trainer.devices", "2", "--trainer.strategy", "ddp"),
     ]
-    done = run([sys.executable, *words], cwd=bare, env=environment(None, ENVIRONMENT))
+    plan = {"max_steps": 6, "precision": "bf16-mixed", "accumulate_grad_batches": 2}
+    flags = [word for name, value in plan.items() for word in (f"--trainer.{name}", str(value))]
+    done = run([sys.executable, *words, *flags], cwd=bare, env=environment(None, ENVIRONMENT))
     assert done.returncode == 0, done.stderr
     expected = out.read_text()
     out.unlink()
-    outcome = run_in_run(tmp_path, words, {}, ENVIRONMENT)
+    outcome = run_in_run(tmp_path, words, plan, ENVIRONMENT)
     assert outcome.code == 0, outcome.errors
     assert out.read_text() == expected
+    check_two_ranks(outcome, plan)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", ["standalone", "hydra", "installed"])
 def test_the_plan_is_in_effect_on_two_processes(name: str, tmp_path: Path) -> None:
     plan = {"strategy": "ddp", "devices": 2, "max_steps": 6, "precision": "bf16-mixed", "accumulate_grad_batches": 2}
     if name == "installed":  # manual optimization takes no accumulation
         del plan["accumulate_grad_batches"]
     outcome, _ = trains(tmp_path, name, plan)
+    check_two_ranks(outcome, plan)
+
+
+def check_two_ranks(outcome: Outcome, plan: Mapping[str, object]) -> None:
     fields = outcome.of(TrainerSeen)[-1].fields
     for field, value in plan.items():
         assert (fields[field].requested, fields[field].actual) == (value, value)

@@ -11,10 +11,11 @@ from . import process
 from .checkpoints import SavedCheckpoint, watch_checkpoints
 from .installation import shown_arguments
 from .place import Identity, Place, find_place
+from .plan_in_effect import PlanInEffect
 from .reporter import Reporter
 from .steering import Steering
 from .step_clock import StepClock
-from .trainer_arguments import Arguments
+from .trainer_arguments import Arguments, say
 from .watch import Watch
 
 _STAGES = ("sanity_check", "train", "validate", "test", "predict")
@@ -33,6 +34,7 @@ class TelemetryHooks:
         self._reporter: Reporter | None = None
         self._watch: Watch | None = None
         self._steering: Steering | None = None
+        self._plan: PlanInEffect | None = None
         self._clock = StepClock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -46,9 +48,11 @@ class TelemetryHooks:
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._safely(self._begin, trainer)
+        self._safely(self._begin_plan, trainer, pl_module, stage)
         self._watched("begin", trainer, pl_module)
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._safely(self._end_plan, pl_module)
         self._watched("leaves", trainer)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -62,12 +66,13 @@ class TelemetryHooks:
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if type(exception) is not SystemExit:  # with that the program chose to leave; its exit code says the rest
             self._safely(self._say_exception, trainer, exception)
+        self._safely(self._end_plan, pl_module)
         self._watched("is_interrupted", trainer)
 
     # ------------------------------------------------------------------------------------------------------- training
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("train_begins", trainer)
+        self._watched("train_begins", trainer, pl_module)
         self._steered("training_begins")
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -134,6 +139,14 @@ class TelemetryHooks:
             self._steered("begin", trainer)
         if self._watch is None and self._reporter.is_on:
             self._watch = Watch(self._reporter, trainer, self.arguments, self.flavour, self._clock)
+
+    def _begin_plan(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._plan = PlanInEffect(self.arguments.requested, self.arguments.script, say)
+        self._plan.begin(trainer, pl_module, stage)
+
+    def _end_plan(self, pl_module: Any) -> None:
+        if self._plan is not None:
+            self._plan.leaves(pl_module)
 
     def _say_fit_end(self, trainer: Any) -> None:
         if self._reporter is not None:

@@ -45,6 +45,8 @@ def watch_checkpoints(trainer_class: Any) -> None:
 
     @functools.wraps(original)
     def save_checkpoint(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        if os.path.basename(filepath).startswith("."):  # Lightning's finders put the model aside, and back
+            return original(self, filepath, *args, **kwargs)
         begun = time.perf_counter()
         before = stamp(filepath)
         result = original(self, filepath, *args, **kwargs)

@@ -64,6 +64,16 @@ class MetricBuffer:
             self.logs_loss |= is_step_loss
             self.logs_lr |= _IS_LR.search(name) is not None
 
+    def add_direct(self, name: str, step: int, value: Any) -> None:
+        """Keep a value that did not come through Lightning's log; of very many, every second one."""
+        if name in self._last:
+            return
+        column = self._points.setdefault(name, [])
+        if len(column) >= 2 * POINTS_PER_FLUSH:
+            del column[1::2]
+        _put(column, step, value)
+        self.logs_lr |= _IS_LR.search(name) is not None
+
     def add_value(self, name: str, step: int, value: Any) -> None:
         """Keep a plain number, or a tensor that holds one."""
         _put(self._points.setdefault(name, []), step, value)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .program import Program
 from .tracebacks import hide_our_frames_at_exit
 
 if TYPE_CHECKING:
     from .place import Place
+
+REHEARSAL_VARIABLE = "LIGHTNING_TUI_REHEARSAL"
+"""Names the folder of an order to do something else in the place of `fit`."""
+
+PROBE_VARIABLE = "LIGHTNING_TUI_PROBE_ANSWER"
+"""Names the file for what is found out about the program; logs and checkpoints of the program go to its folder."""
 
 _USAGE = "usage: shim.py [--parent PID] -- PROGRAM [ARGS...]"
 
@@ -24,6 +30,8 @@ def main(arguments: list[str], given: dict[str, object]) -> None:
     """
     parent, words = _parse(arguments)
     program = Program(words)
+    if REHEARSAL_VARIABLE in os.environ or PROBE_VARIABLE in os.environ:
+        _try_out(program, parent, given)
     end = _begin(words, parent)
     try:
         program.run(given)
@@ -32,6 +40,21 @@ def main(arguments: list[str], given: dict[str, object]) -> None:
         end.raised(error)
         raise
     end.code = 0
+
+
+def _try_out(program: Program, parent: int | None, given: dict[str, object]) -> NoReturn:
+    """Run it up to its `fit` in a process that dies with the thread that wants to know: nobody else waits."""
+    from . import process
+
+    process.die_with(parent)
+    process.heed_interrupts()
+    if REHEARSAL_VARIABLE in os.environ:
+        from .rehearsal import Rehearsal
+
+        Rehearsal(os.environ[REHEARSAL_VARIABLE]).run(program, given)
+    from .probe import probe
+
+    probe(program, os.environ[PROBE_VARIABLE], given)
 
 
 class _End:

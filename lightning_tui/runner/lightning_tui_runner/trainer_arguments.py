@@ -11,7 +11,11 @@ from typing import Any
 
 from . import process
 from .checkpoints import watch_checkpoints
+from .model_checkpoints import asked_of, with_checkpoints
 from .place import Place
+from .reporter import warn
+from .strategies import options_of, planned_strategy
+from .tuning import Search, finders_for
 
 FIELDS = (
     "accelerator",
@@ -22,15 +26,24 @@ FIELDS = (
     "max_epochs",
     "max_steps",
     "max_time",
+    "min_epochs",
+    "min_steps",
     "accumulate_grad_batches",
     "gradient_clip_val",
+    "gradient_clip_algorithm",
     "val_check_interval",
+    "check_val_every_n_epoch",
+    "num_sanity_val_steps",
     "limit_train_batches",
     "limit_val_batches",
     "log_every_n_steps",
+    "deterministic",
+    "benchmark",
+    "sync_batchnorm",
+    "enable_checkpointing",
     "default_root_dir",
 )
-"""What a plan may set on the Trainer. `ckpt_path`, the one field more, belongs to `Trainer.fit`."""
+"""What a plan may set on the Trainer itself. `ckpt_path` belongs to `Trainer.fit`; other modules see to the rest."""
 
 _CALLBACK_MODULES = {
     "lightning.pytorch": ".callback_of_lightning",
@@ -64,12 +77,16 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Pl
         try:
             passed = {**dict(zip(names, args, strict=False)), **kwargs}
             arguments = _with_plan(passed, plan, place, type(self).__name__)
-            arguments["callbacks"] = _callbacks(passed, plan, flavour)
+            script = _script_says(passed)
+            arguments["callbacks"] = _callbacks(passed, plan, script, flavour)
         except Exception as error:  # noqa: BLE001  # fail open: the program then gets the Trainer that it asked for
             _trouble(error)
             original(self, *args, **kwargs)
-        else:
-            original(self, **arguments)
+            return
+        strategy = _strategy(passed.get("strategy"), plan, flavour)
+        if strategy is not None:
+            arguments["strategy"] = strategy
+        original(self, **arguments)
 
     trainer_class.__init__ = __init__
 
@@ -86,11 +103,22 @@ def _with_plan(passed: dict[str, Any], plan: dict[str, Any], place: Place, class
     variable = f"PL_{class_name.upper()}_DEFAULT_ROOT_DIR"  # Lightning reads defaults from such variables
     if arguments.get("default_root_dir") is None and variable not in os.environ:
         arguments["default_root_dir"] = place.checkpoints
+    if asked_of(plan) and plan.get("enable_checkpointing") is None and arguments.get("enable_checkpointing") is False:
+        arguments["enable_checkpointing"] = True
     arguments["enable_progress_bar"] = False
     return arguments
 
 
-def _callbacks(passed: dict[str, Any], plan: dict[str, Any], flavour: str) -> list[Any]:
+def _strategy(script: Any, plan: dict[str, Any], flavour: str) -> Any:
+    """What to pass as `strategy`. What Lightning itself refuses, such as one that is not installed, comes out."""
+    try:
+        return planned_strategy(script, plan, flavour, say)
+    except (AttributeError, KeyError, TypeError) as error:  # this Lightning keeps it elsewhere, or has no such option
+        say(f"options of the strategy: not in effect: {type(error).__name__}: {error}")
+        return plan.get("strategy", script)
+
+
+def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, Any], flavour: str) -> list[Any]:
     """A new list: theirs without progress bars (and without one of ours from a Trainer before), then ours."""
     progress_bar = importlib.import_module(f"{flavour}.callbacks").ProgressBar
     ours = importlib.import_module(_CALLBACK_MODULES[flavour], __package__).LightningTuiTelemetry
@@ -99,10 +127,17 @@ def _callbacks(passed: dict[str, Any], plan: dict[str, Any], flavour: str) -> li
         theirs = []
     elif not isinstance(theirs, list | tuple | set):
         theirs = [theirs]
-    script = {name: as_field(passed[name]) for name in FIELDS if passed.get(name) is not None}
+    kept = [callback for callback in theirs if not isinstance(callback, (progress_bar, ours, Search))]
+    if not passed.get("barebones"):  # which takes no callbacks that do something
+        kept = [*with_checkpoints(kept, plan, flavour, say), *finders_for(plan, _CALLBACK_MODULES[flavour])]
     requested = {name: as_field(value) for name, value in plan.items()}
-    kept = [callback for callback in theirs if not isinstance(callback, (progress_bar, ours))]
     return [*kept, ours(Arguments(requested, script))]
+
+
+def _script_says(passed: dict[str, Any]) -> dict[str, Any]:
+    """What the program passes, before anything of it is changed."""
+    said = {name: as_field(passed[name]) for name in FIELDS if passed.get(name) is not None}
+    return {**said, **options_of(passed.get("strategy"))}
 
 
 def _wrap_fit(trainer_class: Any, ckpt_path: Any) -> None:
@@ -144,6 +179,13 @@ def as_field(value: Any) -> Any:
     if type(value).__module__ == "datetime" or isinstance(value, dict):
         return str(value)
     return type(value).__name__
+
+
+def say(message: str) -> None:
+    """Say in the program's output what of the plan is not in effect; once for all ranks."""
+    reporter = process.current()
+    if reporter is None or reporter.rank == 0:
+        warn(message)
 
 
 def _trouble(error: Exception) -> None:

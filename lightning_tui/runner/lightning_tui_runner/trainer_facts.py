@@ -7,13 +7,28 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from . import data_loading, model_checkpoints, strategies, tuning
+from .activation_checkpointing import recomputed_classes
+from .compilation import compiled_mode
 from .trainer_arguments import FIELDS, Arguments, as_field
+
+ALL_FIELDS = (
+    *FIELDS,
+    "ckpt_path",
+    *strategies.OPTIONS,
+    "activation_checkpointing",
+    "compile",
+    *model_checkpoints.ATTRIBUTES,
+    *data_loading.FIELDS,
+    *tuning.FIELDS,
+)
+"""Every field of a plan."""
 
 
 def fields_of(trainer: Any, arguments: Arguments, flavour: str) -> dict[str, dict[str, Any]]:
     """Requested, script's and actual value of every field that a plan can set."""
     fields = {}
-    for name in (*FIELDS, "ckpt_path"):
+    for name in ALL_FIELDS:
         requested, script = arguments.requested.get(name), arguments.script.get(name)
         asked = script if requested is None else requested
         actual = _or_none(_READERS.get(name, _attribute(name)), trainer, asked, flavour)
@@ -68,6 +83,68 @@ def monitors_learning_rate(trainer: Any) -> bool:
     return any(base.__name__ == "LearningRateMonitor" for c in trainer.callbacks for base in type(c).__mro__)
 
 
+def _deterministic(trainer: Any, asked: Any, flavour: str) -> bool | str:
+    import torch
+
+    is_on = torch.are_deterministic_algorithms_enabled()
+    return "warn" if is_on and torch.is_deterministic_algorithms_warn_only_enabled() else is_on
+
+
+def _benchmark(trainer: Any, asked: Any, flavour: str) -> bool:
+    import torch
+
+    return torch.backends.cudnn.benchmark
+
+
+def _synchronizes_batchnorm(trainer: Any, asked: Any, flavour: str) -> bool:
+    """Whether it will be, or is already, where the model has any."""
+    return getattr(trainer.strategy, "_layer_sync", None) is not None
+
+
+def _strategy_option(name: str) -> Callable[..., Any]:
+    return lambda trainer, asked, flavour: strategies.options_in_effect(trainer.strategy).get(name)
+
+
+def _checkpoint_setting(name: str) -> Callable[..., Any]:
+    def read(trainer: Any, asked: Any, flavour: str) -> Any:
+        callback = model_checkpoints.model_checkpoint_of(trainer)
+        return None if callback is None else model_checkpoints.settings_of(callback)[name]
+
+    return read
+
+
+def _on_exception(trainer: Any, asked: Any, flavour: str) -> bool:
+    """Lightning before 2.5.5 has a callback of its own for that."""
+    kinds = [type(callback).__name__ for callback in trainer.checkpoint_callbacks]
+    return (
+        bool(_checkpoint_setting("checkpoint_on_exception")(trainer, asked, flavour))
+        or "OnExceptionCheckpoint" in kinds
+    )
+
+
+def _loader_setting(name: str) -> Callable[..., Any]:
+    """Return a reader of the first training loader, which is there from the start of the training on."""
+
+    def read(trainer: Any, asked: Any, flavour: str) -> Any:
+        loader = next(iter(trainer.fit_loop._combined_loader.flattened))
+        return data_loading.settings_of(loader).get(name)
+
+    return read
+
+
+def _activation_checkpointing(trainer: Any, asked: Any, flavour: str) -> list[str] | None:
+    return recomputed_classes(trainer.strategy.model)
+
+
+def _batch_size_search(trainer: Any, asked: Any, flavour: str) -> str | None:
+    finder = tuning.search_at_work(trainer, "BatchSizeFinder")
+    return None if finder is None else finder._mode
+
+
+def _learning_rate_search(trainer: Any, asked: Any, flavour: str) -> bool:
+    return tuning.search_at_work(trainer, "LearningRateFinder") is not None
+
+
 def _accelerator(trainer: Any, asked: Any, flavour: str) -> str:
     return type(trainer.accelerator).__name__.removesuffix("Accelerator").lower()
 
@@ -75,6 +152,8 @@ def _accelerator(trainer: Any, asked: Any, flavour: str) -> str:
 def _strategy(trainer: Any, asked: Any, flavour: str) -> str:
     """The name that Lightning's registry has for what is in use: the one asked for where it means the same."""
     strategy = trainer.strategy
+    if asked == strategies.MODEL_PARALLEL and type(strategy).__name__ == "ModelParallelStrategy":
+        return strategies.MODEL_PARALLEL
     start_method = getattr(strategy, "_start_method", None) or "popen"
     registry = importlib.import_module(f"{flavour}.strategies").StrategyRegistry
     names = [
@@ -104,4 +183,18 @@ _READERS: dict[str, Callable[..., Any]] = {
     "devices": _devices,
     "max_time": _max_time,
     "ckpt_path": lambda trainer, asked, flavour: trainer.ckpt_path or asked,  # it stands nowhere before it is loaded
+    "min_epochs": lambda trainer, asked, flavour: trainer.fit_loop.min_epochs,
+    "min_steps": lambda trainer, asked, flavour: trainer.fit_loop.epoch_loop.min_steps,
+    "deterministic": _deterministic,
+    "benchmark": _benchmark,
+    "sync_batchnorm": _synchronizes_batchnorm,
+    "enable_checkpointing": lambda trainer, asked, flavour: bool(trainer.checkpoint_callbacks),
+    **{name: _strategy_option(name) for name in strategies.OPTIONS},
+    "activation_checkpointing": _activation_checkpointing,
+    "compile": lambda trainer, asked, flavour: compiled_mode(trainer.lightning_module),
+    **{name: _checkpoint_setting(name) for name in model_checkpoints.ATTRIBUTES},
+    "checkpoint_on_exception": _on_exception,
+    **{name: _loader_setting(name) for name in data_loading.FIELDS},
+    "auto_scale_batch_size": _batch_size_search,
+    "auto_lr_find": _learning_rate_search,
 }

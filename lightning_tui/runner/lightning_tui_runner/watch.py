@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from .checkpoints import SavedCheckpoint
 from .device_memory import batch_size_of, memory_of
+from .logged_values import LoggerTap, numbers_among
 from .metrics import MetricBuffer, learning_rates
-from .reporter import Reporter
+from .reporter import Reporter, described, warn
 from .step_clock import StepClock, stop_timing_fetches, time_fetches
 from .trainer_arguments import Arguments
 from .trainer_facts import fields_of, log_dir_of, monitors_learning_rate, parameters_of, whole
@@ -33,6 +35,9 @@ class Watch:
         self._period_s = LEADER_PERIOD_S if self._is_leader else FOLLOWER_PERIOD_S
         self._metrics = MetricBuffer(torch.Tensor, only_step_loss=not self._is_leader)
         self._metrics.logs_lr = monitors_learning_rate(trainer)
+        self._tensor_class = torch.Tensor
+        self._tap = LoggerTap(self._take_direct, self._lose_direct)
+        self._connector = trainer._logger_connector
         self._stage = "setup"
         self._step = 0
         self._epoch = 0
@@ -54,13 +59,16 @@ class Watch:
         self._epoch = trainer.current_epoch
         self._enter(trainer, "setup")
         self._introduce(trainer, module)
+        if self._is_leader:
+            self._tap.begin(trainer.loggers)
 
     def fit_begins(self, trainer: Any, module: Any) -> None:
         """The model is built and on its device: say its size, where that could not be said before."""
         if self._parameters == (None, None):
             self._introduce(trainer, module)
 
-    def train_begins(self, trainer: Any) -> None:
+    def train_begins(self, trainer: Any, module: Any) -> None:
+        self._introduce(trainer, module)  # only now is all in place: loaders, wrapped model, what finders have found
         self._step, self._epoch = trainer.global_step, trainer.current_epoch
         self._clock.pause()
         time_fetches(trainer.fit_loop.epoch_loop, self._clock)
@@ -105,13 +113,17 @@ class Watch:
 
     def leaves(self, trainer: Any) -> None:
         """The Trainer has left what it was asked to run."""
+        self._tap.end()
         if self._stage != "train":
             self._flush(trainer)
+        elif self._is_leader:  # what the program handed to its loggers at the very end
+            self._note_metrics(trainer)
         self._enter(trainer, "done")
         self._reporter.flush()
 
     def is_interrupted(self, trainer: Any) -> None:
         """An exception leaves the Trainer. What the device still holds stays there: it may never answer again."""
+        self._tap.end()
         if trainer.strategy.root_device.type == "cpu":
             self._flush(trainer)
 
@@ -178,6 +190,20 @@ class Watch:
         if self._stage != "sanity_check":
             logged = trainer._logger_connector._callback_metrics
             self._metrics.add_logged(self._step, logged, each_step=each_step)
+
+    def _take_direct(self, metrics: Mapping[str, Any]) -> None:
+        """Take what was handed to a logger and has not come through Lightning's own log."""
+        if self._stage == "sanity_check" or not self._reporter.is_mine:
+            return
+        connector = self._connector
+        known = (*connector._callback_metrics, *connector._logged_metrics, "epoch")
+        for name, value in numbers_among(metrics, self._tensor_class).items():
+            if name not in known:
+                self._metrics.add_direct(name, self._step, value)
+
+    def _lose_direct(self, error: Exception) -> None:
+        self._tap.end()
+        warn(f"values that go straight to a logger are not seen from here on: {described(error)}")
 
     def _flush_if_due(self, trainer: Any, batch: Any = None, now: float | None = None) -> None:
         is_due = (time.perf_counter() if now is None else now) >= self._next_flush

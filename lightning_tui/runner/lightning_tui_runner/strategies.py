@@ -1,0 +1,302 @@
+"""The strategy that a plan means: a name, a new object with the plan's options, or the script's own with them in it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from .module_classes import OfClasses
+
+DDP_KEYWORDS = {
+    "ddp_find_unused_parameters": "find_unused_parameters",
+    "ddp_static_graph": "static_graph",
+    "ddp_gradient_as_bucket_view": "gradient_as_bucket_view",
+    "ddp_bucket_cap_mb": "bucket_cap_mb",
+}
+FSDP_OPTIONS = (
+    "fsdp_sharding_strategy",
+    "fsdp_cpu_offload",
+    "fsdp_limit_all_gathers",
+    "fsdp_wrap_classes",
+    "fsdp_wrap_min_params",
+)
+DEEPSPEED_OPTIONS = (
+    "deepspeed_stage",
+    "deepspeed_offload_optimizer",
+    "deepspeed_offload_parameters",
+    "deepspeed_nvme_path",
+)
+MODEL_PARALLEL_OPTIONS = ("data_parallel_size", "tensor_parallel_size")
+OPTIONS = (*DDP_KEYWORDS, *FSDP_OPTIONS, *DEEPSPEED_OPTIONS, *MODEL_PARALLEL_OPTIONS)
+
+MODEL_PARALLEL = "model_parallel"
+"""Our name for Lightning's `ModelParallelStrategy`, which its registry does not have."""
+
+
+def planned_strategy(script: Any, plan: dict[str, Any], flavour: str, say: Callable[[str], None]) -> Any:
+    """Return what to pass as the Trainer's `strategy`. `script` is what the program passes, `None` where nothing.
+
+    The script's own object stays, with the plan's options in it, where it is of the class that the plan names.
+
+    Raises:
+        Exception: whatever Lightning raises where the strategy cannot be made (DeepSpeed is not installed).
+    """
+    name = plan.get("strategy")
+    options = {option: plan[option] for option in OPTIONS if option in plan}
+    if name is None and not options:
+        return script
+    found = _class_and_keywords(name, script, options, flavour)
+    if found is None:
+        _say_unused(options, name or script or "auto", say)
+        return script if name is None else name
+    strategy_class, named = found
+    family = _family(strategy_class)
+    _say_unused([option for option in options if option not in family.options], strategy_class.__name__, say)
+    asked = family.keywords(options, named)
+    if isinstance(script, strategy_class):
+        family.change(script, {**named, **asked})
+        return script
+    if not asked and name != MODEL_PARALLEL:
+        return script if name is None else name
+    return strategy_class(**{**named, **asked})
+
+
+def recomputes_itself(strategy: Any, names: list[str]) -> bool:
+    """Whether the strategy will checkpoint the activations of the named classes: FSDP does, before it shards."""
+    if _family(type(strategy)) is not _FAMILIES["FSDPStrategy"]:
+        return False
+    strategy._activation_checkpointing_kwargs = {"auto_wrap_policy": wrap_policy(names, None)}
+    return True
+
+
+def options_of(strategy: Any) -> dict[str, Any]:
+    """The options that a strategy object holds, under the plan's names; what it leaves to torch is not in it."""
+    return _family(type(strategy)).read(strategy)
+
+
+def options_in_effect(strategy: Any) -> dict[str, Any]:
+    """The options as the wrapped model has them, where it is wrapped already; as the strategy holds them, else."""
+    return {**options_of(strategy), **_live_ddp(strategy.model), **_live_fsdp(strategy.model)}
+
+
+def _family(strategy_class: type) -> _Family:
+    return next((_FAMILIES[base.__name__] for base in strategy_class.__mro__ if base.__name__ in _FAMILIES), _OTHER)
+
+
+def _class_and_keywords(
+    name: str | None, script: Any, options: dict[str, Any], flavour: str
+) -> tuple[type, dict[str, Any]] | None:
+    """Return the strategy's class and what its name stands for; `None` where Lightning shall choose or refuse."""
+    strategies = importlib.import_module(f"{flavour}.strategies")
+    if name is None and isinstance(script, strategies.Strategy):
+        return type(script), {}
+    wanted = name or script or "auto"
+    if wanted == "auto" and any(option in DDP_KEYWORDS for option in options):
+        wanted = "ddp"  # what Lightning chooses where there is a choice
+    if wanted == MODEL_PARALLEL:
+        return strategies.ModelParallelStrategy, {}
+    if wanted not in strategies.StrategyRegistry:
+        return None
+    entry = strategies.StrategyRegistry[wanted]
+    return entry["strategy"], dict(entry["init_params"])
+
+
+def _say_unused(options: Iterable[str], strategy: Any, say: Callable[[str], None]) -> None:
+    unused = ", ".join(options)
+    if unused:
+        say(f"{unused}: not in effect, since the strategy is {strategy}")
+
+
+# ------------------------------------------------------------------------------------------------------------------ DDP
+
+
+def _ddp_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    return {keyword: options[option] for option, keyword in DDP_KEYWORDS.items() if option in options}
+
+
+def _change_ddp(strategy: Any, keywords: dict[str, Any]) -> None:
+    keywords = dict(keywords)
+    strategy._start_method = keywords.pop("start_method", strategy._start_method)
+    strategy._ddp_kwargs = {**strategy._ddp_kwargs, **keywords}
+
+
+def _read_ddp(strategy: Any) -> dict[str, Any]:
+    kept = strategy._ddp_kwargs
+    return {option: kept[keyword] for option, keyword in DDP_KEYWORDS.items() if keyword in kept}
+
+
+def _live_ddp(model: Any) -> dict[str, Any]:
+    from torch.nn.parallel import DistributedDataParallel
+
+    if not isinstance(model, DistributedDataParallel):
+        return {}
+    live = {option: getattr(model, keyword, None) for option, keyword in DDP_KEYWORDS.items()}
+    return {**live, "ddp_bucket_cap_mb": model.bucket_bytes_cap // 2**20}
+
+
+# ----------------------------------------------------------------------------------------------------------------- FSDP
+
+
+def _fsdp_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    asked = {
+        option.removeprefix("fsdp_"): options[option]
+        for option in ("fsdp_sharding_strategy", "fsdp_cpu_offload", "fsdp_limit_all_gathers")
+        if option in options
+    }
+    policy = wrap_policy(options.get("fsdp_wrap_classes"), options.get("fsdp_wrap_min_params"))
+    if policy is not None:
+        asked["auto_wrap_policy"] = policy
+    return asked
+
+
+def wrap_policy(names: list[str] | None, min_params: int | None) -> Callable[..., Any] | None:
+    """Return a torch wrap policy: modules of the named classes, and those with at least `min_params` parameters."""
+    from torch.distributed.fsdp import wrap
+
+    policies: list[Callable[..., Any]] = []
+    if names is not None:
+        policies.append(functools.partial(wrap.lambda_auto_wrap_policy, lambda_fn=OfClasses(names)))
+    if min_params is not None:
+        policies.append(functools.partial(wrap.size_based_auto_wrap_policy, min_num_params=min_params))
+    if len(policies) == 2:
+        return functools.partial(wrap._or_policy, policies=policies)
+    return policies[0] if policies else None
+
+
+def _change_fsdp(strategy: Any, keywords: dict[str, Any]) -> None:
+    from torch.distributed.fsdp import CPUOffload, ShardingStrategy
+
+    if "sharding_strategy" in keywords:
+        strategy.sharding_strategy = ShardingStrategy[keywords["sharding_strategy"]]
+    if "cpu_offload" in keywords:
+        strategy.cpu_offload = CPUOffload(offload_params=keywords["cpu_offload"])
+    for name in ("limit_all_gathers", "auto_wrap_policy"):
+        if name in keywords:
+            strategy.kwargs[name] = keywords[name]
+
+
+def _read_fsdp(strategy: Any) -> dict[str, Any]:
+    names, min_params = _wrapped(strategy.kwargs.get("auto_wrap_policy"))
+    values = {
+        "fsdp_sharding_strategy": strategy.sharding_strategy.name,
+        "fsdp_cpu_offload": strategy.cpu_offload.offload_params,
+        "fsdp_limit_all_gathers": strategy.kwargs.get("limit_all_gathers"),
+        "fsdp_wrap_classes": names,
+        "fsdp_wrap_min_params": min_params,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _live_fsdp(model: Any) -> dict[str, Any]:
+    """Which classes have really become units of their own."""
+    if type(model).__name__ != "FullyShardedDataParallel":  # not by the class itself, which is slow to import
+        return {}
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    units = [unit for unit in model.modules() if isinstance(unit, FullyShardedDataParallel) and unit is not model]
+    return {"fsdp_wrap_classes": sorted({type(unit.module).__name__ for unit in units}) or None}
+
+
+def _wrapped(policy: Any) -> tuple[list[str] | None, int | None]:
+    """Return the class names and the least number of parameters in a wrap policy, ours or torch's own."""
+    keywords = getattr(policy, "keywords", {})
+    parts = [_wrapped(part) for part in keywords.get("policies", ())]
+    classes = getattr(policy, "_module_classes", None) or keywords.get("transformer_layer_cls")
+    names = sorted(class_.__name__ for class_ in classes) if classes else None
+    names = getattr(keywords.get("lambda_fn"), "names", names)
+    min_params = keywords.get("min_num_params")
+    for part_names, part_min in parts:
+        names, min_params = names or part_names, min_params or part_min
+    return names, min_params
+
+
+# ------------------------------------------------------------------------------------------------------------ DeepSpeed
+
+
+def _deepspeed_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    asked = {
+        option.removeprefix("deepspeed_"): options[option]
+        for option in ("deepspeed_stage", "deepspeed_offload_optimizer", "deepspeed_offload_parameters")
+        if option in options
+    }
+    path = options.get("deepspeed_nvme_path")
+    if path is None:
+        return asked
+    offloads = {**named, **asked}
+    if not offloads.get("offload_optimizer") and not offloads.get("offload_parameters"):
+        asked |= {"offload_optimizer": True, "offload_parameters": True}  # else the folder would be for nothing
+    devices = {"offload_optimizer_device": "nvme", "offload_params_device": "nvme"}
+    if {**named, **asked}.get("offload_parameters"):
+        devices["remote_device"] = "nvme"  # where the parameters are made to begin with
+    return {**asked, **devices, "nvme_path": path}
+
+
+_DEEPSPEED_SECTIONS = {"offload_optimizer": "offload_optimizer", "offload_parameters": "offload_param"}
+
+
+def _change_deepspeed(strategy: Any, keywords: dict[str, Any]) -> None:
+    """Change the configuration that the object holds, the script's own file included."""
+    zero = strategy.config.setdefault("zero_optimization", {})
+    if "stage" in keywords:
+        zero["stage"] = keywords["stage"]
+    for keyword, section in _DEEPSPEED_SECTIONS.items():
+        if keywords.get(keyword) is False:
+            zero.pop(section, None)
+        elif keywords.get(keyword):
+            zero.setdefault(section, {"device": "cpu"})
+        if section in zero and "nvme_path" in keywords:
+            zero[section] |= {"device": "nvme", "nvme_path": keywords["nvme_path"]}
+    strategy.remote_device = keywords.get("remote_device", strategy.remote_device)
+
+
+def _read_deepspeed(strategy: Any) -> dict[str, Any]:
+    zero = strategy.config.get("zero_optimization", {})
+    sections = [zero[section] for section in _DEEPSPEED_SECTIONS.values() if zero.get(section)]
+    paths = [section.get("nvme_path") for section in sections if section.get("device") == "nvme"]
+    values = {
+        "deepspeed_stage": zero.get("stage"),
+        "deepspeed_offload_optimizer": bool(zero.get("offload_optimizer")),
+        "deepspeed_offload_parameters": bool(zero.get("offload_param")),
+        "deepspeed_nvme_path": next(iter(paths), None),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# ------------------------------------------------------------------------------------------------------- model parallel
+
+
+def _model_parallel_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    return {option: options[option] for option in MODEL_PARALLEL_OPTIONS if option in options}
+
+
+def _change_model_parallel(strategy: Any, keywords: dict[str, Any]) -> None:
+    for name, value in keywords.items():
+        setattr(strategy, f"_{name}", value)
+
+
+def _read_model_parallel(strategy: Any) -> dict[str, Any]:
+    return {option: getattr(strategy, f"_{option}") for option in MODEL_PARALLEL_OPTIONS}
+
+
+class _Family(NamedTuple):
+    """What a plan can say about one of Lightning's strategy classes."""
+
+    options: tuple[str, ...]
+    keywords: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+    """Makes keywords of the class out of options, given those that the strategy's name stands for."""
+    change: Callable[[Any, dict[str, Any]], None]
+    """Puts keywords into an object that exists already."""
+    read: Callable[[Any], dict[str, Any]]
+
+
+_FAMILIES = {
+    "DDPStrategy": _Family(tuple(DDP_KEYWORDS), _ddp_keywords, _change_ddp, _read_ddp),
+    "FSDPStrategy": _Family(FSDP_OPTIONS, _fsdp_keywords, _change_fsdp, _read_fsdp),
+    "DeepSpeedStrategy": _Family(DEEPSPEED_OPTIONS, _deepspeed_keywords, _change_deepspeed, _read_deepspeed),
+    "ModelParallelStrategy": _Family(
+        MODEL_PARALLEL_OPTIONS, _model_parallel_keywords, _change_model_parallel, _read_model_parallel
+    ),
+}
+_OTHER = _Family((), lambda options, named: {}, lambda strategy, keywords: None, lambda strategy: {})
