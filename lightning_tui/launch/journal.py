@@ -30,10 +30,9 @@ class Journal:
         self._owed.append((event_type, fields))
         self.settle()
 
-    def mention(self, event_type: type[Event], **fields: Any) -> None:
-        """Write an event that is not worth being owed."""
-        if self.settle():
-            self._try(event_type, fields)
+    def mention(self, event_type: type[Event], **fields: Any) -> bool:
+        """Write an event that is not worth being owed; false where it could not be written."""
+        return self.settle() and self._try(event_type, fields)
 
     def settle(self) -> bool:
         """Write what is owed, in order; true where nothing is owed any more."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning_tui
+from lightning_tui.launch.allocation import allocation_change
 from lightning_tui.launch.program import Program
 from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, ProgramRecord, RunDirectory
 from lightning_tui.record.masking import mask_secrets
@@ -44,13 +45,14 @@ def start_run(
 ) -> RunDirectory:
     """Start `program` under the plan, detached; returns as soon as it is under supervision.
 
-    `environ` is what the program gets as its environment. A program whose interpreter turns out not to start is no
-    error here: the run's record tells how it ended.
+    `environ` is what the program gets as its environment, but for what `allocation_change` says. A program whose
+    interpreter turns out not to start is no error here: the run's record tells how it ended.
 
     Raises:
         RecordError: the run directory cannot be made.
         LaunchError: the supervisor did not begin; nothing is running.
     """
+    change = allocation_change(environ, plan_changes.get("devices"))
     directory, _ = store.create(
         program=ProgramRecord(
             label=" ".join(mask_secrets(program.label.split(" "))),
@@ -62,11 +64,14 @@ def start_run(
         now=time.time() if now is None else now,
         parent=parent,
         made_by=f"lightning-tui {lightning_tui.__version__}",
-        environment=dict(environment or {}),
+        environment={**(environment or {}), **({"slurm": change.reason} if change else {})},
     )
     command = [str(program.interpreter), str(SHIM), "--", *program.shim_arguments]
     begin_supervision(
-        directory, ["--patience", str(stop_patience_s), "--", *command], folder=program.folder, environ=environ
+        directory,
+        ["--patience", str(stop_patience_s), "--", *command],
+        folder=program.folder,
+        environ={**environ, **(change.variables if change else {})},
     )
     return directory
 

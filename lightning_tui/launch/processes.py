@@ -56,7 +56,12 @@ def boot_id() -> str | None:
 
 def marked_processes(directory: RunDirectory) -> list[int]:
     """Pids of all living processes on this host that carry the run's marker, ascending."""
-    marker = os.fsencode(f"{RUN_VARIABLE}={directory.path}")
+    return processes_with(RUN_VARIABLE, str(directory.path))
+
+
+def processes_with(variable: str, value: str) -> list[int]:
+    """Pids of all living processes on this host that were started with this environment variable, ascending."""
+    marker = os.fsencode(f"{variable}={value}")
     return [pid for pid in _all_pids() if _carries(pid, marker)]
 
 

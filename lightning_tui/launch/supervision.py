@@ -8,12 +8,13 @@ import time
 
 import msgspec
 
+from lightning_tui.gpus import GpuReading, GpuSampler
 from lightning_tui.launch.child import AdoptedProgram, Exit, WatchedProgram
 from lightning_tui.launch.journal import Journal
 from lightning_tui.launch.ladder import Ladder, View, climb
 from lightning_tui.launch.processes import kill_until_gone, marked_processes, reap_children, send
 from lightning_tui.launch.ranks import RankWatch
-from lightning_tui.launch.sampling import PERIOD_S, GpuWatch, HostWatch
+from lightning_tui.launch.sampling import PERIOD_S, GpuNews, HostWatch
 from lightning_tui.record.commands import Command, new_command, read_commands, write_command
 from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import Ended, RankGone, Sampled, Stopping
@@ -49,13 +50,14 @@ class Supervisor:
         self._seen_commands: set[str] = set()
         self._own_commands: list[Command] = []
         self._host = HostWatch(directory)
-        self._gpus = GpuWatch()
+        self._gpus = GpuSampler()
+        self._gpu_news = GpuNews()
         self._ranks_due = 0.0
         self._sample_due = 0.0
 
     def run(self) -> None:
         """Supervise until the program and all that it started are gone, and that is written."""
-        self._gpus.start()
+        self._gpus.latest()
         while (end := self._look()) is None:
             self._wait(TICK_S)
         self._finish(end)
@@ -71,8 +73,9 @@ class Supervisor:
             self._ranks.read()
         self._note_gone()
         if now >= self._sample_due:
-            self._sample_due = now + PERIOD_S
-            self._sample()
+            is_in_time = now - self._sample_due < PERIOD_S
+            self._sample_due = (self._sample_due if is_in_time else now) + PERIOD_S
+            self._sample(self._gpus.latest())
         return self._program.exit() or self._given_up(now)
 
     def _wait(self, seconds: float) -> None:
@@ -133,17 +136,18 @@ class Supervisor:
         of_ours = "SIGKILL" if self._ladder.rung == "sigkill" else None
         return end.signal not in (None, "SIGTERM", of_ours)
 
-    def _sample(self) -> None:
+    def _sample(self, gpus: GpuReading) -> None:
         host = self._host.read()
         self._gpus.ours = frozenset(self._host.pids)
-        reading = self._gpus.latest()
-        self._journal.mention(
+        is_written = self._journal.mention(
             Sampled,
             host=host,
-            gpus=reading.gpus,
-            gpus_missing=reading.missing,
+            gpus=self._gpu_news.changes(gpus.gpus, time.monotonic()),
+            gpus_missing=gpus.missing,
             output_bytes=_output_bytes(self._directory),
         )
+        if not is_written:
+            self._gpu_news.forget()
 
     # --------------------------------------------------------------------------------------------------------- the end
 
@@ -152,8 +156,7 @@ class Supervisor:
         self._wait_for_leftovers()
         self._note_gone()
         killed, survivors = kill_until_gone(self._directory, KILL_PATIENCE_S)
-        self._gpus.wait_for_newer(time.monotonic(), 2 * PERIOD_S)
-        self._sample()
+        self._sample(self._gpus.refresh(2 * PERIOD_S))
         cause, detail = _cause_of(end, self._ladder, was_adopted=isinstance(self._program, AdoptedProgram))
         self._journal.say(
             Ended,

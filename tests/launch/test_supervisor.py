@@ -18,7 +18,7 @@ from lightning_tui.launch.local import begin_supervision
 from lightning_tui.record import ATTEMPT_VARIABLE, RUN_VARIABLE, RunDirectory, RunState, read_snapshot, supervisor_alive
 from lightning_tui.record.events import Ended, RankGone, Sampled, Stopping
 from tests.conftest import wait_until
-from tests.gpus.stub import build_stub
+from tests.gpus.stub import build_stub, write_scene
 from tests.launch.support import (
     SAY,
     Runs,
@@ -317,19 +317,26 @@ class TestGpus:
     """GPUs come from a stand-in for the driver's library."""
 
     def test_gpus_are_sampled_up_to_the_end(self, runs: Runs, tmp_path: Path) -> None:
-        environ = os.environ | {"LD_LIBRARY_PATH": str(build_stub(tmp_path)), "FAKE_NVML_GPUS": "2"}
+        scene = write_scene(tmp_path / "scene", {"gpus": 2, "throttle": 4})
+        environ = os.environ | {"LD_LIBRARY_PATH": str(build_stub(tmp_path)), "FAKE_NVML_SCENE": str(scene)}
         directory = runs.start(SAY + "wait_for('leave')", environ=environ)
-        wait_until(lambda: any(sample.gpus for sample in events(directory, Sampled)), what="a sample with GPUs")
+        wait_until(
+            lambda: sum(bool(sample.gpus) for sample in events(directory, Sampled)) > 1, what="two samples of GPUs"
+        )
+        pid = program_pid(directory)
+        write_scene(scene, {"gpus": 2, "processes.1": f"{pid}:4096"})
         (runs.folder / "leave").touch()
-        wait_for_end(directory)
-        last = events(directory, Sampled)[-1]
-        assert [(gpu.index, gpu.name) for gpu in last.gpus] == [(0, "Fake H100 0"), (1, "Fake H100 1")]
-        assert last.gpus_missing is None
+        snapshot = wait_for_end(directory)
+        (node,) = snapshot.nodes
+        assert (node.name, node.gpus_missing) == (os.uname().nodename, None)
+        assert [(gpu.index, gpu.uuid) for gpu in node.gpus] == [(0, "GPU-00000000"), (1, "GPU-00000001")]
+        assert [process.pid for process in node.gpus[1].processes or ()] == [pid], "the last look is a thorough one"
+        assert node.gpus[1].throttled == ()
+        assert len(snapshot.gpu_history[node.name, 1, None].utilization) >= 2
+        assert directory.supervisor_log(0).read_bytes().count(b"GPU-00000001") == 1
 
     def test_a_driver_that_hangs_holds_nobody_up(self, runs: Runs, tmp_path: Path) -> None:
-        hang = tmp_path / "hang"
-        hang.touch()
-        environ = os.environ | {"LD_LIBRARY_PATH": str(build_stub(tmp_path)), "FAKE_NVML_HANG": str(hang)}
+        environ = os.environ | {"LD_LIBRARY_PATH": str(build_stub(tmp_path)), "FAKE_NVML_HANG": "0"}
         directory = runs.start(SAY + "wait_for('leave')", environ=environ)
         wait_until(lambda: len(events(directory, Sampled)) >= 2, what="two samples")
         (runs.folder / "leave").touch()
