@@ -11,6 +11,7 @@ from lightning_tui.record.directory import (
     process_belongs,
     supervisor_alive,
 )
+from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeView
 from lightning_tui.record.history import CommandView, ProgressView, RankView, RunSnapshot
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.reader import RunReader, read_snapshot
@@ -25,9 +26,12 @@ __all__ = [
     "Command",
     "CommandView",
     "Failure",
+    "GpuHistory",
+    "GpuKey",
     "GpuProcess",
     "GpuSample",
     "HostSample",
+    "NodeView",
     "ProgramRecord",
     "ProgressView",
     "RankView",

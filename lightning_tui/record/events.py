@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from lightning_tui.record.samples import GpuSample, HostSample
+from lightning_tui.record.samples import GpuChange, HostSample
 
 FORMAT_VERSION = 1
 
@@ -202,11 +202,12 @@ class SupervisorStarted(Event, frozen=True, kw_only=True, tag="supervisor_starte
     command: list[str]
 
 
-class Sampled(Event, frozen=True, kw_only=True, tag="sample"):
+class Sampled(Event, frozen=True, kw_only=True, tag="sample", omit_defaults=True):
     """One look at the node's hardware."""
 
     host: HostSample
-    gpus: tuple[GpuSample, ...]
+    gpus: tuple[GpuChange, ...]
+    """All GPUs that there are, each with what is new of it: `record.hardware` makes whole readings of that."""
     gpus_missing: str | None = None
     """Why there are no GPU readings, in words."""
     output_bytes: dict[str, int] = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import singledispatchmethod
+from typing import NamedTuple, TypeGuard
 
 import msgspec
 
@@ -33,8 +34,11 @@ from lightning_tui.record.events import (
     TelemetryTrouble,
     TrainerSeen,
 )
+from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeHardware, NodeView, name_nodes
+from lightning_tui.record.index import Sums
+from lightning_tui.record.pace import Pace, epochs_of
 from lightning_tui.record.samples import GpuSample, HostSample
-from lightning_tui.record.series import Series
+from lightning_tui.record.series import Series, Timeline
 from lightning_tui.record.state import Facts, Failure, RunState, derive, first_failure, is_stop_exception
 
 
@@ -74,6 +78,12 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
     samples_per_s: float | None = None
     step_time_s: float | None = None
     data_wait_s: float | None = None
+    usual_s: float | None = None
+    """Usual wall time between two batches of this stage."""
+    stalled_s: float | None = None
+    """How long no batch has come, where that is much longer than usual."""
+    validation_s: float | None = None
+    """Usual time of one validation."""
 
 
 class CommandView(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +124,12 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Things a person should know beside the state: telemetry that broke, unreadable lines, processes left over."""
     ranks_alive: bool
     """Whether any process of the run lives on this host."""
+    nodes: tuple[NodeView, ...] = ()
+    """Hardware of every node that has a supervisor, by node number. `host` and `gpus` above are the first one's."""
+    gpu_history: Mapping[GpuKey, GpuHistory] = {}
+    """The last minutes of each GPU; replaced whole, never changed."""
+    timeline: Timeline | None = None
+    """Which epoch and time belong to a step; a live object, as the metrics are."""
 
     @property
     def is_over(self) -> bool:
@@ -168,11 +184,15 @@ class RunHistory:
         self.metrics: dict[str, Series] = {}
         self.checkpoints: list[CheckpointSaved] = []
         self.supervisor: SupervisorStarted | None = None
-        self.sampled: Sampled | None = None
+        self._nodes: dict[int, NodeHardware] = {}
+        self._hardware: _Hardware | None = None
         self.trainer: TrainerSeen | None = None
         self.commands: dict[str, CommandView] = {}
         self.started_at: float | None = None
         self.unreadable_lines = 0
+        self.timeline = Timeline()
+        self._pace = Pace()
+        self._last_word_of_first_node: float | None = None
         self._begin_attempt()
 
     def _begin_attempt(self) -> None:
@@ -186,19 +206,31 @@ class RunHistory:
         self.stopping: Stopping | None = None
         self.troubles: list[str] = []
         self._fraction: float | None = None
-        self._eta_anchor: tuple[float, float] | None = None
 
     def apply_rank_event(self, attempt: int, rank: int, event: AnyEvent) -> None:
         """Take an event of `rank`; of an attempt before the newest one only metrics and checkpoints still count."""
         if attempt > self.attempt:
             self.attempt = attempt
             self._begin_attempt()
+            self._pace.restarts()
         if attempt == self.attempt or isinstance(event, Metrics | CheckpointSaved | CheckpointRemoved):
             self._apply(event, rank)
 
-    def apply_supervisor_event(self, event: AnyEvent) -> None:
-        """Take an event from a `supervisor/` file."""
+    def apply_supervisor_event(self, event: AnyEvent, node: int = 0) -> None:
+        """Take an event from the `supervisor/` file of a node."""
+        if isinstance(event, Sampled | SupervisorStarted):
+            self._note_hardware(event, node)
         self._apply(event, None)
+
+    def _note_hardware(self, event: Sampled | SupervisorStarted, number: int) -> None:
+        node = self._nodes.setdefault(number, NodeHardware(number))
+        if isinstance(event, Sampled):
+            node.take(event)
+            if number == 0:
+                self._last_word_of_first_node = event.time
+        else:
+            node.hostname = event.host
+        self._hardware = None
 
     def apply_command(self, command: Command) -> None:
         """Take a command file; an answer may already have come."""
@@ -226,16 +258,19 @@ class RunHistory:
             self.fit_end = None
         if rank in self.ranks:
             self.ranks[rank].stage = event.stage
+        if rank == 0:
+            self._pace.enters(event.stage, event.time)
 
     @_apply.register
     def _(self, event: Progress, rank: int) -> None:
         if rank in self.ranks:
             self.ranks[rank].progress = event
             self.ranks[rank].stage = event.stage
+        if rank == 0:
+            self._pace.progresses(event)
         if rank == 0 and event.stage == "train":
             self._fraction = _fraction_of_fit(event)
-            if self._eta_anchor is None and self._fraction is not None:
-                self._eta_anchor = (event.time, self._fraction)
+            self.timeline.add(event.global_step, epochs_of(event), event.time)
 
     @_apply.register
     def _(self, event: Metrics, rank: int) -> None:
@@ -243,8 +278,8 @@ class RunHistory:
             return
         for name, points in event.series.items():
             series = self.metrics.setdefault(name, Series())
-            for step, value in zip(points.steps, points.values, strict=False):
-                series.add(step, _number(value))
+            values = points.values
+            series.extend(points.steps, values if _are_floats(values) else [_number(value) for value in values])
 
     @_apply.register
     def _(self, event: Memory, rank: int) -> None:
@@ -254,6 +289,8 @@ class RunHistory:
     @_apply.register
     def _(self, event: CheckpointSaved, rank: int) -> None:
         self.checkpoints = [c for c in self.checkpoints if c.path != event.path] + [event]
+        if rank == 0:
+            self._pace.saved(event)
 
     @_apply.register
     def _(self, event: CheckpointRemoved, rank: int) -> None:
@@ -299,10 +336,6 @@ class RunHistory:
         self.ended = None
 
     @_apply.register
-    def _(self, event: Sampled, rank: None) -> None:
-        self.sampled = event
-
-    @_apply.register
     def _(self, event: RankGone, rank: None) -> None:
         self.gone.append(event)
 
@@ -318,6 +351,22 @@ class RunHistory:
         if rank in self.ranks:
             self.ranks[rank].spoke = True
             self.ranks[rank].last_word = "failed" if self.ranks[rank].last_word == "failed" else word
+
+    def sums(self) -> Sums:
+        """What an index stores; the rest is told again by the lines that it keeps."""
+        metrics = {name: series.state() for name, series in self.metrics.items()}
+        return Sums(metrics, self.timeline.state(), self._pace.state(), self.unreadable_lines)
+
+    def restore(self, sums: Sums) -> None:
+        """Go on from an index whose kept lines were applied before.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        metrics = {name: Series.restored(state) for name, state in sums.metrics.items()}
+        timeline, pace = Timeline.restored(sums.timeline), Pace.restored(sums.pace)
+        self.metrics, self.timeline, self._pace = metrics, timeline, pace
+        self.unreadable_lines = sums.unreadable_lines
 
     def failure(self) -> Failure | None:
         """The first thing that went wrong in this attempt."""
@@ -341,7 +390,8 @@ class RunHistory:
             ended=self.ended,
         )
         verdict = derive(facts)
-        sampled = self.sampled
+        hardware = self._hardware = self._hardware or _freeze(self._nodes)
+        first = hardware.nodes[0] if hardware.nodes else None
         return RunSnapshot(
             record=self.record,
             directory=self.directory,
@@ -354,9 +404,9 @@ class RunHistory:
             metrics=dict(self.metrics),
             ranks=tuple(rank.view(self._is_gone(number)) for number, rank in sorted(self.ranks.items())),
             checkpoints=tuple(self.checkpoints),
-            host=sampled.host if sampled else None,
-            gpus=sampled.gpus if sampled else (),
-            gpus_missing=sampled.gpus_missing if sampled else None,
+            host=first.host if first else None,
+            gpus=first.gpus if first else (),
+            gpus_missing=first.gpus_missing if first else None,
             stopping=self.stopping,
             commands=tuple(self.commands.values()),
             failure=failure if verdict.state is RunState.FAILED else None,
@@ -365,6 +415,9 @@ class RunHistory:
             ended_at=self.ended.time if self.ended else None,
             notices=self._notices(),
             ranks_alive=ranks_alive,
+            nodes=hardware.nodes,
+            gpu_history=hardware.histories,
+            timeline=self.timeline,
         )
 
     def _is_gone(self, number: int) -> bool:
@@ -392,19 +445,21 @@ class RunHistory:
             batch=progress.batch,
             total_batches=progress.total_batches,
             fraction=self._fraction,
-            eta_s=self._eta(progress),
+            eta_s=self._pace.time_left(progress, self._fraction) if self.ended is None else None,
             steps_per_s=per_second,
             samples_per_s=samples * per_second if samples and per_second else None,
             step_time_s=step_time,
             data_wait_s=progress.data_wait_s,
+            usual_s=self._pace.usual_s(),
+            stalled_s=self._stalled_s(),
+            validation_s=self._pace.validation_s,
         )
 
-    def _eta(self, progress: Progress) -> float | None:
-        if self._fraction is None or self._eta_anchor is None or self.ended is not None:
+    def _stalled_s(self) -> float | None:
+        """Both times are told by the first node's clock; the reader's own may be another one."""
+        if self._last_word_of_first_node is None or self.ended is not None or not self.ranks[0].is_in_fit:
             return None
-        since, from_fraction = self._eta_anchor
-        done = self._fraction - from_fraction
-        return (1 - self._fraction) * (progress.time - since) / done if done > 0 else None
+        return self._pace.stalled_s(self._last_word_of_first_node)
 
     def _notices(self) -> tuple[str, ...]:
         notices = list(self.troubles)
@@ -418,6 +473,20 @@ class RunHistory:
         return tuple(notices)
 
 
+class _Hardware(NamedTuple):
+    """What the nodes' samples add up to, made once a sample and not once a snapshot."""
+
+    nodes: tuple[NodeView, ...]
+    histories: Mapping[GpuKey, GpuHistory]
+
+
+def _freeze(nodes: Mapping[int, NodeHardware]) -> _Hardware:
+    ordered = [nodes[number] for number in sorted(nodes)]
+    named = list(zip(ordered, name_nodes(ordered), strict=True))
+    histories = {key: history for node, name in named for key, history in node.histories(name).items()}
+    return _Hardware(tuple(node.view(name) for node, name in named), histories)
+
+
 def _fraction_of_fit(progress: Progress) -> float | None:
     """Share of the whole fit that is done: Lightning ends at whichever of its limits comes first."""
     shares = []
@@ -426,6 +495,10 @@ def _fraction_of_fit(progress: Progress) -> float | None:
     if progress.max_epochs and progress.max_epochs > 0 and progress.total_batches:
         shares.append((progress.epoch + progress.batch / progress.total_batches) / progress.max_epochs)
     return min(1.0, max(shares)) if shares else None
+
+
+def _are_floats(values: Sequence[Number]) -> TypeGuard[Sequence[float]]:
+    return all(type(value) is float for value in values)
 
 
 def _number(value: Number) -> float:

@@ -15,6 +15,7 @@ from lightning_tui.record.commands import read_commands
 from lightning_tui.record.directory import RunDirectory, process_belongs, supervisor_alive
 from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
 from lightning_tui.record.history import RunHistory, RunSnapshot
+from lightning_tui.record.index import RunIndex
 from lightning_tui.record.tail import LineTail
 
 EventT = TypeVar("EventT", RankEvent, SupervisorEvent)
@@ -24,7 +25,7 @@ _NODE_FILE = re.compile(r"\d{1,9}\.jsonl")
 
 
 class RunReader:
-    """Reads one run, from its first event on. Used by one thread; writes nothing."""
+    """Reads one run, from its first event or on from its index. Used by one thread; writes nothing but the index."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class RunReader:
         clock: Callable[[], float] = time.time,
         on_event: Callable[[Mapping[str, int], AnyEvent], None] | None = None,
     ) -> None:
-        """Open the run; `on_event` gets each event with its source (`attempt` and `rank`, or `node`).
+        """Open the run; `on_event` gets each event, of all the run, with its source (`attempt` and `rank`, or `node`).
 
         Raises:
             RecordError: `run.json` is missing, broken or too new.
@@ -45,6 +46,24 @@ class RunReader:
         self._rank_decoder = msgspec.json.Decoder(RankEvent)
         self._supervisor_decoder = msgspec.json.Decoder(SupervisorEvent)
         self._seen_commands: set[str] = set()
+        self._index = RunIndex(directory) if on_event is None else None
+        if self._index is not None:
+            self._resume(self._index)
+
+    def _resume(self, index: RunIndex) -> None:
+        """Go on from the index; where it is damaged, read all from the start."""
+        found = index.load(self._tails)
+        if found is None:
+            return
+        kept, sums = found
+        try:
+            for path, lines in kept.items():
+                self._take_lines(path, lines)
+            self.history.restore(sums)
+        except (ValueError, TypeError):
+            self._index = None
+            self._tails = {}
+            self.history = RunHistory(self.history.record, self.history.directory)
 
     def poll(self) -> bool:
         """Read what is new; true where there was anything."""
@@ -54,6 +73,8 @@ class RunReader:
         commands = read_commands(self.directory.commands, self._seen_commands)
         for command in commands:
             self.history.apply_command(command)
+        if self._index is not None and self._index.is_due(self._tails):
+            self._index.save(self._tails, self.history.sums())
         return bool(events or commands)
 
     def snapshot(self) -> RunSnapshot:
@@ -70,25 +91,41 @@ class RunReader:
         return any(process_belongs(pid, self.directory) for pid in pids)
 
     def _poll_supervisors(self) -> int:
-        count = 0
-        for path in _matching(self.directory.supervisor, _NODE_FILE):
-            for line in self._lines(path):
-                event = self._decode(line, self._supervisor_decoder, {"node": int(path.stem)})
-                if event is not None:
-                    self.history.apply_supervisor_event(event)
-                count += 1
-        return count
+        return sum(
+            self._take_lines(path, self._lines(path)) for path in _matching(self.directory.supervisor, _NODE_FILE)
+        )
 
     def _poll_ranks(self, attempt: int) -> int:
-        count = 0
-        for path in _matching(self.directory.events(attempt), _RANK_FILE):
-            rank = int(path.stem.split("-")[1])
-            for line in self._lines(path):
-                event = self._decode(line, self._rank_decoder, {"attempt": attempt, "rank": rank})
-                if event is not None:
-                    self.history.apply_rank_event(attempt, rank, event)
-                count += 1
-        return count
+        paths = _matching(self.directory.events(attempt), _RANK_FILE)
+        return sum(self._take_lines(path, self._lines(path)) for path in paths)
+
+    def _take_lines(self, path: Path, lines: list[bytes]) -> int:
+        if path.parent == self.directory.supervisor:
+            self._take_supervisor_lines(path, lines)
+        else:
+            self._take_rank_lines(path, lines)
+        return len(lines)
+
+    def _take_supervisor_lines(self, path: Path, lines: list[bytes]) -> None:
+        node = int(path.stem)
+        for line in lines:
+            event = self._decode(line, self._supervisor_decoder, {"node": node})
+            if event is not None:
+                self._keep(path, line, event)
+                self.history.apply_supervisor_event(event, node)
+
+    def _take_rank_lines(self, path: Path, lines: list[bytes]) -> None:
+        rank = int(path.stem.split("-")[1])
+        attempt = int(path.parent.parent.name.removeprefix("attempt-"))
+        for line in lines:
+            event = self._decode(line, self._rank_decoder, {"attempt": attempt, "rank": rank})
+            if event is not None:
+                self._keep(path, line, event)
+                self.history.apply_rank_event(attempt, rank, event)
+
+    def _keep(self, path: Path, line: bytes, event: AnyEvent) -> None:
+        if self._index is not None:
+            self._index.note(path, line, event)
 
     def _lines(self, path: Path) -> list[bytes]:
         if path not in self._tails:

@@ -22,6 +22,15 @@ class LineTail:
         self.restarts = 0
         self._inode: int | None = None
 
+    @property
+    def inode(self) -> int | None:
+        """Of the file that was read; `None` before anything was."""
+        return self._inode
+
+    def resume(self, offset: int, inode: int) -> None:
+        """Go on behind what was read of this file before."""
+        self.offset, self._inode = offset, inode
+
     def poll(self, limit: int = 8 * CHUNK) -> list[bytes]:
         """Return the new lines without their ends; at most about `limit` bytes a call.
 

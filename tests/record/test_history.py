@@ -14,6 +14,7 @@ import pytest
 
 from lightning_tui.record import (
     RUN_VARIABLE,
+    HostSample,
     ProgramRecord,
     RunDirectory,
     RunReader,
@@ -38,6 +39,7 @@ from lightning_tui.record.events import (
     Points,
     ProgramEnd,
     Progress,
+    Sampled,
     StageChanged,
     SupervisorStarted,
     TelemetryTrouble,
@@ -280,3 +282,21 @@ def test_a_rank_that_obeyed_sigterm_did_not_fail(directory: RunDirectory) -> Non
 def test_a_copied_run_goes_by_the_name_of_its_folder(directory: RunDirectory, tmp_path: Path) -> None:
     shutil.copytree(directory.path, tmp_path / "copied")
     assert read_snapshot(RunDirectory(tmp_path / "copied")).record.id == "copied"
+
+
+def test_a_stall_is_measured_by_the_clock_of_the_first_node_alone(directory: RunDirectory) -> None:
+    write_rank(
+        directory,
+        make(Hello),
+        make(StageChanged, time=100.0),
+        make(Progress, time=100.0, batch=0, global_step=0),
+        make(Progress, time=105.0, batch=5, global_step=5),
+    )
+    host = HostSample(cpu_count=1)
+    write(directory.supervisor_log(0), make(SupervisorStarted), make(Sampled, time=165.0, host=host, gpus=()))
+    write(directory.supervisor_log(1), make(SupervisorStarted, node=1), make(Sampled, time=9e9, host=host, gpus=()))
+    reader = RunReader(directory, clock=lambda: 5e9)
+    reader.poll()
+    progress = reader.snapshot().progress
+    assert progress is not None
+    assert (progress.usual_s, progress.stalled_s) == (1.0, 60.0)
