@@ -1,0 +1,104 @@
+"""What does the record of a run itself show, whatever its output says? Ranks that vanished, growth, standstill, NaN."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+
+from lightning_tui.diagnosis.matching import Hit
+from lightning_tui.diagnosis.model import Evidence, Rule
+from lightning_tui.words import size
+
+NEARLY_FULL = 0.92
+"""Share of main memory from which a SIGKILL is taken for the kernel's."""
+
+
+def conduct_hits(evidence: Evidence, rules: Mapping[str, Rule]) -> list[Hit]:
+    """Findings that need no text."""
+    return [
+        Hit(rules[category], weight, captured, None, text, rank, None, float("inf"))
+        for category, weight, captured, text, rank in _findings(evidence)
+    ]
+
+
+def ending_signal(evidence: Evidence) -> str | None:
+    """The signal that ended the program, by its name, or by an exit code as a shell tells it (128 + number)."""
+    if evidence.signal is not None:
+        return evidence.signal
+    code = evidence.exit_code
+    number = 0 if code is None else -code if code < 0 else code - 128 if 128 < code < 160 else 0
+    return next((each.name for each in signal.Signals if each.value == number), None)
+
+
+_Finding = tuple[str, int, dict[str, str], str, int | None]
+
+
+def _findings(evidence: Evidence) -> Iterator[_Finding]:
+    yield from _deaths(evidence)
+    yield from _exits(evidence)
+    yield from _signs_of_trouble(evidence)
+
+
+def _deaths(evidence: Evidence) -> Iterator[_Finding]:
+    name = ending_signal(evidence)
+    vanished = evidence.conduct.vanished[0] if evidence.conduct.vanished else None
+    simple = {
+        "SIGSEGV": ("segfault", 50),
+        "SIGBUS": ("dataloader-shm", 50),
+        "SIGABRT": ("abort", 33),
+        "SIGILL": ("illegal-instruction", 50),
+        "SIGTERM": ("sigterm", 34),
+        "SIGHUP": ("sighup", 50),
+        "SIGINT": ("keyboard-interrupt", 50),
+    }
+    if name in simple:
+        category, weight = simple[name]
+        yield category, weight, {}, f"the program was ended by {name}", vanished
+    if name == "SIGKILL" or (vanished is not None and name not in simple):
+        rank = 0 if vanished is None else vanished
+        text = f"rank {rank}'s process was ended by SIGKILL" if name else f"rank {rank}'s process went without a word"
+        if _memory_was_full(evidence):
+            yield "host-oom-killed", 51, {"what": _memory_words(evidence)}, text, rank
+        else:
+            yield "worker-sigkill", 49, {"rank": str(rank)}, text, rank
+
+
+def _memory_was_full(evidence: Evidence) -> bool:
+    host = evidence.host
+    if host is None or not host.memory_total or host.memory_used is None:
+        return False
+    return host.memory_used >= NEARLY_FULL * host.memory_total
+
+
+def _memory_words(evidence: Evidence) -> str:
+    host = evidence.host
+    if host is None or host.memory_used is None or host.memory_total is None:
+        return ""
+    return f"{size(host.memory_used)} of {size(host.memory_total)} were in use at the end"
+
+
+def _exits(evidence: Evidence) -> Iterator[_Finding]:
+    if evidence.conduct.left_early:
+        rank = evidence.conduct.left_early[0]
+        text = f"rank {rank} left with exit code 0 amid the fit"
+        yield "rank-exited-early", 58, {"rank": str(rank)}, text, rank
+    code = evidence.conduct.program_exit
+    if code is not None and not evidence.exceptions:
+        text = f"the program left with exit code {code} before its fit was done"
+        yield "program-exit", 33, {"code": str(code)}, text, None
+
+
+def _signs_of_trouble(evidence: Evidence) -> Iterator[_Finding]:
+    conduct = evidence.conduct
+    if conduct.nan_metrics:
+        names = ", ".join(conduct.nan_metrics[:3])
+        yield "nan-loss", 33, {"what": f"The newest value of {names} is not a finite number"}, f"{names}: nan", None
+    if conduct.silent_s is not None:
+        step = "" if conduct.step_time_s is None else f"{conduct.step_time_s:.2g}"
+        captured = {"silent": f"{conduct.silent_s:.0f}", "step": step}
+        yield "stall", 55, captured, f"no step for {conduct.silent_s:.0f} s", None
+    for growth, what in ((conduct.host_growth, "main memory"), (conduct.device_growth, "GPU memory")):
+        if growth is not None:
+            captured = {"first": size(growth[0]), "last": f"{size(growth[1])} of {what}"}
+            text = f"{what} grew from {size(growth[0])} to {size(growth[1])}"
+            yield "memory-growth", 57, captured, text, None

@@ -1,0 +1,138 @@
+"""What do the lines of an output say, freed of colours, progress bars and the prefixes of launchers?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lightning_tui.diagnosis.model import Output
+
+LINE_LIMIT = 4000
+"""Characters of a line that are looked at."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-9;:?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-Z\\^_])")
+_BAR = re.compile(r"(?:\d{1,3}%\||\dit/s|\ds/it|\?it/s|━|█|it \[)")
+_RANK_PREFIX = re.compile(
+    r"\s{0,8}(?:"
+    r"\[rank ?: ?(?P<a>\d{1,6})\](?=:) ?:? ?|\[rank(?P<b>\d{1,6})\]:? ?"
+    r"|\[default(?P<c>\d{1,6})\]:? ?"
+    r"|\[\d{1,6},(?P<d>\d{1,6})\]<std(?:err|out)>:? ?"
+    r"|\((?P<e>\w{1,80} )?(?:pid=\d{1,9})(?:, ip=[\w.:]{1,64})?\) ?)"
+)
+_TIME_PREFIX = re.compile(
+    r"\[?\d{4}-\d\d-\d\d[T _]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ \t](?:std(?:err|out) [FP] )?"
+)
+_SRUN_PREFIX = re.compile(r" {0,4}(\d{1,5}): ?")
+_MARKS = ("[rank", "[default", "]<std", "pid=", "Traceback (most recent call last):")
+"""Where none of these stands, lines need no closer look for prefixes."""
+_HEADER = "Traceback (most recent call last):"
+_LAUNCHER_PREFIX = re.compile(r"[\w\[\]()<>,.@/ -]{1,60}[:|\]>)]{1,2} ?")
+_GROUP_PREFIX = re.compile(r" {0,40}(?:\| ?|\+ (?=Exception Group)|\+-\+?-{3,80}[\d. -]{0,80}$|\+-{4,80}$)")
+
+
+class Line(NamedTuple):
+    """One line: its number in the whole output, and its text without prefix and colour."""
+
+    number: int
+    text: str
+
+
+class Stream(NamedTuple):
+    """The lines of one rank, in order; `rank` is `None` where nothing tells whose they are."""
+
+    rank: int | None
+    lines: list[Line]
+
+
+def read_streams(output: Output) -> list[Stream]:
+    """Split an output into its ranks' lines."""
+    raw = output.text
+    if "\x1b" in raw:
+        raw = _ANSI.sub("", raw)
+    texts = raw.replace("\r\n", "\n").split("\n")
+    strip_srun = _is_numbered_by_srun(texts)
+    launcher = () if strip_srun else _launcher_prefixes(texts)
+    is_grouped = "Exception Group Traceback" in raw
+    if not (strip_srun or launcher or is_grouped or "\r" in raw or any(mark in raw for mark in _MARKS)):
+        return [Stream(output.rank, [Line(n, _timeless(text)) for n, text in enumerate(texts, output.first_line)])]
+    streams: dict[int | None, list[Line]] = {}
+    for number, whole in enumerate(texts, output.first_line):
+        for text in _segments(whole):
+            rank, text = _without_prefix(text, strip_srun, launcher)
+            if is_grouped:
+                text = _GROUP_PREFIX.sub("", text, count=1)
+            streams.setdefault(output.rank if rank is None else rank, []).append(Line(number, text[:LINE_LIMIT]))
+    return [Stream(rank, lines) for rank, lines in streams.items()]
+
+
+def _timeless(text: str) -> str:
+    """A line without the time that a logger or a container writes before it."""
+    start = text[:2]
+    if start.isdigit() or start[1:].isdigit():
+        match = _TIME_PREFIX.match(text)
+        text = text[match.end() :] if match else text
+    return text[:LINE_LIMIT]
+
+
+def _segments(whole: str) -> list[str]:
+    """A line as it stood on the screen: of a progress bar that was drawn over itself, only the last state."""
+    if "\r" not in whole:
+        return _split_at_header(whole)
+    parts = [part for part in whole.split("\r") if part.strip()]
+    kept = [part for at, part in enumerate(parts) if at == len(parts) - 1 or not is_progress(part)]
+    return [segment for part in kept for segment in _split_at_header(part)]
+
+
+def _split_at_header(text: str) -> list[str]:
+    """Split off a traceback that begins behind a progress bar that had no line end."""
+    if _HEADER not in text or text.startswith(_HEADER):
+        return [text]
+    before, header, after = text.partition(_HEADER)
+    if is_progress(before) and not before.endswith("Original "):
+        return [before, header + after]
+    return [text]
+
+
+def is_progress(text: str) -> bool:
+    """Whether a line draws a progress bar."""
+    return bool(_BAR.search(text[:LINE_LIMIT]))
+
+
+def _is_numbered_by_srun(texts: list[str]) -> bool:
+    """Whether nearly every line begins with a task number, as `srun --label` writes."""
+    filled = [text for text in texts[:400] if text.strip()]
+    return len(filled) >= 3 and sum(bool(_SRUN_PREFIX.match(text)) for text in filled) >= 0.7 * len(filled)
+
+
+def _launcher_prefixes(texts: Iterable[str]) -> tuple[str, ...]:
+    """What a launcher writes before each line (`node1: `), learnt from the headers of tracebacks."""
+    found = set()
+    for text in texts:
+        if _HEADER in text and not text.startswith(_HEADER):
+            before = text.partition(_HEADER)[0]
+            named_otherwise = before.rstrip().endswith(("Original", "Group")) or _RANK_PREFIX.match(before)
+            if before.strip() and not named_otherwise and _LAUNCHER_PREFIX.fullmatch(before):
+                found.add(before)
+    return tuple(sorted(found, key=len, reverse=True))[:64]
+
+
+def _without_prefix(text: str, strip_srun: bool, launcher: tuple[str, ...]) -> tuple[int | None, str]:
+    rank: int | None = None
+    if launcher:
+        for prefix in launcher:
+            if text.startswith(prefix):
+                text = text[len(prefix) :]
+                break
+    if strip_srun and (match := _SRUN_PREFIX.match(text)):
+        rank, text = int(match[1]), text[match.end() :]
+    for _ in range(2):
+        start = text[:1]
+        if start in "[( " and (match := _RANK_PREFIX.match(text)):
+            number = match["a"] or match["b"] or match["c"] or match["d"]
+            rank, text = int(number) if number else rank, text[match.end() :]
+        elif (start.isdigit() or start == "[") and (match := _TIME_PREFIX.match(text)):
+            text = text[match.end() :]
+        else:
+            return rank, text
+    return rank, text

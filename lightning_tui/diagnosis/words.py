@@ -1,0 +1,48 @@
+"""How does a rule's text become a sentence of this run? Captures go in, parts with what is not known go out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from string import Formatter
+
+_OPTIONAL = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\])){0,2000})\]\]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+VALUE_LIMIT = 300
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values into `{name}` places; a part in `[[...]]` goes where a value of it is not known.
+
+    Values are text of programs: they are cut, and what could steer a terminal is taken out. `{name!r}` quotes one.
+    """
+    clean = {name: plain(value) for name, value in values.items() if value.strip()}
+    while "[[" in text:
+        shorter = _OPTIONAL.sub(lambda part: _filled(part[1], clean) or "", text)
+        if shorter == text:
+            break
+        text = shorter
+    return " ".join((_filled(text, clean) or _without_places(text)).split())
+
+
+def plain(value: str) -> str:
+    """One line of printable text."""
+    return _UNSAFE.sub(" ", value).strip()[:VALUE_LIMIT]
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str | None:
+    parts = list(Formatter().parse(text))
+    if any(name is not None and name not in values for _, name, _, _ in parts):
+        return None
+    written = []
+    for literal, name, _, quoting in parts:
+        written.append(literal)
+        if name is not None:
+            # Braces of a value must not become places of the text around it.
+            value = repr(values[name]) if quoting == "r" else values[name]
+            written.append(value.replace("{", "(").replace("}", ")").replace("[[", "[ [").replace("]]", "] ]"))
+    return "".join(written)
+
+
+def _without_places(text: str) -> str:
+    return re.sub(r"\{[^}]{0,40}\}", "…", text)
