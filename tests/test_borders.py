@@ -9,7 +9,8 @@ import sys
 import pytest
 
 HEAVY = {"torch", "lightning", "pytorch_lightning", "numpy"}
-PACKAGES = ["cli", "ui", "launch", "plan", "environment", "gpus", "record", "settings", "runner", "demo"]
+PACKAGES = ["cli", "ui", "launch", "diagnosis", "plan", "environment", "gpus", "output", "record", "settings"]
+PACKAGES += ["runner", "demo"]
 
 
 def modules_after(code: str) -> set[str]:

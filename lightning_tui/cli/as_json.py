@@ -31,6 +31,8 @@ def run_row(run: RunSnapshot | UnreadableRun) -> dict[str, Any]:
 
 def run_details(run: RunSnapshot) -> dict[str, Any]:
     """The object of `show --json`."""
+    from lightning_tui.cli.diagnosing import diagnoses_of_run
+
     return {
         "id": run.record.id,
         "state": run.state.value,
@@ -62,7 +64,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "commands": [_command(view) for view in run.commands],
         "exit": run_exit(run),
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
-        "diagnoses": [],
+        "diagnoses": diagnoses_of_run(run),
         "notices": list(run.notices),
     }
 

@@ -36,13 +36,25 @@ def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
     openers = {"cockpit": opening.cockpit, "demo": opening.demo, "attach": opening.attach}
     if command in openers:
         return openers[command]
-    from lightning_tui.cli import starting, steering, watching
+    if command in ("plan", "export"):
+        from lightning_tui.cli import planning
+
+        return planning.plan if command == "plan" else planning.export
+    if command in ("tune", "estimate"):
+        from lightning_tui.cli import estimating, tuning
+
+        return tuning.tune if command == "tune" else estimating.estimate
+    if command == "diagnose":
+        from lightning_tui.cli import diagnosing
+
+        return diagnosing.diagnose_command
+    from lightning_tui.cli import logs, starting, steering, watching
 
     return {
         "run": starting.run,
         "runs": watching.runs,
         "show": watching.show,
-        "logs": watching.logs,
+        "logs": logs.logs,
         "doctor": watching.doctor,
         "stop": steering.stop,
         "kill": steering.kill,

@@ -12,18 +12,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lightning_tui.cli import COULD_NOT, DONE
-from lightning_tui.cli.arguments import interpreter_of, settings_of
+from lightning_tui.cli.arguments import program_of, refuse_compromised, settings_of
 from lightning_tui.cli.as_json import run_exit
-from lightning_tui.cli.parser import PLAN_FLAGS
+from lightning_tui.cli.plans import plan_of
 from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_output
 from lightning_tui.cli.watching import POLL_S, follow_output
-from lightning_tui.launch import LaunchError, Program, request_stop, resolve_program, start_run
+from lightning_tui.launch import LaunchError, Program, request_stop, start_run
 from lightning_tui.plan import Plan
 from lightning_tui.record import RecordError, RunDirectory, RunReader, RunSnapshot, RunState, RunStore
 from lightning_tui.record.events import AnyEvent
@@ -47,13 +46,13 @@ _STOP_WORDS = (
 
 def run(arguments: argparse.Namespace) -> int:
     """`lightning-tui run [PLAN] -- PROGRAM`."""
-    return start_and_follow(arguments, _plan_of(arguments), as_json=arguments.json, detach=arguments.detach)
+    return start_and_follow(arguments, plan_of(arguments), as_json=arguments.json, detach=arguments.detach)
 
 
 def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool, detach: bool = False) -> int:
     """Start the program; return at once (`detach`), or follow it and return what its end means as an exit code."""
     settings = settings_of(arguments)
-    program = _resolve(arguments)
+    program = program_of(arguments)
     _check(plan, program, settings)
     with _signals_held():
         directory = start_run(
@@ -73,47 +72,24 @@ def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool
         return follow_text(directory)
 
 
-def _resolve(arguments: argparse.Namespace) -> Program:
-    interpreter, is_given = interpreter_of(arguments)
-    return resolve_program(
-        arguments.program or [],
-        interpreter=interpreter,
-        interpreter_is_given=is_given,
-        folder=Path.cwd(),
-        environ=os.environ,
-    )
-
-
 def _check(plan: Plan, program: Program, settings: Settings) -> None:
-    """Refuse what surely cannot work, before anything is started.
+    """Refuse what surely cannot work, and what must not run, before anything is started.
 
     Raises:
         PlanError: the plan cannot work here.
+        ProgramError: the interpreter's Lightning is a compromised release.
     """
+    from lightning_tui.environment import inspect_environment, probe_software, with_software
+
+    software = probe_software(program.interpreter)
+    refuse_compromised(software)
     if not plan.changes():
         return
-    from lightning_tui.environment import inspect_environment
     from lightning_tui.plan import check_plan, machine_facts
 
     environment = inspect_environment(os.environ, runs_home=settings.runs_home, folder=program.folder)
-    check_plan(plan, facts=machine_facts(environment), interpreter=program.interpreter)
-
-
-def _plan_of(arguments: argparse.Namespace) -> Plan:
-    """Build the plan: flag over `--set` over plan file over preset."""
-    from lightning_tui.plan import preset, read_plan_file
-
-    plan = preset(arguments.preset) if arguments.preset else Plan()
-    if arguments.plan:
-        plan = msgspec.structs.replace(plan, **read_plan_file(arguments.plan).changes())
-    for assignment in arguments.set:
-        name, _, value = assignment.partition("=")
-        plan = plan.with_field(name, value)
-    for flag in PLAN_FLAGS:
-        text = getattr(arguments, flag.replace("-", "_"))
-        if text is not None:
-            plan = plan.with_field(flag, text)
-    return plan
+    facts = machine_facts(with_software(environment, software))
+    check_plan(plan, facts=facts, interpreter=program.interpreter)
 
 
 def follow_text(directory: RunDirectory) -> int:

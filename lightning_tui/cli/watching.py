@@ -1,4 +1,4 @@
-"""Commands that only look: runs, show, logs, doctor."""
+"""Commands that only look: runs, show, doctor."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_tui.cli import COULD_NOT, DONE
+from lightning_tui.cli import DONE
 from lightning_tui.cli.arguments import interpreter_of, settings_of
 from lightning_tui.cli.as_json import run_details, run_row
-from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, significant, size, write_output
+from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, significant, size
 from lightning_tui.record import (
     ProgressView,
     RunDirectory,
@@ -25,6 +25,7 @@ from lightning_tui.record import (
     UnreadableRun,
     read_snapshot,
 )
+from lightning_tui.record.exports import write_metrics
 from lightning_tui.words import STATE_GLYPHS
 
 POLL_S = 0.1
@@ -50,26 +51,15 @@ def runs(arguments: argparse.Namespace) -> int:
 
 def show(arguments: argparse.Namespace) -> int:
     """`lightning-tui show RUN`."""
-    snapshot = read_snapshot(store_of(arguments).find(arguments.run))
+    directory = store_of(arguments).find(arguments.run)
+    if arguments.metrics is not None:
+        write_metrics(directory, arguments.metrics, sys.stdout)
+        return DONE
+    snapshot = read_snapshot(directory)
     if arguments.json:
         print(json.dumps(run_details(snapshot)))
     else:
         print("\n".join(_details(snapshot)))
-    return DONE
-
-
-def logs(arguments: argparse.Namespace) -> int:
-    """`lightning-tui logs RUN`."""
-    directory = store_of(arguments).find(arguments.run)
-    attempts = directory.attempts()
-    ranks = directory.outputs(attempts[-1]) if attempts else {}
-    if arguments.rank not in ranks and not arguments.follow:
-        known = ", ".join(map(str, ranks)) or "none yet"
-        say(f"--rank {arguments.rank}: this run has no output of that rank. Ranks with output: {known}.")
-        return COULD_NOT
-    path = directory.output(attempts[-1] if attempts else 0, arguments.rank)
-    for chunk in follow_output(path, directory) if arguments.follow else read_chunks(path):
-        write_output(chunk, sys.stdout.buffer, to_terminal=sys.stdout.isatty())
     return DONE
 
 
@@ -84,10 +74,9 @@ def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:
         return
 
 
-def follow_output(path: Path, directory: RunDirectory) -> Iterator[bytes]:
-    """The bytes of an output file as they come, until the run is over and all is read."""
+def follow_output(path: Path, directory: RunDirectory, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of an output file from `offset` on as they come, until the run is over and all is read."""
     reader = RunReader(directory)
-    offset = 0
     over = False
     while True:
         for chunk in read_chunks(path, offset):
@@ -104,6 +93,8 @@ def follow_output(path: Path, directory: RunDirectory) -> Iterator[bytes]:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """`lightning-tui doctor`."""
+    import shutil
+
     from lightning_tui.environment import as_json, as_text, inspect_environment, probe_software, with_software
 
     settings = settings_of(arguments)
@@ -113,7 +104,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(environment)))
     else:
-        print("\n".join(as_text(environment)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print("\n".join(as_text(environment, width, settings.runs_home_reason)))
     return DONE
 
 

@@ -76,7 +76,7 @@ def test_exit_codes_of_programs(tmp_path: Path, program: str, code: int, says: s
         (["run", "--precision", "bf17", "--", "ok.py"], "bf16-mixed"),
         (["run", "--devices", "0", "--", "ok.py"], "devices=0"),
         (["run", "--accelerator", "cpu", "--devices", "4096", "--", "ok.py"], "4096"),
-        (["run", "--strategy", "dpd", "--", "ok.py"], "ddp"),
+        (["run", "--set", "strategy", "--", "ok.py"], "FIELD=VALUE"),
         (["run", "--strategy", "fsdp", "--accelerator", "cpu", "--", "ok.py"], "fsdp"),
         (["run", "--set", "colour=red", "--", "ok.py"], "colour"),
         (["run", "--plan", "broken.toml", "--", "ok.py"], "broken.toml"),
@@ -154,6 +154,8 @@ def test_runs_show_and_logs(folder: Path) -> None:
     assert lightning_tui("logs", listed[1]["id"]).stdout == "hello one\n"
     assert lightning_tui("logs", listed[1]["id"], "-f").stdout == "hello one\n"
     assert lightning_tui("logs", listed[1]["id"], "--rank", "7").returncode == 1
+    assert lightning_tui("show", listed[0]["id"], "--metrics", "csv").stdout == "metric,step,epoch,time,value\n"
+    assert json.loads(lightning_tui("show", listed[0]["id"], "--metrics", "json").stdout)["metrics"] == {}
     assert lightning_tui("show", "nonsense").returncode == 1
 
 
@@ -227,7 +229,22 @@ def test_doctor_says_what_this_machine_is() -> None:
     report = json.loads(done.stdout)
     assert set(report) >= {"platform", "host", "gpus", "software", "storage", "findings"}
     assert report["software"]["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
-    assert lightning_tui("doctor").stdout.strip()
+    lines = lightning_tui("doctor").stdout.splitlines()
+    assert lines[0].startswith("Platform     ")
+    assert any(line.startswith("Runs         ") for line in lines)
+
+
+def test_a_compromised_lightning_is_named_and_nothing_is_started_with_it(folder: Path) -> None:
+    info = folder / "site" / "lightning-2.6.3.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lightning\nVersion: 2.6.3\n")
+    env = {"PYTHONPATH": os.pathsep.join([str(folder / "site"), environ()["PYTHONPATH"]])}
+    done = lightning_tui("run", "--", "ok.py", folder=folder, env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "lightning 2.6.3" in done.stderr
+    assert list(runs()) == []
+    findings = json.loads(lightning_tui("doctor", "--json", env=env).stdout)["findings"]
+    assert findings[0]["id"] == "compromised-lightning"
 
 
 def test_json_of_an_unknown_is_null_and_never_zero(folder: Path) -> None:

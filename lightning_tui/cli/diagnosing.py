@@ -1,0 +1,179 @@
+"""The command `diagnose`: explain an error text, a file of output or a run; and the same as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import stat
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lightning_tui.cli import COULD_NOT, DONE
+from lightning_tui.cli.arguments import settings_of
+from lightning_tui.cli.terminal import say
+from lightning_tui.diagnosis import (
+    Diagnosis,
+    Evidence,
+    Suggestion,
+    diagnose,
+    evidence_of_file,
+    evidence_of_run,
+    evidence_of_text,
+    flags,
+    report_text,
+)
+from lightning_tui.record import RecordError, RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
+
+MOST_INPUT = 64 << 20
+"""Bytes of a pipe that are kept; of more, the end."""
+
+
+def diagnose_command(arguments: argparse.Namespace) -> int:
+    """`lightning-tui diagnose [FILE | - | RUN]`."""
+    try:
+        evidence, run = _evidence(arguments)
+    except OSError as error:
+        say(f"{arguments.what} cannot be read: {error.strerror or error}.")
+        return COULD_NOT
+    found = diagnose(evidence)
+    if arguments.report:
+        return _report(run, found)
+    if arguments.json:
+        print(json.dumps({"diagnoses": as_json(found)}))
+    else:
+        print("\n".join(as_text(found, run)))
+    return DONE
+
+
+def diagnoses_of_run(run: RunSnapshot) -> list[dict[str, Any]]:
+    """The `diagnoses` of `show --json`: of a run that is over or stands still."""
+    return as_json(diagnose(evidence_of_run(RunDirectory(Path(run.directory)), run)))
+
+
+def as_json(found: tuple[Diagnosis, ...]) -> list[dict[str, Any]]:
+    """The contract's shape, root cause first."""
+    return [
+        {
+            "category": diagnosis.category,
+            "title": diagnosis.title,
+            "cause": diagnosis.cause,
+            "severity": diagnosis.severity,
+            "consequence": diagnosis.consequence,
+            "suggestions": [_suggestion(suggestion) for suggestion in diagnosis.suggestions],
+            "evidence": {"line": diagnosis.evidence.line, "text": diagnosis.evidence.text},
+            "rank": diagnosis.rank,
+            "where": None
+            if diagnosis.where is None
+            else {"path": diagnosis.where.path, "line": diagnosis.where.line, "code": diagnosis.where.code},
+            "docs": diagnosis.docs,
+        }
+        for diagnosis in found
+    ]
+
+
+def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    return {"text": suggestion.text, "changes": suggestion.changes, "trust": suggestion.trust}
+
+
+def as_text(found: tuple[Diagnosis, ...], run: RunSnapshot | None = None) -> list[str]:
+    """The root cause in full, and what else shows in one line each."""
+    if not found:
+        return [_nothing(run)]
+    return [_printable(line) for line in _lines(found)]
+
+
+def _nothing(run: RunSnapshot | None) -> str:
+    if run is not None and run.state is RunState.FAILED:
+        return f"Failed: {_printable(run.detail)}. Nothing in its record or output says more."
+    return "Nothing wrong."
+
+
+def _lines(found: tuple[Diagnosis, ...]) -> Iterator[str]:
+    root = found[0]
+    rank = "" if root.rank is None else f" · rank {root.rank}"
+    yield f"{root.title}  ({root.category}{rank})"
+    yield from _wrapped(root.cause, "  ")
+    yield ""
+    place = f"line {root.evidence.line}: " if root.evidence.line else ""
+    yield from _wrapped(f"{place}{root.evidence.text}", "  > ", "    ")
+    if root.where is not None:
+        code = f"  {root.where.code}" if root.where.code else ""
+        yield f"  at {root.where.path}:{root.where.line}{code}"
+    yield ""
+    for number, suggestion in enumerate(root.suggestions, 1):
+        yield from _wrapped(suggestion.text, f"  {number}. ", "     ")
+        if suggestion.changes:
+            yield f"     {flags(suggestion.changes)}"
+    if root.docs:
+        yield f"  Read more: {root.docs}"
+    if len(found) > 1:
+        yield ""
+        yield "Also seen:"
+        yield from (f"  {other.title}  ({other.category})" for other in found[1:])
+
+
+def _wrapped(text: str, first: str, following: str | None = None) -> list[str]:
+    width = max(40, min(120, shutil.get_terminal_size().columns if sys.stdout.isatty() else 120))
+    later = first if following is None else following
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_long_words=False)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def _report(run: RunSnapshot | None, found: tuple[Diagnosis, ...]) -> int:
+    if run is None or not found:
+        say("--report is for a run that something is wrong with: lightning-tui diagnose RUN --report")
+        return COULD_NOT
+    print(report_text(run, found[0]), end="")
+    return DONE
+
+
+def _evidence(arguments: argparse.Namespace) -> tuple[Evidence, RunSnapshot | None]:
+    """What the word means: `-` or nothing with a pipe is stdin, a file that exists is a file, else it is a run."""
+    what = arguments.what
+    if what == "-":
+        return evidence_of_text(_piped()), None
+    if what is None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode) and (text := _piped()).strip():
+        return evidence_of_text(text), None
+    store = RunStore(settings_of(arguments).runs_home)
+    if what is None:
+        return _of_run(_newest(store))
+    path = Path(what)
+    if path.is_dir() and (path / "run.json").exists():
+        return _of_run(RunDirectory(path.resolve()))
+    if path.is_file() or path.is_dir():
+        return evidence_of_file(path), None
+    try:
+        return _of_run(store.find(what))
+    except RecordError as error:
+        raise RecordError(f"{what!r} is neither a file nor a run. {error}") from error
+
+
+def _of_run(directory: RunDirectory) -> tuple[Evidence, RunSnapshot]:
+    run = read_snapshot(directory)
+    return evidence_of_run(directory, run), run
+
+
+def _newest(store: RunStore) -> RunDirectory:
+    newest = store.newest()
+    if newest is None:
+        raise RecordError(
+            f"There are no runs in {store.home} yet. A text: lightning-tui diagnose FILE, or - for a pipe."
+        )
+    return newest
+
+
+def _piped() -> str:
+    kept = bytearray()
+    while chunk := sys.stdin.buffer.read(1 << 20):
+        kept += chunk
+        if len(kept) > 2 * MOST_INPUT:
+            del kept[:-MOST_INPUT]
+    return kept.replace(b"\0", b"").decode("utf-8", errors="replace")
