@@ -3,7 +3,7 @@
 from lightning_tui.gpus.driver import DriverFacts, GpuLink
 from lightning_tui.gpus.host import HostReader
 from lightning_tui.gpus.patient import PatientReader
-from lightning_tui.gpus.reader import GpuReader, driver_facts
+from lightning_tui.gpus.reader import GpuReader
 from lightning_tui.gpus.sampler import GpuReading, GpuSampler
 from lightning_tui.record.samples import GpuProcess, GpuSample, HostSample
 
@@ -18,5 +18,4 @@ __all__ = [
     "HostReader",
     "HostSample",
     "PatientReader",
-    "driver_facts",
 ]

@@ -42,7 +42,7 @@ class HostReader:
             cpu_percent=None if self._is_first else percent,
             memory_used=used,
             memory_total=total,
-            run_cpu_percent=None if self._is_first else round(cpu, 1),
+            run_cpu_percent=cpu,
             run_memory=resident,
             run_processes=count,
         )
@@ -56,21 +56,25 @@ class HostReader:
         current = memory_used(self._limit.group)
         return (used if current is None else current), self._limit.limit
 
-    def _run_share(self, pids: Collection[int]) -> tuple[float, int, int]:
+    def _run_share(self, pids: Collection[int]) -> tuple[float | None, int, int]:
+        """CPU in percent of one, resident bytes, and number of processes; a new one's CPU share is not known yet."""
         import psutil
 
-        cpu, resident, known = 0.0, 0, {}
+        shares, resident, known = [], 0, {}
         for pid in pids:
             try:
-                process = self._processes.get(pid) or psutil.Process(pid)
+                before = self._processes.get(pid)
+                process = before or psutil.Process(pid)
                 with process.oneshot():
-                    cpu += process.cpu_percent(None)
+                    percent = process.cpu_percent(None)
                     resident += process.memory_info().rss
-                known[pid] = process
             except psutil.Error:
                 continue
+            known[pid] = process
+            if before is not None:
+                shares.append(percent)
         self._processes = known
-        return cpu, resident, len(known)
+        return (round(sum(shares), 1) if shares else None), resident, len(known)
 
 
 def _cpu_count(quota: float | None) -> int:

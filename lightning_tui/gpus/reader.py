@@ -99,12 +99,3 @@ class GpuReader:
         self._nvml = pynvml
         self._devices = [Device(pynvml, index) for index in range(count)]
         self.missing = None if count else why_no_device(self._environ)
-
-
-def driver_facts() -> DriverFacts:
-    """Ask this machine's driver about itself, with a reader of its own."""
-    reader = GpuReader()
-    try:
-        return reader.driver_facts()
-    finally:
-        reader.close()

@@ -78,8 +78,9 @@ class GpuSampler:
         """End the thread; one that hangs in the driver is left behind after `patience_s` seconds."""
         self._is_stopped = True
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(patience_s)
+        thread = self._thread  # the thread itself takes this away at its end
+        if thread is not None:
+            thread.join(patience_s)
 
     def _aged(self, now: float) -> GpuReading:
         look = self._look

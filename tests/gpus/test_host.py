@@ -91,3 +91,11 @@ def test_limits_of_the_first_version_of_control_groups(tmp_path: Path) -> None:
     (memory / "memory.usage_in_bytes").write_text("300000\n")
     sample = HostReader(tmp_path).read()
     assert (sample.cpu_count, sample.memory_used, sample.memory_total) == (1, 300000, 1000000)
+
+
+def test_what_a_new_process_takes_of_the_cpu_is_not_known_yet() -> None:
+    reader = HostReader()
+    reader.read()
+    first, second = reader.read([os.getpid()]), reader.read([os.getpid()])
+    assert (first.run_cpu_percent, first.run_processes) == (None, 1)
+    assert second.run_cpu_percent is not None
