@@ -61,7 +61,7 @@ class RunReader:
                 self._take_lines(path, lines)
             self.history.restore(sums)
         except (ValueError, TypeError):
-            self._index = None
+            self._index = RunIndex(self.directory)
             self._tails = {}
             self.history = RunHistory(self.history.record, self.history.directory)
 

@@ -1,0 +1,268 @@
+"""Find the lines of a growing file that match a regular expression: a count for each block, not a list of all hits."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import warnings
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import AnyStr, NamedTuple
+
+from lightning_tui.output.growing import GrowingFile, read_bytes
+
+BLOCK = 64 * 1024
+"""Bytes that are searched at a time: short enough to leave the interpreter to others every millisecond."""
+_LONG_LINE = 1 << 20
+_OVERLAP = 4096
+"""A match in a line longer than `_LONG_LINE` may be so long and still be found whole across two pieces."""
+
+ERRORS = (
+    rb"^(?:\[rank\d+\]:\s*)?(?:Traceback \(most recent"
+    rb"|[\w.]*(?:Error|Exception|Interrupt)\b(?=:|\r?$))"
+    rb"|\b(?:ERROR|CRITICAL|FATAL)\b"
+)
+"""Lines that tell of an error: what `n` steps through while nothing is searched for."""
+_OF_ERRORS = (b"Error", b"Exception", b"Interrupt", b"Traceback", b"ERROR", b"CRITICAL", b"FATAL")
+"""One of these is in each such line: most of a file is passed over without a look at its lines."""
+
+
+class PatternError(ValueError):
+    """A regular expression that cannot be taken; the message is for people."""
+
+
+def compile_search(text: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:
+    """The expression for bytes of a file and for text on the screen. Only small letters: capitals match as well.
+
+    A capital after a backslash, as in `\\S`, is no letter to look for.
+
+    Raises:
+        PatternError: it is no regular expression.
+    """
+    letters = re.sub(r"\\.", "", text)
+    flags = re.MULTILINE | (re.IGNORECASE if letters == letters.lower() else 0)
+    try:
+        return _compiled(text.encode("utf-8", "surrogateescape"), flags), _compiled(text, flags)
+    except (re.error, RecursionError, OverflowError) as error:
+        reason = getattr(error, "msg", None) or str(error) or "it is nested too deeply"
+        where = getattr(error, "pos", None)
+        place = f", at character {where + 1}" if where is not None else ""
+        raise PatternError(
+            f"This is no regular expression: {reason}{place}. "
+            "A backslash before it makes a sign plain, as in \\( or \\[."
+        ) from error
+
+
+def _compiled(source: AnyStr, flags: int) -> re.Pattern[AnyStr]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that an expression may mean another thing one day is no matter here
+        return re.compile(source, flags)
+
+
+def compile_errors() -> re.Pattern[bytes]:
+    """The expression that finds errors."""
+    return re.compile(ERRORS, re.MULTILINE)
+
+
+def matching_lines(pattern: re.Pattern[bytes], text: bytes) -> Iterator[int]:
+    """Numbers, from 0, of the lines of `text` within which the pattern matches, each once."""
+    quick = _quick(pattern)
+    if quick.words and not any(word in text for word in quick.words):
+        return
+    if quick.is_lowered:
+        text = text.lower()
+    pattern = quick.pattern
+    number = counted = position = 0
+    while (match := pattern.search(text, position)) is not None and match.start() < len(text):
+        begin = match.start()
+        number += text.count(b"\n", counted, begin)
+        counted = begin
+        end = text.find(b"\n", begin)
+        end = len(text) if end < 0 else end
+        if match.end() <= end or pattern.search(text, begin, end) is not None:
+            yield number
+        position = end + 1
+        if position > len(text):
+            return
+
+
+class _Quick(NamedTuple):
+    """A way to find the same at a tenth of the time."""
+
+    pattern: re.Pattern[bytes]
+    is_lowered: bool = False
+    """Whether it looks at the text in small letters: an expression that heeds them is found far faster."""
+    words: tuple[bytes, ...] = ()
+    """Without one of these there is no match."""
+
+
+@functools.lru_cache(maxsize=16)
+def _quick(pattern: re.Pattern[bytes]) -> _Quick:
+    source = pattern.pattern
+    if source == ERRORS:
+        return _Quick(pattern, words=_OF_ERRORS)
+    if pattern.flags & re.IGNORECASE and source == source.lower() and not {b"\\x", b"\\0", b"(?"} & _parts_of(source):
+        return _Quick(_compiled(source, pattern.flags & ~re.IGNORECASE), is_lowered=True)
+    return _Quick(pattern)
+
+
+def _parts_of(source: bytes) -> set[bytes]:
+    return {source[place : place + 2] for place in range(len(source))}
+
+
+class Hits:
+    """Where a pattern matches in one file. One thread polls it; another may ask at any time."""
+
+    def __init__(self, path: Path, pattern: re.Pattern[bytes]) -> None:
+        self.path = path
+        self.pattern = pattern
+        self._file = GrowingFile(path)
+        self._blocks = _Blocks(path, pattern)
+        self._has_begun = False
+
+    @property
+    def restarts(self) -> int:
+        """How often the file was taken anew."""
+        return self._file.restarts
+
+    @property
+    def total(self) -> int:
+        """Matching lines so far."""
+        return self._blocks.total
+
+    @property
+    def searched(self) -> int:
+        """Bytes so far."""
+        return self._blocks.size
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was polled at all."""
+        return self._has_begun
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the file had at the last look is searched."""
+        return self._blocks.size >= self._file.size
+
+    @property
+    def share(self) -> float:
+        """How much of the file is searched, 0 to 1."""
+        return min(1.0, self._blocks.size / self._file.size) if self._file.size else 1.0
+
+    def poll(self) -> int:
+        """Search one block more; returns how many bytes that was."""
+        taken = self._poll()
+        self._has_begun = True
+        return taken
+
+    def line_of(self, hit: int) -> int:
+        """Number of the line, from 0, of hit number `hit`, from 0."""
+        return self._blocks.line_of(hit)
+
+    def first_from(self, line: int) -> int:
+        """Number of the first hit at or after this line; `total` where there is none."""
+        return self._blocks.first_from(line)
+
+    def _poll(self) -> int:
+        try:
+            with self._file.opened(self._blocks.size) as descriptor:
+                if descriptor is None:
+                    return 0
+                restarts = self._file.restarts
+                if restarts != self._blocks.restarts:
+                    self._blocks = _Blocks(self.path, self.pattern, restarts)
+                data = os.pread(descriptor, BLOCK, self._blocks.size)
+                self._blocks.take(data)
+                return len(data)
+        except OSError:
+            return 0
+
+
+class _Blocks:
+    """Where blocks of whole lines begin, and how many lines and hits stand before each."""
+
+    def __init__(self, path: Path, pattern: re.Pattern[bytes], restarts: int = 0) -> None:
+        self.restarts = restarts
+        self.size = 0
+        self.total = 0
+        self._path = path
+        self._pattern = pattern
+        self._starts = array("Q", [0])
+        self._lines_before = array("Q", [0])
+        self._hits_before = array("Q", [0])
+        self._rest = b""
+        """The unfinished last line, or the end of it where it is long."""
+        self._is_hit = False
+        """Whether what was cut off of the unfinished line matches already."""
+        self._numbers = functools.lru_cache(maxsize=16)(self._find_again)
+
+    def take(self, data: bytes) -> None:
+        """Search the bytes that follow what is known."""
+        begin = self.size - len(self._rest)
+        text = self._rest + data
+        if self._is_cut(begin) and (cut := text.find(b"\n") + 1):
+            self._close(begin + cut, 1, int(self._is_hit or self._matches(text[:cut])))
+            begin, text = begin + cut, text[cut:]
+        end = text.rfind(b"\n") + 1
+        if end:
+            whole = text[:end]
+            hits = sum(1 for _ in matching_lines(self._pattern, whole))
+            self._close(begin + end, whole.count(b"\n"), hits)
+        self._keep(text[end:])
+        self.size += len(data)
+        self.total = self._hits_before[-1] + self._is_hit
+
+    def line_of(self, hit: int) -> int:
+        place = bisect_right(self._hits_before, hit) - 1
+        if place + 1 >= len(self._starts):
+            return self._lines_before[-1]
+        numbers = self._numbers(place)
+        offset = hit - self._hits_before[place]
+        return self._lines_before[place] + (numbers[offset] if offset < len(numbers) else 0)
+
+    def first_from(self, line: int) -> int:
+        if line > self._lines_before[-1]:
+            return self.total
+        place = bisect_right(self._lines_before, line) - 1
+        before = self._hits_before[place]
+        if place + 1 >= len(self._starts):
+            return before
+        return before + bisect_left(self._numbers(place), line - self._lines_before[place])
+
+    def _is_cut(self, begin: int) -> bool:
+        return begin > self._starts[-1]
+
+    def _matches(self, text: bytes, begin: int = 0) -> bool:
+        return self._pattern.search(text.removesuffix(b"\n"), begin) is not None
+
+    def _keep(self, rest: bytes) -> None:
+        # The last line of a file that has no end yet counts as it stands. Of a longer one what is new is looked at, and
+        # all of it once more when it ends.
+        begin = max(0, len(rest) - BLOCK - _OVERLAP)
+        was_hit = self._is_hit and (begin > 0 or self._is_cut(self.size - len(self._rest)))
+        is_hit = bool(rest) and self._matches(rest, begin)
+        if len(rest) > _LONG_LINE:
+            self._rest = rest[-_OVERLAP:]
+        else:
+            self._rest = rest
+        self._is_hit = is_hit or (was_hit and bool(rest))
+
+    def _close(self, end: int, lines: int, hits: int) -> None:
+        # The starts last: whoever reads meanwhile takes a block for whole only when the start of the next one is there.
+        self._hits_before.append(self._hits_before[-1] + hits)
+        self._lines_before.append(self._lines_before[-1] + lines)
+        self._starts.append(end)
+        self._is_hit = False
+        self._rest = b""
+
+    def _find_again(self, place: int) -> array[int]:
+        lines = self._lines_before[place + 1] - self._lines_before[place]
+        hits = self._hits_before[place + 1] - self._hits_before[place]
+        if not hits or lines == 1:
+            return array("L", [0] * hits)
+        text = read_bytes(self._path, self._starts[place], self._starts[place + 1])
+        return array("L", matching_lines(self._pattern, text))
