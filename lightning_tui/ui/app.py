@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from lightning_tui.ui.ascii import wants_ascii
 from lightning_tui.ui.cockpit import CockpitScreen
 from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
 from lightning_tui.ui.theme import DARK, LIGHT, make_theme
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+    from textual.widget import Widget
 
     from lightning_tui.ui import CockpitOptions
     from lightning_tui.ui.services import Services
 
+SETTLE_S = 0.5
+"""How long a key waits for what the key before it opens; then it goes where the focus is."""
 STALLED_AFTER_S = 2.0
 _RESTORE = b"\x1b[<u\x1b[?1003l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1004l\x1b[?1049l\x1b[?25h"
 """Keyboard, mouse, paste and focus modes off, main screen back, cursor on: what Textual itself sends at its end."""
@@ -55,13 +62,46 @@ class CockpitApp(App[None]):
         super().__init__()
         self._options = options
         self._handles_signals = handles_signals
+        self.is_ascii = wants_ascii(options.environ)
         self.cockpit = CockpitScreen(options, services)
+        self._typed: deque[events.Key] = deque()
+        self._typing: asyncio.Task[None] | None = None
+        self._typed_to: Widget | None = None
         for name in (DARK, LIGHT):
             self.register_theme(make_theme(name))
         self.theme = DARK
 
     def get_default_screen(self) -> Screen[None]:
         return self.cockpit
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take keys one after the other: what is typed ahead goes to the window that the key before it opens."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if self._typing is None or self._typing.done():
+            self._typing = asyncio.create_task(self._take_typed())
+
+    async def _take_typed(self) -> None:
+        try:
+            while self._typed:
+                await self._settle()
+                self._typed_to = self.focused or self.screen
+                await super().on_event(self._typed.popleft())
+        except Exception as error:  # noqa: BLE001 as Textual does with what a key's action raises
+            self._handle_exception(error)
+
+    async def _settle(self) -> None:
+        """Wait until the last key has been carried out, and the window that it opened, if any, can take keys."""
+        if self._typed_to is not None and self._typed_to.is_running:
+            is_done = asyncio.Event()
+            self._typed_to.call_later(is_done.set)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(is_done.wait(), SETTLE_S)
+        deadline = time.monotonic() + SETTLE_S
+        while self.focused is None and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
 
     def on_mount(self) -> None:
         self.set_keymap(dict(self._options.settings.keys))

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import functools
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from lightning_tui.ui.arrangement import arrange, kind_of
 from lightning_tui.ui.keys import KEYS, PANES
+from lightning_tui.ui.logactions import LogActions
 from lightning_tui.ui.messages import (
     Answered,
     Broken,
     ChoicesKnown,
     EnvironmentKnown,
     LeaveNow,
+    LogCopied,
+    MeasureFailed,
+    PlanExported,
+    PlanJudged,
+    PlansListed,
     ProgramFound,
+    Recommended,
     Refused,
     RunsListed,
     RunStarted,
     SoftwareKnown,
 )
-from lightning_tui.ui.metrics import following, quantities
+from lightning_tui.ui.metric_actions import MetricActions
 from lightning_tui.ui.news import checkpoint_news
 from lightning_tui.ui.opening import choose, count_of_gpus, first_view, judged, plan_of, program_of
 from lightning_tui.ui.orders import STOP_ASKED, Orders
@@ -36,9 +42,10 @@ from lightning_tui.ui.panes.environment import EnvironmentPane
 from lightning_tui.ui.panes.gpus import GpusPane, wanted_rows
 from lightning_tui.ui.panes.log import LogPane
 from lightning_tui.ui.panes.metrics import MetricsPane
-from lightning_tui.ui.panes.plan import PROGRAM, PlanPane
+from lightning_tui.ui.panes.plan import PlanPane
 from lightning_tui.ui.panes.state_line import StateLine
-from lightning_tui.ui.services import Services
+from lightning_tui.ui.planning import Planning
+from lightning_tui.ui.services import ProgramChoice, Services
 from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
 from lightning_tui.ui.view import Notice
 
@@ -77,6 +84,7 @@ class CockpitScreen(Screen[None]):
         self._follower: Follower | None = None
         self._watch = MachineWatch(services, self.post_message)
         self._orders = Orders(services, self.post_message)
+        self._planning = Planning(self, options, self._orders)
         self._probe = SoftwareProbe(services, options.interpreter, self.post_message)
         self._is_ours = False
         self._zoomed: str | None = None
@@ -86,7 +94,11 @@ class CockpitScreen(Screen[None]):
         self.view = view = first_view(options, services.clock())
         self._state_line, self._footer, self._banner = StateLine(view), Footer(view), Banner(view)
         self._log = LogPane(view)
-        panes = (EnvironmentPane(view), PlanPane(view), MetricsPane(view), GpusPane(view), self._log)
+        self._log_actions = LogActions(self, self._log, services.clock)
+        self._plan_pane = PlanPane(view)
+        self._metrics = MetricsPane(view)
+        self._metric_actions = MetricActions(self, self._metrics, services)
+        panes = (EnvironmentPane(view), self._plan_pane, self._metrics, GpusPane(view), self._log)
         self._panes: dict[str, Pane] = dict(zip(PANES, panes, strict=True))
 
     # -------------------------------------------------------------------------------------------------- life
@@ -117,6 +129,7 @@ class CockpitScreen(Screen[None]):
             self.notice(f"settings: there is no key named {', '.join(unknown)}", "warn")
 
     def on_unmount(self) -> None:
+        self._log_actions.stop()
         workers = [worker for worker in (self._follower, self._watch, self._probe) if worker is not None]
         for worker in workers:
             worker.stop()
@@ -131,8 +144,9 @@ class CockpitScreen(Screen[None]):
         """Follow this run from now on. Where it `is_ours`, it has the program and the plan that are chosen already."""
         self._detach()
         self._is_ours = is_ours
-        self.view = replace(self.view, run=None, is_opening=True, metric=None)
+        self.view = replace(self.view, run=None, is_opening=True)
         self._follower = Follower(directory, self._services, self.post_message)
+        self._log_actions.follow(self._follower)
         self._follower.start()
         self._show_all()
 
@@ -140,7 +154,7 @@ class CockpitScreen(Screen[None]):
         if self._follower is not None:
             self._follower.stop()
         self._follower = None
-        self._log.show_log(None, None, ())
+        self._log_actions.follow(None)
         self.view = replace(self.view, run=None, is_opening=False)
 
     # ------------------------------------------------------------------------------------------------- drawing
@@ -161,8 +175,7 @@ class CockpitScreen(Screen[None]):
             self._show_all()
         elif int(now) != int(view.now) or notice is not view.notice:
             self._show_bars()
-        if follower is not None:
-            self._log.show_log(follower.log, follower.log_rank, follower.ranks, is_busy=output_is_pending(self))
+        self._log_actions.tick(is_busy=output_is_pending(self))
 
     def _take_run(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
         """Let the run report the hardware while it lives; its first snapshot also brings what `start` needs."""
@@ -183,6 +196,7 @@ class CockpitScreen(Screen[None]):
             self.notice(*news)
 
     def _show_all(self) -> None:
+        self._planning.look()
         self._arrange()
         for pane in self._panes.values():
             if pane.display:
@@ -198,7 +212,7 @@ class CockpitScreen(Screen[None]):
     def _arrange(self) -> None:
         """Give each part its place; nothing happens where nothing changed."""
         size = self.app.size
-        wanted = wanted_rows(self.view) if self.view.gpus else max(4, self._gpu_rows_hint)
+        wanted = wanted_rows(self.view, self._gpu_rows_hint)
         key = (size.width, size.height, wanted, self._zoomed)
         if key == self._arranged_for:
             return
@@ -263,6 +277,14 @@ class CockpitScreen(Screen[None]):
         self.view = replace(self.view, is_opening=False)
         self.notice(event.sentence, "warn", seconds=None)
 
+    @on(LogCopied)
+    def _log_copied(self, event: LogCopied) -> None:
+        from lightning_tui.ui.logcopy import to_clipboard
+
+        if event.text is not None:
+            to_clipboard(self.app, event.text, self._options.environ)
+        self.notice(event.sentence, event.token)
+
     @on(LeaveNow)
     def _leave_now(self) -> None:
         self.app.exit()
@@ -274,13 +296,27 @@ class CockpitScreen(Screen[None]):
 
     @on(ChoicesKnown)
     def _choices_known(self, event: ChoicesKnown) -> None:
-        from lightning_tui.ui.modals.plan_field import choice_window
+        self._planning.take_choices(event.field, event.found)
 
-        if not event.choices:
-            self._type_field(event.field)
-            return
-        window = choice_window(event.field, event.choices, getattr(self.view.plan, event.field))
-        self.app.push_screen(window, lambda answer: self._take_choice(event.field, answer))
+    @on(PlanJudged)
+    def _plan_judged(self, event: PlanJudged) -> None:
+        self._planning.take_judgement(event.number, event.judgement, event.is_measured)
+
+    @on(MeasureFailed)
+    def _measure_failed(self, event: MeasureFailed) -> None:
+        self._planning.measure_failed(event.sentence)
+
+    @on(Recommended)
+    def _recommended(self, event: Recommended) -> None:
+        self._planning.take_recommendation(event.recommendation)
+
+    @on(PlansListed)
+    def _plans_listed(self, event: PlansListed) -> None:
+        self._planning.take_plans(event.plans)
+
+    @on(PlanExported)
+    def _plan_exported(self, event: PlanExported) -> None:
+        self._planning.take_exports(event.exports)
 
     # ------------------------------------------------------------------------------------------------- actions
 
@@ -291,7 +327,7 @@ class CockpitScreen(Screen[None]):
         elif view.is_active:
             self.notice(f"a run is going on: {view.key('stop')} stops it first", "warn")
         elif view.program is None:
-            self._type_program()
+            self._planning.type_program()
         else:
             self._start()
 
@@ -328,42 +364,41 @@ class CockpitScreen(Screen[None]):
 
     def action_open(self) -> None:
         pane = self._focused_pane()
-        if not isinstance(pane, PlanPane) or (pane.size.height < 3 and self._zoomed is None):
+        if isinstance(pane, GpusPane) and pane.current is not None and pane.size.height >= 3:
+            self._open_gpu(pane)
+        elif pane is self._log and self._log.toggle_traceback():
+            pass
+        elif pane is self._metrics and self._zoomed is not None:
+            self._metric_actions.open()
+        elif not isinstance(pane, PlanPane) or (pane.size.height < 3 and self._zoomed is None):
             self.action_zoom()
         elif self.view.readonly:
             self.notice(ONLY_WATCHES)
-        elif pane.field == PROGRAM:
-            self._type_program()
         else:
-            self._orders.find_choices(pane.field, self.view.environment)
+            self._planning.edit(pane.field)
 
-    def action_next_metric(self) -> None:
-        run = self.view.run
-        if run is not None:
-            self.view = replace(self.view, metric=following(quantities(run.metrics), self.view.metric))
-            self._show_all()
+    def action_plan(self, window: str) -> None:
+        if self.view.readonly and window != "command":
+            self.notice(ONLY_WATCHES)
+        else:
+            self._planning.open(window, self._plan_pane.field)
 
-    def action_choose_rank(self) -> None:
-        follower, run = self._follower, self.view.run
-        if follower is None or run is None or len(follower.ranks) < 2:
-            self.notice("there is the output of one rank only" if run is not None else "no run is open")
-            return
-        from lightning_tui.ui.modals.ranks import rank_window
+    def action_tune(self) -> None:
+        view = self.view
+        if view.readonly:
+            self.notice(ONLY_WATCHES)
+        elif view.is_active:
+            self.notice("a run is going on: tune when it has ended, it wants the device for itself", "warn")
+        elif view.program is None:
+            self._planning.type_program()
+        else:
+            self._open_tuning(view.program)
 
-        window = rank_window(run, follower.ranks, follower.log_rank, is_active=self.view.is_active)
-        self.app.push_screen(window, lambda rank: follower.choose_rank(rank) if rank is not None else None)
+    def action_metrics(self, what: str) -> None:
+        self._metric_actions.act(what)
 
-    def action_toggle_follow(self) -> None:
-        self._log.set_follow(not self._log.follow)
-
-    def action_log_top(self) -> None:
-        self._log.go_to(0)
-
-    def action_log_bottom(self) -> None:
-        self._log.set_follow(True)
-
-    def action_toggle_wrap(self) -> None:
-        self._log.set_wrap(not self._log.wrap)
+    def action_log(self, what: str) -> None:
+        self._log_actions.act(what)
 
     def action_zoom(self) -> None:
         pane = self._focused_pane()
@@ -371,6 +406,10 @@ class CockpitScreen(Screen[None]):
         self._show_all()
 
     def action_back(self) -> None:
+        if self._focused_pane() is self._log and self._log_actions.back():
+            return
+        if self._focused_pane() is self._metrics and self._metric_actions.back():
+            return
         if self._zoomed is not None:
             self.action_zoom()
 
@@ -396,6 +435,11 @@ class CockpitScreen(Screen[None]):
         if pane is not None:
             pane.scroll_by(direction * (pane.page() if unit == "page" else 1))
 
+    def action_move_across(self, direction: int) -> None:
+        pane = self._focused_pane()
+        if isinstance(pane, GpusPane | LogPane | MetricsPane):
+            pane.move_across(direction)
+
     def action_help(self) -> None:
         from lightning_tui.ui.modals.help import help_window
 
@@ -412,12 +456,32 @@ class CockpitScreen(Screen[None]):
 
     # ------------------------------------------------------------------------------------------- their details
 
+    def _open_gpu(self, pane: GpusPane) -> None:
+        from lightning_tui.ui.modals.gpu import GpuWindow
+
+        self.app.push_screen(GpuWindow(pane, lambda: self.view))
+
+    def _open_tuning(self, program: ProgramChoice) -> None:
+        from lightning_tui.ui.modals.tuning import TuningWindow
+        from lightning_tui.ui.tuning import Goal, TuningThread
+
+        def begin(goal: Goal) -> TuningThread:
+            return TuningThread(self._services.tune, goal, program, self.view.plan, self.post_message)
+
+        self.app.push_screen(TuningWindow(program.label, begin), self._take_tuned)
+
+    def _take_tuned(self, changes: dict[str, object] | None) -> None:
+        if changes:
+            self._planning.take_plan(msgspec.structs.replace(self.view.plan, **changes))
+            words = ", ".join(f"{name} {value}" for name, value in changes.items())
+            self.notice(f"in the plan: {words}", "good")
+
     def _start(self) -> None:
         program, plan = self.view.program, self.view.plan
         if program is None:
             return
         self._detach()
-        self.view = replace(self.view, is_opening=True, metric=None)
+        self.view = replace(self.view, is_opening=True)
         self._show_all()
         self._orders.start(program, plan)
 
@@ -457,61 +521,19 @@ class CockpitScreen(Screen[None]):
             self._show_all()
         self._orders.delete(directory)
 
-    def _type_program(self) -> None:
-        from lightning_tui.ui.modals.field import FieldWindow
-
-        given = self.view.program.given if self.view.program is not None else ()
-        explanation = "What you would type after python: train.py --lr 3e-4, or -m package.train, a command, or demo."
-        window = FieldWindow("Program", shlex.join(given), explanation, _split_program)
-        self.app.push_screen(window, self._take_program)
-
-    def _take_program(self, text: str | None) -> None:
-        if text is None:
-            return
-        known = self.view.program
-        folder = known.folder if known is not None else None
-        program = choose(self._options, tuple(shlex.split(text)), folder)
+    def take_program(self, program: ProgramChoice) -> None:
+        """Let this be the program that `start` starts; a run that is over leaves the screen."""
         if not self.view.is_active:
             self._detach()
-        self.view = replace(self.view, program=program)
+        self.change(program=program)
+
+    def change(self, **changes: object) -> None:
+        """Show another moment, in which these parts of the view are different."""
+        self.view = replace(self.view, **changes)  # type: ignore[arg-type]
         self._show_all()
-
-    def _type_field(self, field: str) -> None:
-        from lightning_tui.ui.modals.field import FieldWindow
-        from lightning_tui.ui.modals.plan_field import written
-        from lightning_tui.ui.panes.plan import LABELS
-
-        plan = self.view.plan
-        explanation = f"{field}: a value as the Trainer takes it. Empty means: as the script says."
-        check = functools.partial(plan.with_field, field)
-        window = FieldWindow(LABELS[field], written(getattr(plan, field)), explanation, check)
-        self.app.push_screen(window, lambda text: self._take_field(field, text))
-
-    def _take_choice(self, field: str, answer: str | None) -> None:
-        from lightning_tui.ui.modals.plan_field import OTHER
-
-        if answer == OTHER:
-            self._type_field(field)
-        else:
-            self._take_field(field, answer)
-
-    def _take_field(self, field: str, text: str | None) -> None:
-        if text is not None:
-            self.view = replace(self.view, plan=self.view.plan.with_field(field, text))
-            self._show_all()
 
 
 def output_is_pending(screen: Screen[None]) -> bool:
     """Whether the terminal has not taken the last frames yet: then large repaints wait. Guarded: Textual's own part."""
     queue = getattr(getattr(screen.app._driver, "_writer_thread", None), "_queue", None)
     return queue is not None and queue.qsize() > 0
-
-
-def _split_program(text: str) -> list[str]:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"The quotes do not match: {error}.") from error
-    if not words:
-        raise ValueError("Type a program, for example train.py, or demo.")
-    return words

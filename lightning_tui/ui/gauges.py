@@ -24,7 +24,7 @@ REST: Span = ("░", "reserved")
 OTHERS: Span = ("▒", "warn")
 """Processes that are not this run's."""
 UNKNOWN: Span = ("╌", "dim")
-"""In use, and the driver does not say by whom."""
+"""In use, and nobody can tell by whom."""
 FREE: Span = ("·", "faint")
 PEAK: Span = ("│", "text")
 """The most that tensors have taken so far."""
@@ -34,7 +34,7 @@ MEANINGS: tuple[tuple[Span, str, str], ...] = (
     (RESERVED, "reserved", "kept by torch"),
     (REST, "run's rest", "CUDA context, NCCL"),
     (OTHERS, "others", "other processes"),
-    (UNKNOWN, "not told", "driver names nobody"),
+    (UNKNOWN, "not told", "nobody can tell whose"),
     (FREE, "free", ""),
     (PEAK, "peak", "most that tensors took"),
 )
@@ -73,7 +73,7 @@ class MemoryParts:
         return self.used / self.total if self.used is not None and self.total else None
 
 
-def memory_parts(gpu: GpuSample, ranks: Sequence[RankView]) -> MemoryParts:
+def memory_parts(gpu: GpuSample, ranks: Sequence[RankView], *, has_run: bool = True) -> MemoryParts:
     """Who holds what.
 
     The driver says what is used, torch's allocator what it has reserved and how much of that is allocated, and the
@@ -84,6 +84,7 @@ def memory_parts(gpu: GpuSample, ranks: Sequence[RankView]) -> MemoryParts:
     Args:
         gpu: One reading.
         ranks: The ranks that told that they use this GPU.
+        has_run: Whether a run is going on: then a process of which nobody can tell whose it is may be the run's.
     """
     total = gpu.memory_total or max((rank.device_total or 0 for rank in ranks), default=0) or None
     allocated = sum(rank.allocated or 0 for rank in ranks)
@@ -92,7 +93,7 @@ def memory_parts(gpu: GpuSample, ranks: Sequence[RankView]) -> MemoryParts:
     if gpu.memory_used is None:
         return MemoryParts(total, None, allocated, reserved - allocated, peak=peak)
     used = max(0, gpu.memory_used if total is None else min(gpu.memory_used, total))
-    ours, others = _by_processes(gpu, has_ranks=reserved > 0)
+    ours, others = _by_processes(gpu, has_ranks=reserved > 0, has_run=has_run)
     wanted = (allocated, reserved - allocated, max(0, ours - reserved), others)
     parts: list[int] = []
     for amount in wanted:
@@ -102,13 +103,14 @@ def memory_parts(gpu: GpuSample, ranks: Sequence[RankView]) -> MemoryParts:
     return MemoryParts(total, used, allocated, cached, rest, others, used - sum(parts), free, peak)
 
 
-def _by_processes(gpu: GpuSample, *, has_ranks: bool) -> tuple[int, int]:
+def _by_processes(gpu: GpuSample, *, has_ranks: bool, has_run: bool) -> tuple[int, int]:
     """Bytes of this run's processes and of all others, 0 where that is not told."""
     processes = gpu.processes or ()
     ours = [process.memory for process in processes if process.ours]
     if has_ranks and not ours:
         return 0, 0
-    others = sum(process.memory or 0 for process in processes if not process.ours)
+    theirs = (False,) if has_run else (False, None)
+    others = sum(process.memory or 0 for process in processes if process.ours in theirs)
     return sum(memory or 0 for memory in ours), others
 
 

@@ -64,6 +64,11 @@ class GpuView:
         name = gpu_name(self.gpu.name or "GPU")
         return name.rpartition("MIG ")[2] if self.gpu.mig is not None else _MEMORY_IN_NAME.sub("", name)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the driver has given it up; one whose driver does not answer may come back."""
+        return self.gpu.error is not None and self.gpu.stale_s is None
+
     @cached_property
     def troubles(self) -> tuple[Trouble, ...]:
         """What is wrong with it, the worst first."""
@@ -104,7 +109,7 @@ def gpu_set(view: View, before: GpuSet | None = None) -> GpuSet:
     slowest = _slowest(ranks)
     readings = tuple(node.gpus for node in nodes)
     facts = tuple((r.rank, r.device_uuid, r.allocated, r.reserved, r.peak_allocated) for r in ranks if r.device_uuid)
-    made_of = (tuple(node.name for node in nodes), readings, facts, slowest)
+    made_of = (tuple(node.name for node in nodes), readings, facts, slowest, view.is_active)
     if before is not None and before.made_of == made_of:
         return before
     by_uuid: dict[str, list[RankView]] = {}
@@ -112,31 +117,40 @@ def gpu_set(view: View, before: GpuSet | None = None) -> GpuSet:
         if rank.device_uuid is not None:
             by_uuid.setdefault(rank.device_uuid, []).append(rank)
     shorts = short_names([node.name for node in nodes if node.gpus])
-    gpus = [
-        _gpu_view(node.name, shorts.get(node.name, ""), gpu, by_uuid.get(gpu.uuid or "", ()), slowest)
-        for node in nodes
-        for gpu in node.gpus
-    ]
+    gpus = []
+    for node in nodes:
+        for gpu in node.gpus:
+            users = by_uuid.get(gpu.uuid or "", ())
+            memory = memory_parts(gpu, users, has_run=view.is_active)
+            gpus.append(_gpu_view(node.name, shorts.get(node.name, ""), gpu, users, memory, slowest))
     named = tuple(node.name for node in nodes if node.gpus)
     without = tuple(node.name for node in nodes if not node.gpus)
     return GpuSet(tuple(gpus), named, without, slowest, made_of)
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Names of nodes without their domain, and at most 12 cells wide: the end tells them apart. None for one node."""
+    """Names of nodes without their domain, and at most 12 cells wide: the end tells them apart, else their number.
+
+    None for one node.
+    """
     if len(names) < 2:
         return {}
     shorts = [name.partition(".")[0] for name in names]
     if len(set(shorts)) < len(shorts):
         shorts = list(names)
-    return {name: short if len(short) <= 12 else f"…{short[-11:]}" for name, short in zip(names, shorts, strict=True)}
+    shorts = [short if len(short) <= 12 else f"…{short[-11:]}" for short in shorts]
+    if len(set(shorts)) < len(shorts):
+        shorts = [f"node {number}" for number in range(len(names))]
+    return dict(zip(names, shorts, strict=True))
 
 
-def _gpu_view(node: str, short: str, gpu: GpuSample, ranks: Sequence[RankView], slowest: int | None) -> GpuView:
+def _gpu_view(
+    node: str, short: str, gpu: GpuSample, ranks: Sequence[RankView], memory: MemoryParts, slowest: int | None
+) -> GpuView:
     index = str(gpu.index) if gpu.mig is None else f"{gpu.index}:{gpu.mig}"
     numbers = tuple(rank.rank for rank in ranks)
     label = f"{short}:{index}" if short else index
-    return GpuView(node, label, gpu, numbers, memory_parts(gpu, ranks), slowest in numbers)
+    return GpuView(node, label, gpu, numbers, memory, slowest in numbers)
 
 
 def _slowest(ranks: Sequence[RankView]) -> int | None:
@@ -171,7 +185,7 @@ def counts(gpus: GpuSet) -> list[Row]:
     """How many are lost, slowed, old; empty where all is well."""
     troubled = [gpu for gpu in gpus.gpus if gpu.troubles]
     found: tuple[tuple[int, str, str], ...] = (
-        (sum(gpu.gpu.error is not None for gpu in troubled), "lost", "bad"),
+        (sum(gpu.is_lost for gpu in troubled), "lost", "bad"),
         (sum(bool(gpu.gpu.ecc_errors) for gpu in troubled), "with ECC errors", "bad"),
         (sum(any(trouble.severity == SLOWED for trouble in gpu.troubles) for gpu in troubled), "slowed", "warn"),
         (sum(gpu.gpu.stale_s is not None for gpu in troubled), "silent", "dim"),
@@ -201,8 +215,10 @@ def slowest(gpus: GpuSet) -> list[Row]:
 
 def summary(gpus: GpuSet, width: int) -> Row:
     """All GPUs in one line, what matters most first."""
-    total: Row = ((plural(len(gpus.gpus), "GPU"), "text"),)
-    return join([total, *counts(gpus), *extremes(gpus)], width, (" · ", "dim"))
+    whole = len({(gpu.node, gpu.gpu.index) for gpu in gpus.gpus})
+    slices = sum(gpu.gpu.mig is not None for gpu in gpus.gpus)
+    totals: list[Row] = [((plural(whole, "GPU"), "text"),), *([((plural(slices, "slice"), "text"),)] if slices else [])]
+    return join([*totals, *counts(gpus), *extremes(gpus)], width, (" · ", "dim"))
 
 
 def heat_token(heat: float | None) -> str:

@@ -22,7 +22,7 @@ class Key:
     label: str
     """One word for the footer."""
     help: str
-    group: Literal["run", "move", "log", "view"]
+    group: Literal["run", "plan", "move", "log", "metrics", "view"]
     when: Literal["always", "startable", "active", "training", "plan", "log", "ranks", "metrics", "zoomed"] = "always"
     """When the footer offers it. Pressed at another time it says why it does nothing."""
     footer: int = 0
@@ -36,25 +36,48 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("checkpoint", "c", "checkpoint", "checkpoint", "Save a checkpoint now, and train on", "run", "training", 3),
     Key("runs", "r", "runs", "runs", "All runs: attach to one, or delete one", "run", "always", 8),
-    Key("open", "enter", "open", "edit", "Change the plan's field, or open the pane", "view", "plan", 4),
-    Key("metric", "m", "next_metric", "metric", "Draw the next metric", "view", "metrics", 5),
-    Key("rank", "k", "choose_rank", "rank", "Choose whose output the log shows", "log", "ranks", 7),
-    Key("follow", "space", "toggle_follow", "follow", "Follow the log's end, or stay where you are", "log", "log", 5),
-    Key("top", "g", "log_top", "top", "Go to the log's first line", "log"),
-    Key("bottom", "G", "log_bottom", "end", "Go to the log's last line and follow it", "log"),
-    Key("wrap", "w", "toggle_wrap", "wrap", "Break long lines of the log, or cut them", "log", "log", 6),
+    Key("open", "enter", "open", "edit", "Change the plan's field, open a traceback or the pane", "view", "plan", 4),
+    Key("fields", "a", "plan('fields')", "fields", "Every field of the plan: search, see, set", "plan", "plan", 5),
+    Key("recommend", "R", "plan('recommended')", "recommend", "The plan that suits this machine", "plan", "plan", 6),
+    Key("plans", "P", "plan('saved')", "plans", "Plans by name: load or save one, presets", "plan", "plan"),
+    Key("command", "b", "plan('command')", "command", "The plan as a command, Python and YAML", "plan", "plan", 7),
+    Key("tune", "t", "tune", "tune", "Find the largest batch that fits, or a learning rate", "plan", "plan", 8),
+    Key("metric", "m", "metrics('choose')", "metrics", "Search metrics, choose those to draw", "metrics", "metrics", 4),
+    Key("overlay", "o", "metrics('overlay')", "overlay", "Lay other runs under these curves", "metrics", "metrics", 4),
+    Key("log-scale", "L", "metrics('log_scale')", "log", "Logarithmic scale, or a plain one", "metrics", "metrics", 5),
+    Key("smooth", "M", "metrics('smooth')", "smooth", "Smooth by a moving mean, more, not", "metrics", "metrics", 5),
+    Key("unit", "u", "metrics('unit')", "axis", "Steps, epochs or time on the axis", "metrics", "metrics", 6),
+    Key("export", "X", "metrics('export')", "export", "Write as CSV, JSON, SVG or PNG", "metrics", "metrics", 7),
+    Key("search", "slash", "log('search')", "search", "Search the log by a regular expression", "log", "log", 4),
+    Key("next-hit", "n", "log('next')", "next", "Next line that was searched for, or next error", "log", "log", 5),
+    Key("previous-hit", "N", "log('previous')", "previous", "The one before", "log"),
+    Key(
+        "filter", "F", "log('filter')", "filter", "Only lines that match, some around them, all lines", "log", "log", 7
+    ),
+    Key("rank", "k", "log('rank')", "rank", "Choose whose output the log shows, or all by time", "log", "ranks", 7),
+    Key("follow", "space", "log('follow')", "follow", "Follow the log's end, or stay where you are", "log", "log", 5),
+    Key("top", "g", "log('top')", "top", "Go to the log's first line", "log"),
+    Key("bottom", "G", "log('bottom')", "end", "Go to the log's last line and follow it", "log"),
+    Key("jump", "j", "log('jump')", "jump", "Go to a line, a percentage or a time of the log", "log", "log", 7),
+    Key("wrap", "w", "log('wrap')", "wrap", "Break long lines of the log, or cut them", "log", "log", 6),
+    Key("times", "T", "log('times')", "times", "Show when each line of the log was written", "log"),
+    Key("select", "V", "log('select')", "select", "Select lines of the log with up and down", "log"),
+    Key("copy", "y", "log('copy')", "copy", "Copy the selection, the traceback or the line", "log", "log", 6),
+    Key("save", "S", "log('save')", "save", "Save the lines that match to a file", "log"),
     Key("zoom", "z", "zoom", "zoom", "Give one pane the whole screen, or take it back", "view", "always", 9),
-    Key("back", "escape", "back", "back", "Leave the zoomed pane", "view", "zoomed", 4),
+    Key("back", "escape", "back", "back", "Leave the selection, search, cursor, zoomed pane", "view", "zoomed", 4),
     Key("next-pane", "tab", "focus_pane(1)", "next pane", "Go to the next pane", "move"),
     Key("previous-pane", "shift+tab", "focus_pane(-1)", "previous pane", "Go to the previous pane", "move"),
     *(
         Key(f"pane-{number}", str(number), f"jump('{name}')", title, f"Go to the {title} pane", "move")
         for number, (name, title) in enumerate(PANES.items(), start=1)
     ),
-    Key("up", "up", "scroll_pane('line', -1)", "up", "One line or field up", "move"),
-    Key("down", "down", "scroll_pane('line', 1)", "down", "One line or field down", "move"),
-    Key("page-up", "pageup", "scroll_pane('page', -1)", "page up", "One page up", "move"),
-    Key("page-down", "pagedown", "scroll_pane('page', 1)", "page down", "One page down", "move"),
+    Key("up", "up", "scroll_pane('line', -1)", "up", "One line, field or metric up", "move"),
+    Key("down", "down", "scroll_pane('line', 1)", "down", "One line, field or metric down", "move"),
+    Key("left", "left", "move_across(-1)", "left", "One GPU to the left; the curves' cursor; the log", "move"),
+    Key("right", "right", "move_across(1)", "right", "One GPU to the right; the curves' cursor; the log", "move"),
+    Key("page-up", "pageup", "scroll_pane('page', -1)", "page up", "One page up; nearer to the curves", "move"),
+    Key("page-down", "pagedown", "scroll_pane('page', 1)", "page down", "One page down; away from the curves", "move"),
     Key("help", "question_mark,f1", "help", "help", "What the keys do", "view", "always", 10),
     Key("quit", "q", "leave", "quit", "Leave; a run goes on unless you say otherwise", "run", "always", 11),
 )
@@ -67,9 +90,11 @@ APP_KEYS: tuple[Key, ...] = (
 )
 """Keys that work everywhere, also over an open window."""
 
-GROUP_TITLES = {"run": "Run", "view": "View", "log": "Log", "move": "Move"}
+GROUP_TITLES = {"run": "Run", "plan": "Plan", "view": "View", "metrics": "Metrics", "log": "Log", "move": "Move"}
 
-_NAMES = {"question_mark": "?", "escape": "esc", "pageup": "page up", "pagedown": "page down", "up": "↑", "down": "↓"}
+_NAMES = {"question_mark": "?", "slash": "/", "escape": "esc", "pageup": "page up", "pagedown": "page down"} | {
+    "up": "↑", "down": "↓", "left": "←", "right": "→"
+}  # fmt: skip
 
 
 def shown_key(key: Key, remapped: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ LONGEST = 4096
 """Bytes of one line that are looked at."""
 
 CONTROL_MARK = "·"
+_TAB = 8
 
 _ESCAPE = re.compile(r"\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]")
 _ERROR = re.compile(
@@ -59,8 +60,74 @@ def harmless(text: str) -> str:
     return "".join(character if character.isprintable() else CONTROL_MARK for character in text)
 
 
+def plain(line: bytes) -> str:
+    """The line as text to copy: bars folded, no colours, tabs kept, nothing else that is not printable."""
+    text = _ESCAPE.sub("", fold(line))
+    return "\t".join(harmless(part) for part in text.split("\t"))
+
+
+def expand_tabs(text: str, column: int = 0) -> str:
+    """Tabs as the spaces up to the next multiple of eight cells; the text begins at `column`."""
+    head, *others = text.split("\t")
+    for part in others:
+        head += " " * (_TAB - (column + cell_len(head)) % _TAB) + part
+    return head
+
+
+def cut_left(row: Row, columns: int) -> Row:
+    """The row without its first cells; of a wide character that is cut in two a blank stays."""
+    if columns <= 0:
+        return row
+    kept: list[Span] = []
+    for text, token in row:
+        size = cell_len(text)
+        if columns >= size:
+            columns -= size
+            continue
+        kept.append((_drop_cells(text, columns) if columns else text, token))
+        columns = 0
+    return tuple(kept)
+
+
+def highlight(row: Row, pattern: re.Pattern[str], mark: str) -> Row:
+    """The row with `mark` added to the tokens of all that matches."""
+    text = "".join(text for text, _ in row)
+    places = [match.span() for match in pattern.finditer(text) if match.end() > match.start()]
+    if not places:
+        return row
+    spans: list[Span] = []
+    begin = 0
+    for part, token in row:
+        spans += _marked(part, token, begin, places, mark)
+        begin += len(part)
+    return tuple(spans)
+
+
+def _marked(part: str, token: str, begin: int, places: list[tuple[int, int]], mark: str) -> list[Span]:
+    spans: list[Span] = []
+    done = 0
+    for first, last in places:
+        start, end = max(done, first - begin), min(len(part), last - begin)
+        if start < end:
+            spans += [(part[done:start], token), (part[start:end], mark)]
+            done = end
+    spans.append((part[done:], token))
+    return [span for span in spans if span[0]]
+
+
+def _drop_cells(text: str, columns: int) -> str:
+    for position, character in enumerate(text):
+        if columns <= 0:
+            return " " * -columns + text[position:]
+        columns -= cell_len(character)
+    return " " * -columns
+
+
 def wrap_row(row: Row, width: int) -> list[Row]:
     """Break a row after every `width` cells."""
+    if len(row) == 1 and row[0][0].isascii():  # nearly every line, and each character of it is one cell
+        text, token = row[0]
+        return [((text[start : start + width], token),) for start in range(0, len(text), width)]
     lines: list[list[Span]] = [[]]
     left = width
     for text, token in row:
@@ -79,19 +146,23 @@ def wrap_row(row: Row, width: int) -> list[Row]:
 def _styled(text: str) -> list[Span]:
     spans: list[Span] = []
     pen = _Pen()
-    position = 0
+    position = column = 0
     for match in _ESCAPE.finditer(text):
-        _add(spans, text[position : match.start()], pen.token)
+        column = _add(spans, text[position : match.start()], pen.token, column)
         position = match.end()
         if match.group(2) == "m":
             pen.obey(match.group(1))
-    _add(spans, text[position:], pen.token)
+    _add(spans, text[position:], pen.token, column)
     return spans
 
 
-def _add(spans: list[Span], text: str, token: str) -> None:
-    if text:
-        spans.append((harmless(text), token))
+def _add(spans: list[Span], text: str, token: str, column: int) -> int:
+    """Add a span that begins at `column`; returns the column behind it."""
+    if not text:
+        return column
+    text = harmless(expand_tabs(text, column) if "\t" in text else text)
+    spans.append((text, token))
+    return column + cell_len(text)
 
 
 class _Pen:

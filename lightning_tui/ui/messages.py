@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lightning_tui.environment import Environment, Software
-    from lightning_tui.plan.catalog import Choice
+    from lightning_tui.plan.recommended import Recommendation
+    from lightning_tui.plan.saved import SavedPlan
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.ui.plan_services import Export, FieldChoices, Judgement
 
 
 class EnvironmentKnown(Message):
@@ -79,11 +83,64 @@ class ProgramFound(Message):
 
 
 class ChoicesKnown(Message):
-    """What a field of the plan may be set to; empty where any value may be typed."""
+    """What a field of the plan may be set to."""
 
-    def __init__(self, field: str, choices: tuple[Choice, ...]) -> None:
+    def __init__(self, field: str, found: FieldChoices) -> None:
         self.field = field
-        self.choices = choices
+        self.found = found
+        super().__init__()
+
+
+class PlanJudged(Message):
+    """What is known of the plan that was asked about with this number."""
+
+    def __init__(self, number: int, judgement: Judgement, is_measured: bool = False) -> None:
+        self.number = number
+        self.judgement = judgement
+        self.is_measured = is_measured
+        """Whether the program was run for it."""
+        super().__init__()
+
+
+class MeasureFailed(Message):
+    """The program's memory could not be measured; the sentence says why, and is empty where it was given up."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__()
+
+
+class Recommended(Message):
+    """The plan that suits machine and program, with reasons."""
+
+    def __init__(self, recommendation: Recommendation) -> None:
+        self.recommendation = recommendation
+        super().__init__()
+
+
+class PlansListed(Message):
+    """The plans that were saved for the project."""
+
+    def __init__(self, plans: Sequence[SavedPlan]) -> None:
+        self.plans = plans
+        super().__init__()
+
+
+class PlanExported(Message):
+    """The plan in its forms."""
+
+    def __init__(self, exports: Sequence[Export]) -> None:
+        self.exports = exports
+        super().__init__()
+
+
+class LogCopied(Message):
+    """Lines of the log were taken out; `text` is for the terminal's clipboard, where it is for that."""
+
+    def __init__(self, text: str | None, sentence: str, token: str) -> None:
+        self.text = text
+        self.sentence = sentence
+        self.token = token
         super().__init__()
 
 

@@ -4,36 +4,69 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-_TRAIN = frozenset({"train", "training", "trn"})
-_VALIDATION = frozenset({"val", "valid", "validation", "eval", "dev", "test"})
+from lightning_tui.ui.logtext import harmless
+
+if TYPE_CHECKING:
+    from lightning_tui.record.series import Point, Series
+
+_ROLES = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "eval", "dev"), "val"),
+    "test": "test",
+}
 _RATE = re.compile(r"^(?:lr|learning_rate)\b|^lr-", re.IGNORECASE)
+RATES = "lr"
+"""Name of the quantity that all learning rates are."""
+
+_FALLING = ("loss", "error", "perplexity", "ppl", "mse", "mae", "rmse", "nll", "wer", "cer", "fid")
+_RISING = ("acc", "f1", "auc", "auroc", "precision", "recall", "iou", "miou", "map", "bleu", "rouge", "dice", "reward",
+           "psnr", "ssim", "r2", "top1", "top5", "score")  # fmt: skip
+
+_TOKENS = {"train": "train", "val": "val", "train epoch": "third", "val step": "fourth", "test": "fifth"}
+_SPARE = ("third", "fifth", "fourth")
+
+
+class Member(NamedTuple):
+    """One series of a quantity: `train`, `val`, `test`, `train epoch` or `val step`; else it goes by its own name."""
+
+    role: str
+    name: str
 
 
 class Quantity(NamedTuple):
-    """One thing that is measured, and the names of its series."""
+    """One thing that is measured, and its series in the order in which they are told."""
 
     name: str
-    train: str | None
-    validation: str | None
+    members: tuple[Member, ...]
+
+    def tokens(self) -> list[str]:
+        """Colour of each member, one hue a curve."""
+        spare = iter(_SPARE * len(self.members))
+        first = "train" if self.members and self.members[0].role not in _TOKENS else None
+        return [
+            _TOKENS.get(member.role) or (first if first and place == 0 else next(spare))
+            for place, member in enumerate(self.members)
+        ]
 
 
 def quantities(names: Iterable[str]) -> list[Quantity]:
     """Group metric names: `train_loss`, `train_loss_step` and `val/loss` are one quantity, `loss`.
 
-    Losses come first, the rest by name. Learning rates are not among them, see `learning_rate`.
+    Losses come first, learning rates last, the rest by name; what is measured in training and in validation leads.
     """
     grouped: dict[str, dict[str, list[str]]] = {}
+    rates = []
     for name in sorted(names):
-        if not _RATE.search(name):
-            base, role = _base_and_role(name)
-            grouped.setdefault(base, {}).setdefault(role, []).append(name)
-    found = [
-        Quantity(base, _preferred(roles.get("train"), "_step"), _preferred(roles.get("validation"), "_epoch"))
-        for base, roles in grouped.items()
-    ]
-    return sorted(found, key=lambda quantity: (_rank_of(quantity), quantity.name))
+        if _RATE.search(name):
+            rates.append(name)
+            continue
+        base, role = _base_and_role(harmless(name))
+        grouped.setdefault(base, {}).setdefault(role, []).append(name)
+    found = [Quantity(base, tuple(_members(roles))) for base, roles in grouped.items()]
+    found.sort(key=lambda quantity: (_rank_of(quantity), quantity.name))
+    return [*found, Quantity(RATES, tuple(Member(harmless(name), name) for name in rates))] if rates else found
 
 
 def learning_rate(names: Iterable[str]) -> str | None:
@@ -41,28 +74,29 @@ def learning_rate(names: Iterable[str]) -> str | None:
     return next((name for name in sorted(names) if _RATE.search(name)), None)
 
 
-def chosen(found: list[Quantity], name: str | None) -> Quantity | None:
-    """The quantity of that name, else the main one."""
-    return next((quantity for quantity in found if quantity.name == name), found[0] if found else None)
-
-
-def following(found: list[Quantity], name: str | None) -> str | None:
-    """Name of the quantity after this one, around the corner."""
-    current = chosen(found, name)
-    if current is None:
-        return None
-    return found[(found.index(current) + 1) % len(found)].name
-
-
 def falls(quantity: Quantity) -> bool:
     """Whether less is better, as far as the name tells."""
-    return any(word in quantity.name for word in ("loss", "error", "perplexity", "ppl", "mse", "mae", "rmse"))
+    return any(word in quantity.name.lower() for word in _FALLING)
 
 
-def series_of(quantity: Quantity, known: Mapping[str, object]) -> list[tuple[str, str]]:
-    """`(role, series name)` of what there is to draw."""
-    pairs = (("train", quantity.train), ("val", quantity.validation))
-    return [(role, name) for role, name in pairs if name is not None and name in known]
+def rises(quantity: Quantity) -> bool:
+    """Whether more is better, as far as the name tells."""
+    words = re.split(r"[^a-z0-9]+", quantity.name.lower())
+    return not falls(quantity) and any(word.startswith(good) for word in words for good in _RISING)
+
+
+def best_point(quantity: Quantity, known: Mapping[str, Series]) -> tuple[Member, Point] | None:
+    """The best value of the quantity in validation, and where; without validation, of a test.
+
+    `None` where it is not known which way is better.
+    """
+    for role in ("val", "test"):
+        for member in quantity.members:
+            series = known.get(member.name)
+            if member.role == role and series is not None:
+                point = series.lowest_point if falls(quantity) else series.highest_point if rises(quantity) else None
+                return (member, point) if point is not None else None
+    return None
 
 
 def _base_and_role(name: str) -> tuple[str, str]:
@@ -70,18 +104,32 @@ def _base_and_role(name: str) -> tuple[str, str]:
     parts = [part for part in re.split(r"[/_.\-\s]+", plain) if part]
     for place in (0, -1):
         word = parts[place] if len(parts) > 1 else ""
-        if word in _TRAIN or word in _VALIDATION:
+        if word in _ROLES:
             rest = parts[1:] if place == 0 else parts[:-1]
-            return "_".join(rest), "train" if word in _TRAIN else "validation"
+            return "_".join(rest), _ROLES[word]
     return plain, "train"
 
 
-def _preferred(names: list[str] | None, suffix: str) -> str | None:
-    """Of `x`, `x_step` and `x_epoch`: the one with the suffix, else the plain one, else whatever there is."""
-    if not names:
-        return None
-    plain = [name for name in names if not name.endswith(("_step", "_epoch"))]
-    return next((name for name in names if name.endswith(suffix)), (plain or names)[0])
+def _members(roles: Mapping[str, list[str]]) -> Iterable[Member]:
+    for role in ("train", "val", "test"):
+        names = roles.get(role, [])
+        by_step = [name for name in names if name.endswith("_step")]
+        by_epoch = [name for name in names if name.endswith("_epoch")]
+        plain = [name for name in names if name not in by_step and name not in by_epoch]
+        if by_step and by_epoch:
+            plain = []  # Lightning's third name for the same values
+        if role == "train":
+            yield from _told("train", by_step or plain or by_epoch)
+            yield from _told("train epoch", by_epoch if by_step or plain else [])
+        else:
+            yield from _told(role, by_epoch or plain or by_step)
+            yield from _told(f"{role} step", by_step if by_epoch or plain else [])
+
+
+def _told(role: str, names: list[str]) -> Iterable[Member]:
+    """The first name goes by the role, others (`loss/train` beside `train_loss`) by themselves."""
+    for place, name in enumerate(names):
+        yield Member(role if place == 0 else harmless(name), name)
 
 
 def _rank_of(quantity: Quantity) -> int:
@@ -89,4 +137,4 @@ def _rank_of(quantity: Quantity) -> int:
         return 0
     if "loss" in quantity.name:
         return 1
-    return 2 if quantity.train and quantity.validation else 3
+    return 2 if len({member.role for member in quantity.members}) > 1 else 3

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.messages import Answered, ChoicesKnown, LeaveNow, ProgramFound, Refused, RunsListed, RunStarted
+from lightning_tui.ui.messages import (
+    Answered,
+    ChoicesKnown,
+    LeaveNow,
+    MeasureFailed,
+    PlanExported,
+    PlanJudged,
+    PlansListed,
+    ProgramFound,
+    Recommended,
+    Refused,
+    RunsListed,
+    RunStarted,
+)
+from lightning_tui.ui.plan_services import Judgement
 from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.message import Message
 
-    from lightning_tui.environment import Environment
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.ui.plan_services import PlanCase
     from lightning_tui.ui.services import ProgramChoice, Services
 
 CHECKPOINT_ASKED = "asked for a checkpoint: it is saved after the batch"
@@ -27,6 +43,7 @@ class Orders:
 
     def __init__(self, services: Services, post: Callable[[Message], object]) -> None:
         self._services = services
+        self._plans = services.plans
         self._post = post
 
     def start(self, program: ProgramChoice, plan: Plan) -> None:
@@ -74,13 +91,79 @@ class Orders:
             lambda: ProgramFound(tuple(self._services.last_program())),
         )
 
-    def find_choices(self, field: str, environment: Environment | None) -> None:
-        """Ask what a plan's field may be set to; answered by `ChoicesKnown`."""
+    def find_choices(self, field: str, case: PlanCase) -> None:
+        """Ask what a plan's field may be set to; answered by `ChoicesKnown`, and again where more is learnt."""
 
         def act() -> Message:
-            return ChoicesKnown(field, tuple(self._services.choices(field, environment)))
+            found = self._plans.choices(field, case, False)
+            if found.is_complete:
+                return ChoicesKnown(field, found)
+            self._post(ChoicesKnown(field, found))
+            return ChoicesKnown(field, self._plans.choices(field, case, True))
 
         self._give("looking up the choices", "The choices are not known", act)
+
+    def judge(self, number: int, case: PlanCase) -> None:
+        """Ask what is known of a plan; answered by `PlanJudged` with this number. Nobody asked aloud: no refusal."""
+
+        def act() -> Message:
+            try:
+                return PlanJudged(number, self._plans.judge(case))
+            except RefusalError:
+                return PlanJudged(number, Judgement())
+
+        self._give("judging the plan", "The plan cannot be judged", act)
+
+    def measure(self, number: int, case: PlanCase, is_cancelled: Callable[[], bool]) -> None:
+        """Run the program up to its fit and measure its memory; answered by `PlanJudged` or `MeasureFailed`."""
+
+        def act() -> Message:
+            try:
+                return PlanJudged(number, self._plans.measure(case, is_cancelled), is_measured=True)
+            except RefusalError as error:
+                return MeasureFailed("" if is_cancelled() else str(error))
+
+        self._give("measuring the memory", "The memory cannot be measured", act)
+
+    def recommend(self, case: PlanCase) -> None:
+        """Ask for the recommended plan; answered by `Recommended`."""
+        self._give("looking for a plan", "No plan can be recommended", lambda: Recommended(self._plans.recommend(case)))
+
+    def list_plans(self, case: PlanCase) -> None:
+        """Read the project's saved plans; answered by `PlansListed`."""
+        self._give(
+            "listing the plans", "The saved plans cannot be listed", lambda: PlansListed(self._plans.saved(case))
+        )
+
+    def save_plan(self, case: PlanCase, name: str) -> None:
+        """Save the plan under a name."""
+        self._give(
+            "saving the plan", "The plan is not saved", lambda: Answered(f"saved: {self._plans.save(case, name)}")
+        )
+
+    def delete_plan(self, case: PlanCase, name: str) -> None:
+        """Delete a saved plan; answered by the list of those that are left."""
+
+        def act() -> Message:
+            self._plans.delete(case, name)
+            return PlansListed(self._plans.saved(case))
+
+        self._give("deleting the plan", "The plan is not deleted", act)
+
+    def export(self, case: PlanCase) -> None:
+        """Ask for the plan in its forms; answered by `PlanExported`."""
+        self._give(
+            "writing the plan out", "The plan cannot be written out", lambda: PlanExported(self._plans.exports(case))
+        )
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a new file."""
+
+        def act() -> Message:
+            self._plans.write(path, text)
+            return Answered(f"written: {path}")
+
+        self._give("writing the file", "The file is not written", act)
 
     def _tell(
         self,

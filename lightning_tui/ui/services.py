@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
-    from lightning_tui.gpus import GpuReader, HostReader
-    from lightning_tui.plan.catalog import Choice
+    from lightning_tui.gpus import GpuSampler, HostReader
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, RunDirectory, RunSnapshot, UnreadableRun
     from lightning_tui.settings import Settings
+    from lightning_tui.ui.plan_services import PlanServices
+    from lightning_tui.ui.tuning import Search
 
 
 P = ParamSpec("P")
@@ -31,6 +32,9 @@ EXAMPLE = ["demo"]
 _LOADING = threading.Lock()
 
 _RECENT_RUNS = 50
+
+_FIRST_LOOK_S = 1.0
+"""How long the first look at the GPUs may keep the host's readings waiting."""
 
 
 class RefusalError(Exception):
@@ -87,30 +91,35 @@ class Services:
     environment: Callable[[], Environment]
     software: Callable[[Path], Software]
     hardware: Callable[[], Hardware]
-    choices: Callable[[str, Environment | None], list[Choice]]
-    """Choices for a plan field, by its name; empty where any value may be typed."""
+    plans: PlanServices
+    tune: Search
+    """Look for a batch size or a learning rate."""
     clock: Callable[[], float] = time.time
 
 
 def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
-    """The services of a real cockpit. Imports and touches nothing yet."""
+    """The services of a real cockpit. Imports and touches nothing slow yet."""
+    from lightning_tui.ui.plan_services import real_plan_services
+    from lightning_tui.ui.tuning import real_search
+
     return Services(
-        open_run=_after_loading(_open_run),
-        start=_after_loading(partial(_start, settings, environ)),
-        stop=_after_loading(partial(_stop, settings.stop_patience_s)),
-        kill=_after_loading(_kill),
-        checkpoint=_after_loading(_checkpoint),
-        last_program=_after_loading(partial(_last_program, settings.runs_home, Path.cwd())),
-        runs=_after_loading(partial(_runs, settings.runs_home)),
-        delete=_after_loading(partial(_delete, settings.runs_home)),
-        environment=_after_loading(partial(_environment, settings, environ)),
-        software=_after_loading(_software),
-        hardware=_after_loading(_Sampler()),
-        choices=_after_loading(_choices),
+        open_run=after_loading(_open_run),
+        start=after_loading(partial(_start, settings, environ)),
+        stop=after_loading(partial(_stop, settings.stop_patience_s)),
+        kill=after_loading(_kill),
+        checkpoint=after_loading(_checkpoint),
+        last_program=after_loading(partial(_last_program, settings.runs_home, Path.cwd())),
+        runs=after_loading(partial(_runs, settings.runs_home)),
+        delete=after_loading(partial(_delete, settings.runs_home)),
+        environment=after_loading(partial(_environment, settings, environ)),
+        software=after_loading(_software),
+        hardware=after_loading(_Sampler()),
+        plans=real_plan_services(settings, environ),
+        tune=real_search(environ),
     )
 
 
-def _after_loading(service: Callable[P, T]) -> Callable[P, T]:
+def after_loading(service: Callable[P, T]) -> Callable[P, T]:
     """The service, with the modules that it needs imported first.
 
     One thread at a time: where one imports a package while another imports a module of it, Python breaks the
@@ -131,16 +140,17 @@ def _after_loading(service: Callable[P, T]) -> Callable[P, T]:
 def _open_run(directory: RunDirectory) -> Reader:
     from lightning_tui.record import RunReader
 
-    with _refusals():
+    with refusals():
         return RunReader(directory)
 
 
 def _start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice, plan: Plan) -> RunDirectory:
+    from lightning_tui.environment import probe_software, reason_not_to_start, with_software
     from lightning_tui.launch import resolve_program, start_run
     from lightning_tui.plan import check_plan, machine_facts
     from lightning_tui.record import RunStore
 
-    with _refusals():
+    with refusals():
         program = resolve_program(
             list(choice.given),
             interpreter=choice.interpreter,
@@ -148,8 +158,12 @@ def _start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice
             folder=choice.folder,
             environ=environ,
         )
+        software = probe_software(program.interpreter)
+        reason = reason_not_to_start(software)
+        if reason is not None:
+            raise RefusalError(reason)
         if plan.changes():
-            facts = machine_facts(_environment(settings, environ))
+            facts = machine_facts(with_software(_environment(settings, environ), software))
             check_plan(plan, facts=facts, interpreter=program.interpreter)
         return start_run(
             RunStore(settings.runs_home),
@@ -163,26 +177,26 @@ def _start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice
 def _stop(patience_s: float, directory: RunDirectory) -> None:
     from lightning_tui.launch import request_stop
 
-    with _refusals():
+    with refusals():
         request_stop(directory, stop_patience_s=patience_s)
 
 
 def _kill(directory: RunDirectory) -> None:
     from lightning_tui.launch import request_kill
 
-    with _refusals():
+    with refusals():
         request_kill(directory)
 
 
 def _checkpoint(directory: RunDirectory) -> None:
     from lightning_tui.launch import request_checkpoint
 
-    with _refusals():
+    with refusals():
         request_checkpoint(directory)
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """Turn the errors of the house into refusals."""
     from lightning_tui.launch import LaunchError, ProgramError
     from lightning_tui.plan.model import PlanError
@@ -216,7 +230,7 @@ def _last_program(home: Path, folder: Path) -> list[str]:
 def _runs(home: Path) -> Iterator[RunSnapshot | UnreadableRun]:
     from lightning_tui.record import RecordError, RunStore, UnreadableRun, read_snapshot
 
-    with _refusals():
+    with refusals():
         records = RunStore(home).records()
     for directory, record in records:
         if isinstance(record, UnreadableRun):
@@ -231,7 +245,7 @@ def _runs(home: Path) -> Iterator[RunSnapshot | UnreadableRun]:
 def _delete(home: Path, directory: RunDirectory) -> None:
     from lightning_tui.record import RunStore
 
-    with _refusals():
+    with refusals():
         RunStore(home).delete(directory)
 
 
@@ -247,36 +261,17 @@ def _software(interpreter: Path) -> Software:
     return probe_software(interpreter)
 
 
-def _choices(field: str, environment: Environment | None) -> list[Choice]:
-    from lightning_tui.plan.catalog import Choice, MachineFacts, machine_facts, precision_choices, strategy_choices
-    from lightning_tui.plan.model import ACCELERATORS
-
-    facts = machine_facts(environment) if environment is not None else MachineFacts()
-    if field == "strategy":
-        return strategy_choices(facts)
-    if field == "precision":
-        return precision_choices(facts)
-    if field == "devices":
-        kind = "GPU" if facts.gpus else "process"
-        several = "GPUs" if facts.gpus else "processes on the CPU"
-        most = min(facts.gpus or facts.cpus or 1, 8)
-        counted = [Choice(str(n), True, f"{n} {kind if n == 1 else several}") for n in range(1, most + 1)]
-        return [Choice("auto", True, "all GPUs; one process where there is none"), *counted]
-    if field == "accelerator":
-        return [Choice(name, True, "") for name in ACCELERATORS]
-    return []
-
-
 class _Sampler:
-    """Looks at GPUs and host; keeps the driver's session open between looks."""
+    """Looks at GPUs and host; a driver that hangs holds nobody up longer than for the first look."""
 
     def __init__(self) -> None:
-        self._readers: tuple[GpuReader, HostReader] | None = None
+        self._sources: tuple[GpuSampler, HostReader] | None = None
 
     def __call__(self) -> Hardware:
-        from lightning_tui.gpus import GpuReader, HostReader
+        from lightning_tui.gpus import GpuSampler, HostReader
 
-        if self._readers is None:
-            self._readers = (GpuReader(), HostReader())
-        gpus, host = self._readers
-        return Hardware(gpus=gpus.read(), gpus_missing=gpus.missing, host=host.read())
+        if self._sources is None:
+            self._sources = (GpuSampler(), HostReader())
+        gpus, host = self._sources
+        reading = gpus.latest(patience_s=_FIRST_LOOK_S)
+        return Hardware(gpus=reading.gpus, gpus_missing=reading.missing, host=host.read())

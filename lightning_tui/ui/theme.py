@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.color import Color
+from rich.color import Color, blend_rgb
 from rich.style import Style
 from textual.theme import Theme
 
@@ -25,6 +25,9 @@ _COLOURS: dict[str, dict[str, str]] = {
         "bad": "#ff7382",
         "train": "#5fc6ff",
         "val": "#ff9f68",
+        "third": "#f08bd0",
+        "fourth": "#d3e05e",
+        "fifth": "#5fe0cf",
     },
     LIGHT: {
         "ground": "#fbfbfd",
@@ -41,6 +44,9 @@ _COLOURS: dict[str, dict[str, str]] = {
         "bad": "#c4213c",
         "train": "#0b69b7",
         "val": "#b0430a",
+        "third": "#a62a86",
+        "fourth": "#66700a",
+        "fifth": "#0a7a70",
     },
 }
 
@@ -48,10 +54,12 @@ _FEW: dict[str, dict[str, int]] = {
     DARK: {
         "ground": 0, "bar": 0, "selection": 8, "text": 15, "dim": 7, "faint": 8, "border": 8, "accent": 13,
         "reserved": 5, "good": 10, "warn": 11, "bad": 9, "train": 14, "val": 3,
+        "third": 13, "fourth": 11, "fifth": 10,
     },
     LIGHT: {
         "ground": 15, "bar": 15, "selection": 7, "text": 0, "dim": 8, "faint": 7, "border": 7, "accent": 5,
         "reserved": 13, "good": 2, "warn": 3, "bad": 1, "train": 4, "val": 3,
+        "third": 5, "fourth": 2, "fifth": 6,
     },
 }  # fmt: skip
 """For terminals with 16 colours: the nearest of them would lose the meaning, so each is chosen by its number."""
@@ -64,13 +72,17 @@ _SIXTEEN = (
 )  # fmt: skip
 """What Rich turns into exactly these sixteen numbers."""
 
+_DIMMED = 0.42
+"""How much of a colour is left when it is dimmed."""
+
 _ANSI_NAMES = ("border", "bad", "good", "warn", "train", "accent", "train", "text")
 """Which token stands for each of the eight ANSI colours that a program may use; black would be unreadable."""
 
 
 class Palette:
     """Styles of one theme: a token is a colour's name, then `+b` bold, `+i` italic, `+u` underlined, `+r` reversed,
-    `+s` on the selection's ground. Log text may also carry `#rrggbb` or `ansi0` to `ansi15` as its name."""
+    `+d` dimmed towards the ground, `+s` on the selection's ground. Log text may also carry `#rrggbb` or `ansi0` to
+    `ansi15` as its name."""
 
     def __init__(self, theme: str, has_few_colours: bool = False, has_no_colour: bool = False) -> None:
         self._colours = _COLOURS.get(theme, _COLOURS[DARK])
@@ -79,6 +91,7 @@ class Palette:
             if has_no_colour:  # of sixteen, a red made grey could hardly be read
                 few = {name: number if name in _GREYS else few["text"] for name, number in few.items()}
             self._colours = {name: _SIXTEEN[number] for name, number in few.items()}
+        self._has_few_colours = has_few_colours
         self._styles: dict[tuple[str, str], Style] = {}
 
     def style(self, token: str, ground: str) -> Style:
@@ -91,13 +104,20 @@ class Palette:
     def _make(self, token: str, ground: str) -> Style:
         name, _, marks = token.partition("+")
         return Style(
-            color=self._colour(name),
+            color=self._dimmed(self._colour(name)) if "d" in marks else self._colour(name),
             bgcolor=self._colours["selection" if "s" in marks else ground],
             bold="b" in marks,
             italic="i" in marks,
             underline="u" in marks,
             reverse="r" in marks,
         )
+
+    def _dimmed(self, colour: Color) -> Color:
+        """Nearer to the ground; of sixteen colours none is, so there it is the faint grey."""
+        if self._has_few_colours or colour.triplet is None:
+            return self._colour("faint")
+        ground = Color.parse(self._colours["ground"]).get_truecolor()
+        return Color.from_triplet(blend_rgb(ground, colour.triplet, _DIMMED))
 
     def _colour(self, name: str) -> Color:
         if name.startswith("ansi"):

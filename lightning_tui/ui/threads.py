@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.logindex import LogIndex
+from lightning_tui.ui.logfollow import Output, OutputFollower
 from lightning_tui.ui.messages import Broken, EnvironmentKnown, SoftwareKnown
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 FOLLOW_PERIOD_S = 0.1
 REST_PERIOD_S = 0.5
-HARDWARE_PERIOD_S = 2.0
+HARDWARE_PERIOD_S = 1.0
 FIRST_PERIOD_S = 0.5
 """A first reading of the CPU's load needs a second look."""
 
 
-class _Worker:
+class Worker:
     """A daemon thread with a stop event; an error in its body becomes one message, never a crash."""
 
     def __init__(self, name: str, post: Callable[[Message], object]) -> None:
@@ -58,25 +58,22 @@ class _Worker:
         raise NotImplementedError
 
 
-class Follower(_Worker):
-    """Reads one run, and the output of one of its ranks, about ten times a second."""
+class Follower(Worker):
+    """Reads one run and the output of its ranks, about ten times a second."""
 
     def __init__(self, directory: RunDirectory, services: Services, post: Callable[[Message], object]) -> None:
         super().__init__("following the run", post)
         self.directory = directory
         self.newest: RunSnapshot | None = None
         """Replaced whole; a new object means that something is new."""
-        self.log: LogIndex | None = None
-        self.log_rank: int | None = None
-        self.ranks: tuple[int, ...] = ()
-        """Ranks that have an output file."""
+        self.output_follower = OutputFollower(directory)
         self._open = services.open_run
-        self._chosen_rank: int | None = None
         self._is_behind = False
 
-    def choose_rank(self, rank: int) -> None:
-        """Follow the output of this rank from now on."""
-        self._chosen_rank = rank
+    @property
+    def output(self) -> Output | None:
+        """What the log can show: replaced whole."""
+        return self.output_follower.newest
 
     def turn(self, reader: Reader) -> None:
         """Read what is new, once."""
@@ -84,7 +81,7 @@ class Follower(_Worker):
         snapshot = reader.snapshot()
         if is_new or self.newest is None or snapshot != self.newest:
             self.newest = snapshot
-        self._follow_output(snapshot)
+        self._is_behind = self.output_follower.turn(snapshot)
 
     def _body(self) -> None:
         reader = self._open(self.directory)
@@ -98,25 +95,8 @@ class Follower(_Worker):
         is_quiet = state is not None and (state.is_final or state.value == "lost")
         return REST_PERIOD_S if is_quiet else FOLLOW_PERIOD_S
 
-    def _follow_output(self, snapshot: RunSnapshot) -> None:
-        self.ranks = tuple(self.directory.outputs(snapshot.attempt))
-        rank = self._rank_to_show(snapshot)
-        path = self.directory.output(snapshot.attempt, rank)
-        log = self.log
-        if log is None or log.path != path:
-            log = LogIndex(path)
-        limit = 8 << 20
-        self._is_behind = log.poll(limit) >= limit
-        self.log, self.log_rank = log, rank
 
-    def _rank_to_show(self, snapshot: RunSnapshot) -> int:
-        if self._chosen_rank is not None:
-            return self._chosen_rank
-        failed = snapshot.failure.rank if snapshot.failure is not None else None
-        return failed if failed in self.ranks and failed is not None else 0
-
-
-class MachineWatch(_Worker):
+class MachineWatch(Worker):
     """Looks at the machine once, then samples its GPUs and host as long as no run reports them."""
 
     def __init__(self, services: Services, post: Callable[[Message], object]) -> None:
@@ -136,7 +116,7 @@ class MachineWatch(_Worker):
                 self.newest = self._services.hardware()
 
 
-class SoftwareProbe(_Worker):
+class SoftwareProbe(Worker):
     """Asks the program's interpreter what is installed in it: a child process that may take seconds."""
 
     def __init__(self, services: Services, interpreter: Path, post: Callable[[Message], object]) -> None:
@@ -148,7 +128,7 @@ class SoftwareProbe(_Worker):
         self._post(SoftwareKnown(self._services.software(self._interpreter)))
 
 
-class Action(_Worker):
+class Action(Worker):
     """One thing to do that touches disk or processes; what it returns is posted."""
 
     def __init__(self, name: str, act: Callable[[], Message], post: Callable[[Message], object]) -> None:

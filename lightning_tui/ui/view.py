@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
-    from lightning_tui.record import GpuSample, HostSample, RunSnapshot
+    from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
+    from lightning_tui.ui.plan_services import Judgement
     from lightning_tui.ui.services import Hardware, ProgramChoice
 
 
@@ -32,6 +33,8 @@ class View:
 
     now: float
     plan: Plan
+    judgement: Judgement | None = None
+    """What is known of the plan without starting it; `None` until it was asked."""
     program: ProgramChoice | None = None
     run: RunSnapshot | None = None
     is_opening: bool = False
@@ -39,7 +42,6 @@ class View:
     environment: Environment | None = None
     software: Software | None = None
     hardware: Hardware | None = None
-    metric: str | None = None
     notice: Notice | None = None
     keys: Mapping[str, str] | None = None
     """How the keys are written, by their ids."""
@@ -86,6 +88,18 @@ class View:
         if self._run_reports and self.run is not None:
             return self.run.host
         return self.hardware.host if self.hardware is not None else None
+
+    @property
+    def nodes(self) -> tuple[NodeView, ...]:
+        """Hardware of all nodes of the live run, else of this machine as it is now."""
+        if self._run_reports and self.run is not None:
+            return self.run.nodes
+        if self.hardware is None:
+            return ()
+        from lightning_tui.record import NodeView  # not for the first frame: then nothing is known
+
+        gpus, missing, host = self.hardware
+        return (NodeView(name="", host=host, gpus=gpus, gpus_missing=missing),)
 
     @property
     def _run_reports(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,11 +14,20 @@ import msgspec
 
 from lightning_tui.environment import Environment, Evidence, Host, Place, Platform, Software, Storage
 from lightning_tui.environment.findings import find_problems
+from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
+from lightning_tui.plan.probe import BlockFacts, Measurement, ProgramProbe
+from lightning_tui.plan.recommended import Recommendation, recommend
+from lightning_tui.plan.saved import SavedPlan
+from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult
 from lightning_tui.record import (
     Failure,
+    GpuHistory,
+    GpuKey,
+    GpuProcess,
     GpuSample,
     HostSample,
+    NodeView,
     ProgramRecord,
     ProgressView,
     RankView,
@@ -28,17 +38,31 @@ from lightning_tui.record import (
     Series,
 )
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
+from lightning_tui.record.series import Timeline
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
 from lightning_tui.ui.app import CockpitApp
+from lightning_tui.ui.plan_services import (
+    FieldChoices,
+    Judgement,
+    PlanCase,
+    PlanServices,
+    exports,
+    field_choices,
+    judged,
+)
 from lightning_tui.ui.rows import Row
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
+from lightning_tui.ui.tuning import Search
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 NOW = 1_790_000_751.0
 STARTED = 1_790_000_000.0
 GIB = 1 << 30
+
+
+PLAN = Plan(strategy="ddp", precision="bf16-mixed", accumulate_grad_batches=4)
 
 
 def replace_struct(value: StructT, **changes: object) -> StructT:
@@ -73,8 +97,20 @@ class FakeOutside:
     runs: tuple[RunSnapshot, ...] = ()
     last_program: tuple[str, ...] = ()
     refusal: str | None = None
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Any, ...] | None = None
+    """Choices of every field, in place of those that the catalog knows."""
+    registered: tuple[str, ...] = ()
+    """Strategies of the program's own Lightning, told when it is asked patiently."""
+    probe: ProgramProbe | None = None
+    """What is known of the program."""
+    measured: ProgramProbe | None = None
+    """What measuring it finds; without it the program cannot be measured."""
+    holds_measuring: bool = False
+    written: list[tuple[Path, str]] = field(default_factory=list)
+    saved: dict[str, SavedPlan] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
+    search: Search | None = None
+    """A fake of the search that tunes."""
     reader: FakeReader | None = None
 
     def services(self) -> Services:
@@ -90,8 +126,48 @@ class FakeOutside:
             environment=lambda: self.environment,
             software=lambda interpreter: self.software,
             hardware=lambda: self.hardware,
-            choices=lambda field, environment: list(self.choices),
+            plans=self._plans(),
+            tune=self.search or _no_search,
             clock=lambda: NOW,
+        )
+
+    def _plans(self) -> PlanServices:
+        """The real rules on an invented machine and an invented model; files and processes are fakes."""
+
+        def choices(name: str, case: PlanCase, is_patient: bool) -> FieldChoices:
+            if self.choices is not None:
+                return FieldChoices(self.choices)
+            found = field_choices(name, case, self.probe, self.registered if is_patient else ())
+            return replace(found, is_complete=is_patient or not self.registered or name != "strategy")
+
+        def measure(case: PlanCase, is_cancelled: Callable[[], bool]) -> Judgement:
+            self.asked.append(("measure", case.program.given if case.program is not None else ()))
+            while self.holds_measuring and not is_cancelled():
+                time.sleep(0.01)
+            if is_cancelled() or self.measured is None:
+                raise RefusalError("The program ended before its fit: there is no module named numpyy.")
+            self.probe = self.measured
+            return judged(case, self.probe)
+
+        def save(case: PlanCase, name: str) -> Path:
+            path = Path(f"/home/ada/runs/.plans/{name}.toml")
+            self.saved[name] = SavedPlan(name=name, path=path, plan=case.plan, saved_at=NOW - 90)
+            return path
+
+        def recommendation(case: PlanCase) -> Recommendation:
+            assert case.environment is not None
+            return recommend(machine_facts(case.environment), case.environment, self.probe)
+
+        return PlanServices(
+            choices=choices,
+            judge=lambda case: judged(case, self.probe),
+            recommend=recommendation,
+            measure=measure,
+            saved=lambda case: [self.saved[name] for name in sorted(self.saved)],
+            save=save,
+            delete=lambda case, name: self.asked.append(("delete plan", self.saved.pop(name).name)),
+            exports=exports,
+            write=lambda path, text: self.written.append((path, text)),
         )
 
     def _open(self, directory: RunDirectory) -> FakeReader:
@@ -108,6 +184,10 @@ class FakeOutside:
 
     def _runs(self) -> Iterator[RunSnapshot]:
         yield from self.runs
+
+
+def _no_search(*asked: Any, **named: Any) -> BatchSizeResult | LearningRateResult:
+    raise RefusalError("This scene has no search.")
 
 
 NO_DRIVER = "the NVIDIA driver library is not installed"
@@ -157,7 +237,7 @@ def studio() -> Environment:
             label="Lightning Studio",
             evidence=(Evidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
         ),
-        gpus=four_gpus(),
+        gpus=tuple(replace_struct(gpu, processes=()) for gpu in four_gpus()),
     )
     return replace_struct(machine, findings=find_problems(machine))
 
@@ -178,12 +258,85 @@ def l40s(index: int, used: float, load: float, heat: float, power: float) -> Gpu
     )
 
 
+def in_use(gpu: GpuSample, pid: int, others: float = 0.0) -> GpuSample:
+    """The reading while one rank of the run, and `others` GiB of somebody else, are on the GPU."""
+    theirs = int(others * GIB)
+    ours = GpuProcess(pid=pid, memory=(gpu.memory_used or 0) - theirs, ours=True, owner="ada", name="python")
+    stranger = GpuProcess(pid=40217, memory=theirs, owner="bob", name="python3")
+    return replace_struct(
+        gpu,
+        processes=(ours, stranger) if theirs else (ours,),
+        clock=2310.0,
+        clock_limit=2520.0,
+        throttled=("power cap",) if (gpu.power or 0) > 285 else (),
+        ecc_errors=0,
+    )
+
+
+def history_of(gpu: GpuSample, seed: int, points: int = 600) -> GpuHistory:
+    """Ten invented minutes before the reading; a minute of them is not known."""
+    chance = random.Random(seed)
+    load = gpu.utilization or 0.0
+    used = gpu.memory_used or 0
+    loads = [
+        min(100.0, max(0.0, load + chance.gauss(0, 3) - (45 if second % 150 < 12 else 0))) for second in range(points)
+    ]
+    memory = [int(used * min(1.0, 0.4 + second / 60)) for second in range(points)]
+    unknown = range(200, 260)
+    return GpuHistory(
+        utilization=tuple(
+            None if second in unknown or gpu.utilization is None else value for second, value in enumerate(loads)
+        ),
+        memory_used=tuple(None if second in unknown else value for second, value in enumerate(memory)),
+    )
+
+
+def histories(nodes: tuple[NodeView, ...]) -> dict[GpuKey, GpuHistory]:
+    return {
+        (node.name, gpu.index, gpu.mig): history_of(gpu, 100 * number + gpu.index)
+        for number, node in enumerate(nodes)
+        for gpu in node.gpus
+    }
+
+
 def four_gpus() -> tuple[GpuSample, ...]:
     return (
-        l40s(0, 31.0, 98, 71, 289),
-        l40s(1, 29.2, 97, 69, 281),
-        l40s(2, 29.2, 41, 66, 214),
-        l40s(3, 29.7, 98, 86, 286),
+        in_use(l40s(0, 31.0, 98, 71, 289), 11, others=2.9),
+        in_use(l40s(1, 29.2, 97, 69, 281), 12),
+        in_use(l40s(2, 29.2, 41, 66, 214), 13),
+        in_use(l40s(3, 29.7, 98, 86, 286), 14),
+    )
+
+
+def gpt_probe() -> ProgramProbe:
+    """What looking into an invented GPT of 124 million parameters would find."""
+    state = 124_439_808 * 4
+
+    def step(precision: str, batch_size: int, recomputes: bool) -> Measurement:
+        of_batch = int(batch_size / 32 * (27.1 if precision == "32-true" else 15.4) * GIB * (0.24 if recomputes else 1))
+        return Measurement(
+            precision=precision, batch_size=batch_size, peak=of_batch * 5 // 4 + 4 * state, parameters=state,
+            gradients=state, optimizer=2 * state, activations=of_batch, temporary=of_batch // 6, update=state // 4,
+            activation_checkpointing=recomputes,
+        )  # fmt: skip
+
+    return ProgramProbe(
+        parameters=124_439_808,
+        trainable=124_439_808,
+        parameter_bytes=state,
+        buffer_bytes=0,
+        dtypes=("float32",),
+        blocks=(BlockFacts(kind="Block", path="model.Block", count=12, parameters=7_087_872),),
+        optimizer="AdamW",
+        optimizer_bytes_per_parameter=8.0,
+        batch_size=32,
+        trainer={"max_epochs": 10, "gradient_clip_val": 1.0},
+        measurements=tuple(
+            step(precision, batch_size, recomputes)
+            for precision in ("32-true", "bf16-mixed")
+            for batch_size in (32, 64)
+            for recomputes in (False, True)
+        ),
     )
 
 
@@ -218,6 +371,8 @@ def trainer(world_size: int) -> TrainerSeen:
 def training(folder: Path, ranks: int = 4, gpus: tuple[GpuSample, ...] | None = None) -> RunSnapshot:
     """A run in its third epoch."""
     gpus = four_gpus() if gpus is None else gpus
+    missing = None if gpus else NO_DRIVER
+    nodes = (NodeView(name="lab-7", host=busy_host(), gpus=gpus, gpus_missing=missing),)
     return RunSnapshot(
         record=RunRecord(
             id="train-7f3a01",
@@ -242,8 +397,9 @@ def training(folder: Path, ranks: int = 4, gpus: tuple[GpuSample, ...] | None = 
         ranks=tuple(
             RankView(
                 rank=rank, host="lab-7", pid=11 + rank, state="train", epoch=2, global_step=1204, step_time_s=0.041,
-                device=f"cuda:{rank}", device_uuid=f"GPU-{rank}", allocated=int((21.4 + rank) * GIB), reserved=27 * GIB,
-                device_total=45 * GIB,
+                device=f"cuda:{rank}", device_uuid=f"GPU-{rank}", allocated=int((21.4 + rank / 4) * GIB),
+                reserved=27 * GIB, peak_allocated=int((24.6 + rank / 8) * GIB), device_total=45 * GIB,
+                data_wait_s=0.002,
             )
             for rank in range(ranks)
         ),
@@ -255,7 +411,9 @@ def training(folder: Path, ranks: int = 4, gpus: tuple[GpuSample, ...] | None = 
         ),
         host=busy_host(),
         gpus=gpus,
-        gpus_missing=None if gpus else NO_DRIVER,
+        gpus_missing=missing,
+        nodes=nodes,
+        gpu_history=histories(nodes),
         stopping=None,
         commands=(),
         ranks_alive=True,
@@ -333,9 +491,161 @@ def broken_loss(folder: Path) -> RunSnapshot:
     return replace_struct(training(folder), metrics=curves(broken_from=900))
 
 
+def many_metrics(folder: Path) -> RunSnapshot:
+    """A run that logs losses, accuracies, norms and rates, its validation steps and epoch means apart."""
+    chance = random.Random(5)
+    run = training(folder)
+    known: dict[str, Series] = dict(run.metrics)
+    shapes: dict[str, Callable[[float], float]] = {
+        "train_loss_epoch": lambda x: 1.2 + 3.0 * math.exp(-x / 360),
+        "train_acc": lambda x: 0.86 - 0.7 * math.exp(-x / 420) + chance.gauss(0, 0.012),
+        "val_acc": lambda x: 0.83 - 0.68 * math.exp(-x / 400) + chance.gauss(0, 0.004),
+        "grad_norm": lambda x: 0.4 + 2.2 * math.exp(-x / 150) + abs(chance.gauss(0, 0.25)),
+        "train_aux_loss": lambda x: 4e-3 * math.exp(-x / 180) + 2e-5 + abs(chance.gauss(0, 8e-6)),
+        "tokens_per_s": lambda x: 41_200 + chance.gauss(0, 900) - (9000 if 600 < x < 640 else 0),
+    }
+    for name, shape in shapes.items():
+        every = 100 if name.startswith("val") or name.endswith("_epoch") else 4
+        series = known[name] = Series()
+        for step in range(every, 1204, every):
+            series.add(step, shape(step))
+    return replace_struct(run, metrics=known, timeline=timeline())
+
+
+def timeline(steps: int = 1204, per_epoch: int = 500, step_s: float = 0.6) -> Timeline:
+    """Epochs and times of an invented run."""
+    found = Timeline()
+    for step in range(0, steps + 1, 4):
+        found.add(step, step / per_epoch, STARTED + 14 + step * step_s)
+    return found
+
+
+def stalled(folder: Path) -> RunSnapshot:
+    """No batch has come for minutes; one rank waits for its data."""
+    run = training(folder)
+    assert run.progress is not None
+    progress = replace_struct(run.progress, stalled_s=184.0, usual_s=1.2)
+    ranks = (*run.ranks[:2], replace_struct(run.ranks[2], data_wait_s=0.019), run.ranks[3])
+    return replace_struct(run, progress=progress, ranks=ranks, attempt=2)
+
+
+def earlier_runs(folder: Path) -> tuple[RunSnapshot, ...]:
+    """Runs of the same program before this one, one of them without any metric."""
+    runs = []
+    for number, factor in enumerate((1.12, 0.93)):
+        series = {}
+        for name, original in curves().items():
+            scaled = series[name] = Series()
+            bins = original.bins()
+            for step, value in zip(bins.steps, bins.low, strict=True):
+                scaled.add(int(step), value * (factor if name.endswith("loss") else 1.0))
+        run = finished(folder / f"earlier-{number}")
+        record = replace_struct(
+            run.record, id=f"train-{'b81c02' if number else '19e4d7'}", created_at=NOW - 7200 * (number + 1)
+        )
+        runs.append(
+            replace_struct(run, record=record, directory=str(folder / record.id), metrics=series, timeline=timeline())
+        )
+    silent = replace_struct(runs[0], metrics={}, directory=str(folder / "silent"))
+    return (*runs, silent)
+
+
 def eight_gpus(folder: Path) -> RunSnapshot:
-    gpus = tuple(l40s(index, 29.0 + index / 10, 90 + index, 60 + index, 280) for index in range(8))
-    return training(folder, ranks=8, gpus=gpus)
+    """Eight GPUs: one shared with somebody, one that throttles, one that waits, one with memory errors."""
+    gpus = [in_use(l40s(i, 29.0 + i / 10, 92 + i % 5, 62 + i, 270 + 2 * i), 11 + i) for i in range(8)]
+    gpus[1] = in_use(l40s(1, 41.6, 97, 66, 281), 12, others=12.4)
+    gpus[3] = replace_struct(in_use(l40s(3, 29.4, 91, 93, 241), 14), throttled=("heat",), clock=1410.0)
+    gpus[5] = in_use(l40s(5, 29.1, 38, 58, 166), 16)
+    gpus[6] = replace_struct(gpus[6], ecc_errors=2)
+    run = training(folder, ranks=8, gpus=tuple(gpus))
+    slow = replace_struct(run.ranks[5], step_time_s=0.063)
+    return replace_struct(run, ranks=(*run.ranks[:5], slow, *run.ranks[6:]))
+
+
+def cluster(folder: Path, nodes: int = 8, per_node: int = 8, ranks: int | None = None) -> RunSnapshot:
+    """Many nodes with GPUs; where there are eight nodes or more, some of the GPUs are lost, hot, full, or silent."""
+    chance = random.Random(3)
+    views = []
+    for node in range(nodes):
+        gpus = []
+        for index in range(per_node):
+            used = 66 + chance.gauss(0, 2)
+            gpu = replace_struct(
+                l40s(index, used, min(100, chance.gauss(95, 3)), chance.gauss(63, 3), chance.gauss(610, 25)),
+                uuid=f"GPU-{node * per_node + index}", name="NVIDIA H100 80GB HBM3", memory_total=80 * GIB,
+                power_limit=700.0,
+            )  # fmt: skip
+            gpus.append(in_use(gpu, 11 + index))
+        views.append(NodeView(name=f"n{node:02d}", host=busy_host(), gpus=tuple(gpus), gpus_missing=None))
+    if nodes >= 8:
+        _in_trouble(views)
+    run = training(folder, ranks=nodes * per_node if ranks is None else ranks, gpus=views[0].gpus)
+    told = tuple(
+        replace_struct(
+            rank, host=views[rank.rank // per_node].name, device=f"cuda:{rank.rank % per_node}",
+            allocated=int((52 + rank.rank % 5) * GIB), reserved=64 * GIB, peak_allocated=60 * GIB,
+            device_total=80 * GIB,
+            step_time_s=0.061 if rank.rank == 13 else 0.041 + rank.rank % 3 / 1000,
+        )
+        for rank in run.ranks
+    )  # fmt: skip
+    tree = tuple(views)
+    return replace_struct(run, ranks=told, nodes=tree, gpu_history=histories(tree) if nodes <= 8 else {})
+
+
+def _in_trouble(views: list[NodeView]) -> None:
+    """Let some of the GPUs have trouble."""
+
+    def change(node: int, index: int, **changes: object) -> None:
+        gpus = list(views[node].gpus)
+        gpus[index] = replace_struct(gpus[index], **changes)
+        views[node] = replace_struct(views[node], gpus=tuple(gpus))
+
+    lost = replace_struct(
+        l40s(4, 0, 0, 0, 0), error="GPU is lost", memory_used=None, utilization=None, temperature=None
+    )
+    for node in range(2, len(views), 24):
+        change(
+            node, 4, **{name: getattr(lost, name) for name in ("error", "memory_used", "utilization", "temperature")}
+        )
+    change(3, 1, temperature=91.0, throttled=("heat",))
+    change(5, 3, memory_used=int(77.6 * GIB))
+    change(6, 6, ecc_errors=1)
+    last = len(views) - 1
+    for index in range(len(views[last].gpus)):
+        change(last, index, stale_s=12.0)
+
+
+SLICES = (("1g.5gb", 5, 3.1), ("2g.10gb", 10, 8.2), ("3g.20gb", 20, 1.4))
+
+
+def sliced(folder: Path) -> RunSnapshot:
+    """A GPU in MIG slices, beside one with nothing to tell but its memory."""
+    slices = tuple(
+        replace_struct(
+            l40s(0, used, 0, 0, 0), mig=number, uuid=f"MIG-{number}", name=f"NVIDIA A100-SXM4-40GB MIG {profile}",
+            memory_total=total * GIB, utilization=None, temperature=None, power=None, processes=None,
+        )
+        for number, (profile, total, used) in enumerate(SLICES)
+    )  # fmt: skip
+    run = training(folder, ranks=1, gpus=slices)
+    rank = replace_struct(
+        run.ranks[0], device_uuid="MIG-1", allocated=6 * GIB, reserved=7 * GIB, peak_allocated=None, device_total=None
+    )
+    return replace_struct(run, ranks=(rank,))
+
+
+def cpu_cluster(folder: Path) -> RunSnapshot:
+    """Four nodes without GPUs."""
+    run = validating_on_cpu(folder)
+    nodes = tuple(
+        NodeView(
+            name=f"c{node}.cluster.example", host=replace_struct(busy_host(), cpu_percent=61.0 - 9 * node), gpus=(),
+            gpus_missing=NO_DRIVER,
+        )
+        for node in range(4)
+    )  # fmt: skip
+    return replace_struct(run, nodes=nodes, gpu_history={})
 
 
 LOG = b"""\x1b[1mGPU available: True (cuda), used: True\x1b[0m
@@ -361,17 +671,54 @@ def write_logs(run: RunSnapshot) -> None:
     output.mkdir(parents=True, exist_ok=True)
     for rank in run.ranks:
         is_culprit = run.failure is not None and run.failure.rank == rank.rank
-        (output / f"{rank.rank}.log").write_bytes(LOG + (TRACEBACK.encode() if is_culprit else b""))
+        path = output / f"{rank.rank}.log"
+        if not path.exists():  # the scene has written no log of its own
+            path.write_bytes(LOG + (TRACEBACK.encode() if is_culprit else b""))
+
+
+CAUGHT = b"""[rank0]: Traceback (most recent call last):
+[rank0]:   File "/home/ada/gpt/train.py", line 212, in upload
+[rank0]:     client.put(path, timeout=5)
+[rank0]:   File "/home/ada/gpt/client.py", line 31, in put
+[rank0]:     raise UploadError(path)
+[rank0]: client.UploadError: no answer from the store within 5 s
+"""
+"""An exception that the program caught and told of."""
+
+
+def long_log(folder: Path) -> RunSnapshot:
+    """Four ranks that have written much: bars, colours, warnings, a caught exception, wide characters, long lines."""
+    run = training(folder)
+    directory = RunDirectory(Path(run.directory))
+    directory.output(0, 0).parent.mkdir(parents=True, exist_ok=True)
+    directory.supervisor.mkdir(parents=True, exist_ok=True)
+    logs = {rank: LOG if rank == 0 else b"rank %d is ready\n" % rank for rank in range(4)}
+    samples = []
+    for second in range(600):
+        loss = 3.1 * math.exp(-second / 300) + 0.2
+        logs[0] += b"step %5d  train_loss %.3f  lr 2.4e-4  tokens/s %d\n" % (second * 8, loss, 81_204 + second % 7)
+        if second % 50 == 20:
+            logs[0] += b"\r  0%|          | 0/50\r 50%|#####     | 25/50\r100%|##########| 50/50 [00:04<00:00]\n"
+            logs[0] += b"\x1b[32mval_loss %.3f (best)\x1b[0m  \xe8\xaa\x9e\xe5\xbd\x99\tpart\tshare\n" % loss
+        if second % 100 == 77:
+            logs[2] += b"UserWarning: the loss of batch %d is nan; the step was skipped\n" % second
+        if second == 571:
+            logs[0] += CAUGHT
+        samples.append({"event": "sample", "seq": second, "time": STARTED + second, "host": {}, "gpus": []})
+        samples[-1]["output_bytes"] = {str(rank): len(text) for rank, text in logs.items()}
+    for rank, text in logs.items():
+        directory.output(0, rank).write_bytes(text)
+    directory.supervisor_log(0).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in samples))
+    return run
 
 
 def options(folder: Path, run: RunSnapshot | None = None, **changes: Any) -> CockpitOptions:
-    plan = Plan(strategy="ddp", precision="bf16-mixed", accumulate_grad_batches=4)
     chosen = CockpitOptions(
         settings=Settings(runs_home=Path("/home/ada/runs"), runs_home_reason="user state folder"),
         given=["train.py", "--size", "124M"],
         interpreter=Path("/usr/bin/python"),
         interpreter_is_given=False,
-        plan=plan if run is not None else Plan(),
+        plan=PLAN if run is not None else Plan(),
         attach=RunDirectory(Path(run.directory)) if run is not None else None,
         start_at_once=False,
         environ={},
@@ -392,18 +739,30 @@ def cockpit(folder: Path, run: RunSnapshot | None, outside: FakeOutside | None =
     return CockpitApp(options(folder, run, **changes), outside.services())
 
 
+def on_gpus(measured: bool = True) -> FakeOutside:
+    """Four idle GPUs; the program was measured before, or never."""
+    software = replace_struct(cpu_software(), torch="2.13.0+cu130", torch_build="cu130")
+    idle = tuple(l40s(index, 0.6, 0, 34 + index, 61) for index in range(4))
+    return FakeOutside(
+        hardware=Hardware(idle, None, idle_host()),
+        environment=studio(),
+        software=software,
+        probe=gpt_probe() if measured else None,
+    )
+
+
 async def settle(app: CockpitApp, pilot: Any) -> None:
     """Wait until all that the threads have to say is on the screen."""
-    import time
-
     deadline = time.monotonic() + 20
     cockpit_screen = app.cockpit
     while time.monotonic() < deadline:
         await pilot.pause(0.02)
         view = cockpit_screen.view
         follower = cockpit_screen._follower
-        has_log = follower is None or (follower.log is not None and follower.log is cockpit_screen._log._log)
-        if view.environment and view.software and view.hardware and has_log and not view.is_opening:
+        output = follower.output if follower is not None else None
+        has_log = follower is None or (output is not None and output.log is cockpit_screen._log._log)
+        has_told = view.environment and view.software and view.hardware and view.judgement
+        if has_told and has_log and not view.is_opening:
             await pilot.pause()
             return
     raise AssertionError("the cockpit did not settle")

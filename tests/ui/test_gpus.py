@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_tui.gpus import DriverFacts
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import GpuHistory, GpuProcess, GpuSample, NodeView, RankView, RunSnapshot
 from lightning_tui.ui.gauges import FREE, MEANINGS, OTHERS, OURS, PEAK, RESERVED, gauge, level, memory_parts, spark
@@ -175,6 +177,35 @@ def test_a_lost_gpu_says_why_in_red_and_a_stale_one_how_old_it_is() -> None:
     assert "1 silent" in text_of(summary(gpus, 100))
 
 
+def test_a_gpu_whose_driver_is_silent_is_not_called_lost() -> None:
+    silent = replace_struct(l40s(0, 30, 98, 70, 200), stale_s=5.0, error="the NVIDIA driver has not answered for 5 s")
+    gpus = gpu_set(view_of(scenes.training(HERE, gpus=(silent, replace_struct(silent, index=1, error=None)))))
+    assert "2 silent" in text_of(summary(gpus, 100))
+    assert "lost" not in text_of(summary(gpus, 100))
+    assert [text_of(grid_cell(gpus.gpus[0], width, True)) for width in (8, 4)] == ["silent ✖", "   ✖"]
+
+
+def test_a_process_that_may_be_the_runs_is_given_to_nobody_while_there_is_one() -> None:
+    gpu = replace_struct(l40s(0, 10, 5, 40, 60), processes=(GpuProcess(1, 4 * GIB, ours=None),))
+    assert (memory_parts(gpu, []).others, memory_parts(gpu, []).unknown) == (0, 10 * GIB)
+    assert memory_parts(gpu, [], has_run=False).others == 4 * GIB
+
+
+def test_a_gpu_is_counted_once_whatever_its_slices() -> None:
+    whole = l40s(0, 1, 1, 1, 1)
+    slices = (replace_struct(whole, mig=0), replace_struct(whole, mig=1))
+    gpus = gpu_set(view_of(scenes.training(HERE, ranks=0, gpus=(whole, *slices, l40s(1, 1, 1, 1, 1)))))
+    assert text_of(summary(gpus, 100)).startswith("2 GPUs · 2 slices · ")
+
+
+def test_there_is_no_column_for_what_no_gpu_tells() -> None:
+    told = columns_of(gpu_set(view_of(scenes.eight_gpus(HERE))), True)
+    silent = columns_of(gpu_set(view_of(scenes.training(HERE, ranks=0))), True, has_history=False)
+    for word in ("peak", "load, 5 min"):
+        assert word in text_of(header_row(told, 196))
+        assert word not in text_of(header_row(silent, 196))
+
+
 def test_a_mig_slice_is_named_by_its_place_and_profile() -> None:
     gpus = gpu_set(view_of(scenes.sliced(HERE)))
     texts = [text_of(gpu_row(gpu, columns_of(gpus, True), 100)) for gpu in gpus.gpus]
@@ -207,6 +238,7 @@ def test_names_of_nodes_are_short_and_differ() -> None:
     assert len(set(long)) == 2
     assert max(map(len, long)) <= 12
     assert len(set(short_names(["n1.east.org", "n1.west.org"]).values())) == 2
+    assert list(short_names(["n1.east.site.org", "n1.west.site.org"]).values()) == ["node 0", "node 1"]
 
 
 def test_nothing_is_made_anew_while_nothing_that_is_drawn_changes() -> None:
@@ -303,6 +335,19 @@ def test_the_details_tell_everything() -> None:
         "GPU-1 · compute 8.9",
     ):  # fmt: skip
         assert said in text, text
+
+
+def test_the_driver_is_told_of_gpus_of_this_machine_alone() -> None:
+    run = scenes.eight_gpus(HERE)
+    machine = replace_struct(scenes.studio(), driver=DriverFacts(driver="575.1", cuda="13.0"))
+
+    def text(hostname: str | None) -> str:
+        here = replace_struct(machine, host=replace_struct(machine.host, hostname=hostname))
+        view = replace(view_of(run), environment=here)
+        return "\n".join(map(text_of, detail_rows(view, gpu_set(view).gpus[0], 86)))
+
+    assert "Driver      575.1 · CUDA up to 13.0" in text(run.nodes[0].name)
+    assert "575.1" not in text("elsewhere")
 
 
 def test_a_curve_is_not_drawn_over_what_is_not_known() -> None:

@@ -47,7 +47,8 @@ def test_every_action_exists() -> None:
 
 
 def test_only_keys_that_arrive_in_every_terminal() -> None:
-    named = {"enter", "escape", "tab", "shift+tab", "up", "down", "pageup", "pagedown", "space", "question_mark", "f1"}
+    named = {"enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "pageup", "pagedown", "space"}
+    named |= {"question_mark", "f1", "slash"}
     for key in ALL:
         for name in key.keys.split(","):
             assert len(name) == 1 or name in named or name.startswith("ctrl+"), name

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_tui.ui import logindex
-from lightning_tui.ui.logindex import BLOCK, LogIndex
+from lightning_tui.ui.logindex import BLOCK, TAIL, LogIndex, LogReading
 
 
 def naive(data: bytes) -> list[bytes]:
@@ -109,3 +109,68 @@ def test_a_file_that_is_late_shrinks_or_is_replaced_is_taken_anew(tmp_path: Path
 def test_there_is_no_line_outside(tmp_path: Path) -> None:
     index = LogIndex(tmp_path / "none")
     assert index.line(0) == index.line(-1) == b""
+
+
+@given(pieces, st.integers(0, 5000))
+def test_lines_and_offsets_lead_to_each_other(parts: list[bytes], somewhere: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        data = b"".join(parts)
+        path.write_bytes(data)
+        index = LogIndex(path)
+        while index.poll():
+            pass
+        offset = 0
+        for number, line in enumerate(naive(data)):
+            assert index.offset_of(number) == offset
+            assert index.line_at(offset) == number
+            offset += len(line) + 1
+        place = min(somewhere, len(data))
+        assert index.line_at(place) == data[:place].count(b"\n")
+
+
+def test_a_long_line_can_be_read_whole_for_copying(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"a\n" + b"h" * 200_000 + b"\nend\n")
+    index = LogIndex(path)
+    index.poll()
+    assert index.whole_line(1, 1 << 20) == b"h" * 200_000
+    assert index.whole_line(1, 1000) == b"h" * 1000
+    assert index.whole_line(2, 1000) == b"end"
+    assert index.whole_line(9, 1000) == b""
+
+
+def test_another_file_of_the_same_inode_and_a_larger_size_is_taken_anew(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n")
+    index = LogIndex(path)
+    index.poll()
+    path.write_bytes(b"other\ntext\n")
+    index.poll()
+    assert all_lines(index) == [b"other", b"text"]
+
+
+def test_the_end_of_a_long_file_is_there_before_all_of_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    lines = [b"line %d" % number for number in range(2_000_000)]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    reading = LogReading(path)
+    reading.poll(1 << 20)
+    shown = reading.shown
+    assert reading.share is not None
+    assert shown.line(shown.lines - 1) == lines[-1]
+    assert 0 < shown.lines < len(lines)
+    with path.open("ab") as file:
+        file.write(b"new\n")
+    while reading.poll(8 << 20) or reading.share is not None:
+        pass
+    assert reading.shown is reading.whole
+    assert reading.whole.line_at(shown.start) == len(lines) - shown.lines + 1
+    assert reading.whole.line(len(lines)) == b"new"
+
+
+def test_a_short_file_and_one_without_line_ends_are_read_from_their_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * (4 * TAIL + 1))
+    assert LogReading(path).share is None
+    assert LogReading(tmp_path / "none").share is None

@@ -89,6 +89,11 @@ class Terminal:
             assert time.monotonic() < deadline, f"{text!r} never came; the output ends with {self.output[-500:]!r}"
             self.read()
 
+    def is_stopped(self) -> bool:
+        """Whether ctrl+z has taken effect; reads on, since what is not read holds the cockpit up."""
+        self.read(0.02)
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
+
     def end(self, patience_s: float = 20.0) -> int:
         """Wait for the process to end, reading on."""
         deadline = time.monotonic() + patience_s
@@ -157,7 +162,7 @@ def test_after_ctrl_z_and_fg_the_whole_screen_is_drawn_again(tmp_path: Path, ope
     open_terminals.append(terminal)
     terminal.read_until(b"Platform")
     os.write(terminal.master, b"\x1a")
-    wait_until(lambda: psutil.Process(terminal.process.pid).status() == psutil.STATUS_STOPPED, 20.0)
+    wait_until(terminal.is_stopped, 20.0, "the stop")
     terminal.read(0.3)
     terminal.output = b""
     terminal.process.send_signal(signal.SIGCONT)

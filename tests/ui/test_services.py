@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan.model import Plan
+from lightning_tui.plan.model import FIELDS, Plan
 from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunStore, UnreadableRun
 from lightning_tui.settings import Settings
+from lightning_tui.ui.plan_services import PlanCase
 from lightning_tui.ui.services import ProgramChoice, RefusalError, Services, real_services
+from tests.ui import scenes
 
 
 @pytest.fixture
@@ -68,18 +70,91 @@ def test_runs_are_listed_newest_first_and_broken_ones_last(services: Services, h
 
 
 def test_fields_with_a_catalog_offer_choices_and_others_are_typed(services: Services) -> None:
+    case = PlanCase(Plan(), None, None)
     for field in ("strategy", "precision"):
-        choices = services.choices(field, None)
+        choices = services.plans.choices(field, case, False).choices
         assert sum(choice.recommended for choice in choices) == 1
         assert all(choice.reason or choice.available for choice in choices)
-    assert [choice.name for choice in services.choices("devices", None)][:2] == ["auto", "1"]
-    assert services.choices("ckpt_path", None) == []
+    assert [choice.name for choice in services.plans.choices("devices", case, False).choices][:2] == ["auto", "1"]
+    assert [choice.name for choice in services.plans.choices("benchmark", case, False).choices] == ["true", "false"]
+    assert services.plans.choices("ckpt_path", case, False).choices == []
 
 
 def test_every_choice_is_a_value_that_the_plan_takes(services: Services) -> None:
-    for field in ("strategy", "precision", "devices", "accelerator"):
-        for offered in services.choices(field, None):
+    for field in FIELDS:
+        for offered in services.plans.choices(field, PlanCase(Plan(), None, None), False).choices:
             assert getattr(Plan().with_field(field, offered.name), field) is not None
+
+
+def on_this_machine(folder: Path, plan: Plan, *given: str) -> PlanCase:
+    """A machine without GPUs, and what this interpreter would have installed."""
+    software = scenes.replace_struct(scenes.cpu_software(), interpreter=sys.executable)
+    environment = scenes.replace_struct(scenes.local_machine(), software=software)
+    return PlanCase(plan, choice(folder, *given), environment)
+
+
+def test_a_plan_is_judged_without_running_anything(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("raise SystemExit('it was run')\n")
+    found = services.plans.judge(on_this_machine(tmp_path, Plan(strategy="fsdp"), "x.py"))
+    assert "needs a CUDA GPU" in found.problems[0]
+    assert found.recommended["precision"] == "32-true"
+    assert found.memory is None
+    assert services.plans.judge(PlanCase(Plan(), None, None)).problems == ()
+    why = services.plans.recommend(on_this_machine(tmp_path, Plan(), "x.py")).reasons
+    assert set(why) >= {"strategy", "precision"}
+    with pytest.raises(RefusalError, match="not been looked at"):
+        services.plans.recommend(PlanCase(Plan(), None, None))
+
+
+def test_a_program_that_does_not_come_to_its_fit_cannot_be_measured_and_says_why(
+    services: Services, tmp_path: Path
+) -> None:
+    (tmp_path / "x.py").write_text("import numpyy\n")
+    with pytest.raises(RefusalError, match="numpyy"):
+        services.plans.measure(on_this_machine(tmp_path, Plan(), "x.py"), lambda: False)
+    with pytest.raises(RefusalError, match=r"nowhere\.py"):
+        services.plans.measure(on_this_machine(tmp_path, Plan(), "nowhere.py"), lambda: False)
+    with pytest.raises(RefusalError, match="not known"):
+        services.plans.measure(PlanCase(Plan(), choice(tmp_path, "x.py"), None), lambda: False)
+
+
+def test_what_was_measured_is_known_to_all_that_is_asked_afterwards(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.py").write_text("")
+    case = on_this_machine(tmp_path, Plan(precision="bf16-mixed"), "x.py")
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_tui.launch.probing.probe_program", lambda *asked, **named: scenes.gpt_probe())
+        found = services.plans.measure(case, lambda: False)
+    assert found.memory is not None
+    assert found.memory.batch_size == 32
+    assert services.plans.judge(case).memory == found.memory
+    estimates = services.plans.choices("precision", case, False).estimates
+    assert estimates["bf16-mixed"] == found.memory.present
+    assert (estimates["32-true"].low or 0) > (estimates["bf16-mixed"].low or 0)
+
+
+def test_plans_are_saved_beside_the_runs_and_exports_are_written_once(
+    services: Services, tmp_path: Path, home: Path
+) -> None:
+    case = on_this_machine(tmp_path, Plan(strategy="ddp"), "x.py", "--token", "hf_abcdefgh12345")
+    path = services.plans.save(case, "mine")
+    assert path.is_relative_to(home)
+    assert [found.plan for found in services.plans.saved(case)] == [case.plan]
+    with pytest.raises(RefusalError, match="cannot be a plan's name"):
+        services.plans.save(case, "../mine")
+    services.plans.delete(case, "mine")
+    assert services.plans.saved(case) == []
+    exports = services.plans.exports(case)
+    assert [export.title for export in exports] == ["Command", "Python", "YAML"]
+    assert not any("hf_abcdefgh12345" in export.text for export in exports)
+    target = tmp_path / "train.sh"
+    services.plans.write(target, exports[0].text)
+    assert target.read_text() == exports[0].text + "\n"
+    with pytest.raises(RefusalError, match="Choose another name"):
+        services.plans.write(target, "x")
+    with pytest.raises(RefusalError, match="cannot be written"):
+        services.plans.write(tmp_path / "nowhere" / "x", "x")
 
 
 def test_the_hardware_can_be_looked_at_again_and_again(services: Services) -> None:
@@ -101,7 +176,14 @@ def call(ask):
         ask()
     except BaseException as error:
         failed.append(error)
-asks = [services.environment, services.hardware, services.last_program, lambda: list(services.runs())]
+from lightning_tui.plan.model import Plan
+from lightning_tui.ui.plan_services import PlanCase
+from lightning_tui.ui.services import ProgramChoice
+case = PlanCase(Plan(), ProgramChoice(("demo",), Path("/"), Path(sys.executable), True), None)
+plans = services.plans
+asks = [lambda: plans.judge(case), lambda: plans.choices("strategy", case, False), lambda: plans.exports(case),
+    lambda: plans.saved(case), services.environment, services.hardware, services.last_program,
+    lambda: list(services.runs())]
 threads = [threading.Thread(target=call, args=(ask,)) for ask in asks]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightning_tui import words
 from lightning_tui.record import RunState
-from lightning_tui.ui.panes.plan import value_words
+from lightning_tui.ui.plan_words import value_words
 from lightning_tui.ui.rows import Row, centred, crop, ends, fill, first_fitting, join, width_of, wrap
 from lightning_tui.ui.words import STATE_MARKS, rank_state
 from tests.ui.scenes import text_of

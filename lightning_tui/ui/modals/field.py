@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 
 class Explanation(Canvas):
-    """What may be typed; or, in red, why it cannot be taken."""
+    """What may be typed, a paragraph a line; or, in red, why it cannot be taken."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
         self.is_error = False
+        self.has_gap = True
+        """Whether an empty line stands above it."""
 
     def say(self, text: str) -> None:
         """Say what is wrong."""
@@ -31,7 +33,10 @@ class Explanation(Canvas):
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Row]:
-        return [EMPTY, *wrap(self.text, width, "bad" if self.is_error else "dim")]
+        rows: list[Row] = [EMPTY] if self.has_gap else []
+        for line in self.text.splitlines():
+            rows += wrap(line, width, "bad" if self.is_error else "dim")
+        return rows
 
 
 class FieldWindow(ModalScreen["str | None"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -15,6 +16,7 @@ from lightning_tui.ui.chart import Curve, Frame, plot
 from lightning_tui.ui.gauges import MEANINGS, REST, gauge
 from lightning_tui.ui.gpuset import GpuView, heat_token
 from lightning_tui.ui.modals.window import Text, fit, hint
+from lightning_tui.ui.panes.base import labelled
 from lightning_tui.ui.panes.gpu_rows import load_token
 from lightning_tui.ui.rows import EMPTY, Row, Span, crop, dots, ends, fill, join
 from lightning_tui.ui.words import rank_state
@@ -35,6 +37,7 @@ TEXT, BESIDE = 68, 104
 LEAST_CHART, CHART, HIGHEST_CHART = 3, 4, 10
 """Rows of a curve."""
 _NOTHING: Row = (("N/A", "dim"),)
+_labelled = partial(labelled, label_width=LABEL)
 
 
 class GpuWindow(ModalScreen[None]):
@@ -117,12 +120,12 @@ def detail_rows(view: View, gpu: GpuView, width: int, height: int | None = None)
     run = view.run
     history = run.gpu_history.get(gpu.key) if run is not None and view.is_active else None
     if history is not None and width >= BESIDE:
-        text = [*_text_rows(view, gpu, TEXT), EMPTY, _identity(gpu, TEXT)]
+        text = [*_text_rows(view, gpu, TEXT), EMPTY, *_identity_rows(view, gpu, TEXT)]
         return _with_curves_beside(text, history, gpu, width)
-    text = _text_rows(view, gpu, width)
-    room = CHART if height is None else min(HIGHEST_CHART, height - len(text) - 4)
+    text, identity = _text_rows(view, gpu, width), _identity_rows(view, gpu, width)
+    room = CHART if height is None else min(HIGHEST_CHART, height - len(text) - len(identity) - 3)
     curves = _history_rows(history, gpu, width, room) if room >= LEAST_CHART else ()
-    return [*text, *curves, EMPTY, _identity(gpu, width)]
+    return [*text, *curves, EMPTY, *identity]
 
 
 def _text_rows(view: View, gpu: GpuView, width: int) -> list[Row]:
@@ -144,10 +147,6 @@ def _with_curves_beside(text: Sequence[Row], history: GpuHistory, gpu: GpuView, 
     rows = [*text, *[EMPTY] * (len(right) - len(text))]
     right += [EMPTY] * (len(rows) - len(right))
     return [(*fill(a, TEXT), ("    ", "text"), *b) for a, b in zip(rows, right, strict=True)]
-
-
-def _labelled(label: str, value: Row, width: int) -> Row:
-    return ((f"{label:<{LABEL}}", "dim"), *crop(value, width - LABEL))
 
 
 def _trouble_rows(gpu: GpuView, width: int) -> list[Row]:
@@ -305,8 +304,20 @@ def _known_stretches(values: Sequence[float | None]) -> Iterator[Bins]:
             steps, known = array("d"), array("d")
 
 
-def _identity(gpu: GpuView, width: int) -> Row:
+def _identity_rows(view: View, gpu: GpuView, width: int) -> list[Row]:
+    """What it is, and of a GPU of this machine the driver: that of another node is not known."""
     reading = gpu.gpu
     compute = f"compute {reading.compute_capability}" if reading.compute_capability else ""
     ranks = plural(len(gpu.ranks), "rank") if len(gpu.ranks) > 1 else ""
-    return _labelled("Device", dots(((reading.uuid or "uuid N/A", "dim"),), compute, ranks), width)
+    rows = [_labelled("Device", dots(((reading.uuid or "uuid N/A", "dim"),), compute, ranks), width)]
+    environment = view.environment
+    driver = environment.driver if environment is not None else None
+    if environment is not None and driver is not None and _is_here(gpu.node, environment.host.hostname):
+        cuda = f"CUDA up to {driver.cuda}" if driver.cuda else ""
+        rows.append(_labelled("Driver", dots(((driver.driver or "N/A", "dim"),), cuda), width))
+    return rows
+
+
+def _is_here(node: str, hostname: str | None) -> bool:
+    """Whether a node is this machine; where supervisors share a host, their number stands behind its name."""
+    return not node or node.partition(" ")[0] == hostname

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from lightning_tui.ui.panes.base import Canvas, frame
+from lightning_tui.ui.logtext import harmless
+from lightning_tui.ui.panes.base import Canvas, frame, printable
 from lightning_tui.ui.rows import EMPTY, Row, crop, ends, selected, width_of, wrap
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ValueT = TypeVar("ValueT")
 
-_WIDEST = 96
+WIDEST = 96
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         self.cursor = start
         self.waiting = ""
         """What to say while there are no lines."""
+        self.note_height = 2
         self._top = 0
 
     @property
@@ -66,31 +68,39 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         """Columns and rows that show all of it."""
         widest = max((width_of(item.left) + width_of(item.right) + 4 for item in self.items), default=30)
         has_notes = any(item.note for item in self.items)
-        return max(widest, width_of(self.keys) + 4, len(self.title) + 6, 44 if has_notes else 30) + 6, len(
-            self.items
-        ) + 2 + 3 * has_notes
+        width = max(widest, width_of(self.keys) + 4, len(self.title) + 6, 44 if has_notes else 30) + 6
+        return width, len(self.head(width)) + len(self.items) + 2 + (1 + self.note_height) * has_notes
+
+    def head(self, width: int) -> list[Row]:
+        """What stands above the lines and does not scroll."""
+        return []
+
+    def note_token(self) -> str:
+        """Colour of the note."""
+        return "dim"
 
     def rows(self, width: int, height: int) -> list[Row]:
         inner = width - 4
-        note = self._note_rows(inner)
-        room = max(1, height - 2 - len(note))
+        head, note = self.head(inner), self._note_rows(inner)
+        room = max(1, height - 2 - len(head) - len(note))
         self._top = min(max(self._top, self.cursor - room + 1), self.cursor)
         body = [self._item_row(place, inner) for place in range(self._top, min(len(self.items), self._top + room))]
         if not self.items:
             body = [((self.waiting, "dim"),)]
         body += [EMPTY] * (room - len(body))
         title: Row = ((self.title, "text+b"),)
-        return frame([*body, *note], width, height, title=title, facts=self.keys, is_focused=True)
+        return frame([*head, *body, *note], width, height, title=title, facts=self.keys, is_focused=True)
 
     def on_click(self, event: events.Click) -> None:
-        self.cursor = max(0, min(len(self.items) - 1, self._top + event.y - 1))
+        above = 1 + len(self.head(self.size.width - 4))
+        self.cursor = max(0, min(len(self.items) - 1, self._top + event.y - above))
         self.redraw()
 
     def _item_row(self, place: int, width: int) -> Row:
         item = self.items[place]
         is_here = place == self.cursor
         left = item.left if item.is_enabled else tuple((text, "dim") for text, _ in item.left)
-        row = ends(((" ", "text"), *left), (*item.right, (" ", "text")), width)
+        row = ends(printable(((" ", "text"), *left)), printable((*item.right, (" ", "text"))), width)
         row = (*row, (" " * (width - width_of(row)), "text"))
         return selected(row) if is_here else row
 
@@ -98,8 +108,8 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         if not any(item.note for item in self.items):
             return []
         note = self.current.note if self.current is not None else ""
-        lines = [(((" "), "text"), *row) for row in wrap(note, width - 2, "dim")[:2]]
-        return [(("─" * width, "border"),), *lines, *[EMPTY] * (2 - len(lines))]
+        lines = [(((" "), "text"), *row) for row in wrap(harmless(note), width - 2, self.note_token())[: self.note_height]]
+        return [(("─" * width, "border"),), *lines, *[EMPTY] * (self.note_height - len(lines))]
 
 
 class ListWindow(ModalScreen["ValueT | None"], Generic[ValueT]):
@@ -153,6 +163,10 @@ class Text(Canvas, can_focus=True):
         self._body = body
         self._keys = keys
         self._top = 0
+
+    def retitle(self, title: Row) -> None:
+        """Put another title over it; it is drawn with the next redraw."""
+        self._title = title
 
     def scroll_lines(self, lines: int) -> None:
         """Move the text."""
@@ -228,7 +242,7 @@ def hint(*pairs: tuple[str, str]) -> Row:
 
 def fit(widget: Canvas, screen_width: int, screen_height: int, width: int, height: int) -> None:
     """Size a window and put it in the middle, a little above."""
-    width = max(20, min(width, _WIDEST, screen_width - 2))
+    width = max(20, min(width, WIDEST, screen_width - 2))
     height = max(3, min(height, screen_height - 2))
     widget.styles.width, widget.styles.height = width, height
     widget.styles.offset = ((screen_width - width) // 2, max(0, (screen_height - height) * 2 // 5))

@@ -50,7 +50,32 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
 
 def _least_needed(offered: list[Key]) -> Key:
     """Help and quit stay longest, then what starts and stops."""
-    order = ("zoom", "wrap", "metric", "rank", "follow", "open", "runs", "back", "checkpoint")
+    order = (
+        "export",
+        "unit",
+        "smooth",
+        "log-scale",
+        "overlay",
+        "metric",
+        "rank",
+        "follow",
+        "search",
+        "open",
+        "runs",
+        "back",
+        "checkpoint",
+    )
+    plan = ("zoom", "runs", "tune", "command", "recommend", "fields")
+    order = (
+        *(plan if any(key.id == "fields" for key in offered) else ()),
+        "zoom",
+        "jump",
+        "filter",
+        "wrap",
+        "copy",
+        "next-hit",
+        *order,
+    )
     return next((key for name in order for key in offered if key.id == name), offered[-1])
 
 

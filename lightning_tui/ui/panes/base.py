@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lightning_tui.ui.ascii import ascii_row
 from lightning_tui.ui.keys import PANES
 from lightning_tui.ui.logtext import harmless
 from lightning_tui.ui.rows import EMPTY, Row, crop, fill, width_of
@@ -79,8 +80,10 @@ class Canvas(Widget):
         return self.size.width, self.size.height, self.app.theme
 
     def _take_rows(self, width: int, height: int) -> None:
-        rows = [fill(_printable(row), width) for row in self.rows(width, height)[:height]]
+        rows = [fill(printable(row), width) for row in self.rows(width, height)[:height]]
         rows += [fill(EMPTY, width)] * (height - len(rows))
+        if getattr(self.app, "is_ascii", False):
+            rows = [ascii_row(row) for row in rows]
         known = dict(zip(self._rows, self._strips, strict=True))
         self._strips = [known.get(row) or self._strip(row, width) for row in rows]
         self._rows = rows
@@ -90,8 +93,11 @@ class Canvas(Widget):
         return Strip([Segment(text, palette.style(token, self.ground)) for text, token in row], width)
 
 
-def _printable(row: Row) -> Row:
-    """The last gate before the terminal: names, labels and messages come from programs and files, too."""
+def printable(row: Row) -> Row:
+    """The last gate before the terminal: names, labels and messages come from programs and files, too.
+
+    Where a row is fitted between others it is needed before: what is made printable grows.
+    """
     if all(text.isprintable() for text, _ in row):
         return row
     return tuple((harmless(text), token) for text, token in row)
@@ -109,6 +115,9 @@ class Pane(Canvas, can_focus=True):
     """A bordered part of the cockpit. One row high, it tells itself in one line; zoomed, it may tell more."""
 
     name_of_pane: ClassVar[str]
+    draws: ClassVar[tuple[str, ...]] = ()
+    """What it draws of a `View`, by name: as long as these are the same objects, nothing is drawn anew. Where none is
+    named, it draws all."""
 
     def __init__(self, view: View) -> None:
         super().__init__(self.name_of_pane)
@@ -116,9 +125,10 @@ class Pane(Canvas, can_focus=True):
         self._offset = 0
 
     def show(self, view: View) -> None:
-        """Draw another moment."""
-        self.view = view
-        self.redraw()
+        """Draw another moment; nothing is drawn where nothing differs that the pane draws."""
+        before, self.view = self.view, view
+        if not self.draws or any(getattr(before, name) is not getattr(view, name) for name in self.draws):
+            self.redraw()
 
     def body(self, width: int, height: int) -> Sequence[Row]:
         """Rows within the border; may be more than `height`, then the pane scrolls."""
@@ -196,7 +206,7 @@ def frame(
     line = "accent" if is_focused else "border"
     rows = [_edge("╭", "╮", width, line, left=title, right=heading)]
     for y in range(height - 2):
-        row = fill(body[y] if y < len(body) else EMPTY, width - 4)
+        row = fill(printable(body[y]) if y < len(body) else EMPTY, width - 4)
         is_thumb = thumb is not None and thumb[0] <= y <= thumb[1]
         rows.append((("│ ", line), *row, (" ┃", "accent") if is_thumb else (" │", line)))
     rows.append(_edge("╰", "╯", width, line, right=facts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from lightning_tui.words import gib, plural, size
 
 if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Finding, Place, Software
+    from lightning_tui.record import GpuSample
 
 _MARKS = {"error": ("✖", "bad"), "warning": ("▲", "warn"), "info": ("·", "dim")}
 _WAITING: Row = (("…", "faint"),)
@@ -26,6 +29,7 @@ class EnvironmentPane(Pane):
     """Facts, in the same places from the first frame on."""
 
     name_of_pane = "environment"
+    draws = ("environment", "software", "nodes", "runs_home", "runs_home_reason", "keys")
 
     def body(self, width: int, height: int) -> list[Row]:
         return detail_rows(self.view, width) if width > _WIDE else overview_rows(self.view, width, height)
@@ -94,7 +98,7 @@ def summary_row(view: View, width: int) -> Row:
     environment = view.environment
     if environment is None:
         return (("looking at the machine …", "dim"),)
-    hardware = _gpus(view) if view.gpus else _host(view)
+    hardware = _gpus(view) if any(node.gpus for node in view.nodes) else _host(view)
     label: Row = ((environment.platform.label, "text"),)
     parts = [label, _dimmed(hardware), _finding_count(environment), _storage(environment)]
     return join(parts, width, (" · ", "dim"))
@@ -116,23 +120,32 @@ def _evidence(environment: Environment | None) -> Row:
 def _gpus(view: View) -> Row:
     if view.host is None:
         return _WAITING
-    gpus = [gpu for gpu in view.gpus if gpu.mig is None]
+    gpus = _whole(gpu for node in view.nodes for gpu in node.gpus)
     if not gpus:
-        return (("none", "text"),)
-    names = [gpu_name(gpu.name or "GPU") for gpu in gpus]
+        has_devices = view.environment is not None and view.environment.host.gpu_devices
+        return (("no readings", "warn"),) if has_devices else (("none", "text"),)
+    lost = sum(gpu.name is None and gpu.error is not None for gpu in gpus)
+    names = [gpu_name(gpu.name or "GPU") for gpu in gpus if gpu.name is not None or gpu.error is None]
     row: Row = ((" + ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names)), "text"),)
-    total = gpus[0].memory_total
-    if total is not None:
-        row = (*row, (f" {gib(total)} GiB", "dim"))
-    return dots(row, _seen(view.environment, len(gpus)))
+    totals = {gpu.memory_total for gpu in gpus} - {None}
+    if len(totals) == 1 and not any(re.search(r"\d ?GB\b", name) for name in names):
+        row = (*row, (f" {gib(totals.pop() or 0)} GiB", "dim"))
+    nodes = sum(bool(node.gpus) for node in view.nodes)
+    where: Row = ((f"{nodes} nodes", "dim"),) if nodes > 1 else _seen(view.environment)
+    return dots(row if names else EMPTY, ((f"{lost} lost", "bad"),) if lost else EMPTY, where)
 
 
-def _seen(environment: Environment | None, present: int) -> Row:
-    """How many GPUs programs are let see, where that is not all of them."""
+def _whole(gpus: Iterable[GpuSample]) -> list[GpuSample]:
+    """GPUs as they stick in the machine: slices stand besides the GPU that they are cut from."""
+    return [gpu for gpu in gpus if gpu.mig is None]
+
+
+def _seen(environment: Environment | None) -> Row:
+    """How many GPUs programs are let see on this machine, where that is not all of them."""
     if environment is None or environment.visible is None:
         return EMPTY
     seen = sum(device.is_seen for device in environment.visible)
-    return ((f"{seen} seen", "warn"),) if seen < present else EMPTY
+    return ((f"{seen} seen", "warn"),) if seen < len(_whole(environment.gpus)) else EMPTY
 
 
 def _host(view: View) -> Row:

@@ -31,10 +31,12 @@ class Columns(NamedTuple):
     watts: int
     ranks: int
     is_training: bool
+    has_peaks: bool
+    has_history: bool
 
 
-def columns_of(gpus: GpuSet, is_training: bool) -> Columns:
-    """Widths that hold whatever these GPUs may say."""
+def columns_of(gpus: GpuSet, is_training: bool, *, has_history: bool = True) -> Columns:
+    """Widths that hold whatever these GPUs may say; there is no column for what none of them tells."""
     views = gpus.gpus
     totals = [view.memory.total for view in views if view.memory.total is not None]
     limits = [view.gpu.power_limit for view in views if view.gpu.power_limit is not None]
@@ -45,6 +47,8 @@ def columns_of(gpus: GpuSet, is_training: bool) -> Columns:
         watts=len(f"{max(limits, default=100):.0f}"),
         ranks=max((len(_rank_words(view)) for view in views), default=0),
         is_training=is_training,
+        has_peaks=any(view.memory.peak is not None for view in views),
+        has_history=has_history,
     )
 
 
@@ -67,7 +71,8 @@ def header_row(columns: Columns, width: int) -> Row:
     head = columns.label + 1 + (columns.name + 1 if width >= 50 else 0)
     cells = cells_for(columns, width, head)
     bar = _bar_width(columns, cells, width, head)
-    words = "".join(f"{cell.title:>{cell.width(columns)}}" for cell in cells if cell.title != "note")
+    shown = [(cell.title, cell.width(columns)) for cell in cells if cell.title != "note"]
+    words = "".join(f"{title:>{cell_width}}" for title, cell_width in shown if cell_width)
     return crop(((" " * head + "memory".ljust(bar) + words, "faint"),), width)
 
 
@@ -113,6 +118,8 @@ def _used(view: GpuView, columns: Columns, history: object) -> Row:
 
 
 def _peak(view: GpuView, columns: Columns, history: object) -> Row:
+    if not columns.has_peaks:
+        return EMPTY
     peak = view.memory.peak
     return ((f"{gib(peak) if peak is not None else '':>{columns.digits + 2}}", "dim"),)
 
@@ -165,6 +172,8 @@ def _ranks(view: GpuView, columns: Columns, history: object) -> Row:
 
 
 def _history(view: GpuView, columns: Columns, history: GpuHistory | None) -> Row:
+    if not columns.has_history:
+        return EMPTY
     if history is None:
         return ((" " * (SPARK + 2), "dim"),)
     each = max(1, round(SPARK_S / SPARK / history.seconds))
@@ -186,7 +195,7 @@ NOTE = 26
 
 _MEMORY = Cell("used/total GiB", lambda columns: 2 * columns.digits + 7, _memory)
 _USED = Cell("GiB", lambda columns: columns.digits + 2, _used)
-_PEAK = Cell("peak", lambda columns: columns.digits + 2, _peak)
+_PEAK = Cell("peak", lambda columns: columns.digits + 2 if columns.has_peaks else 0, _peak)
 _LOAD = Cell("load", lambda columns: 7, _load)
 _HEAT = Cell("heat", lambda columns: 8, _heat)
 _POWER = Cell("power", lambda columns: columns.watts + 4, _power)
@@ -195,7 +204,7 @@ _CLOCK = Cell("clock", lambda columns: 10, _clock)
 _RANKS = Cell("", lambda columns: columns.ranks + 2 if columns.ranks else 0, _ranks)
 _MARK = Cell("", lambda columns: 2, _mark)
 _NOTE = Cell("note", lambda columns: NOTE, _note)
-_HISTORY = Cell(f"load, {SPARK_S // 60} min", lambda columns: SPARK + 2, _history)
+_HISTORY = Cell(f"load, {SPARK_S // 60} min", lambda columns: SPARK + 2 if columns.has_history else 0, _history)
 
 _SETS: tuple[tuple[Cell, ...], ...] = (
     (_MEMORY, _PEAK, _LOAD, _HEAT, _POWER_OF_LIMIT, _CLOCK, _RANKS, _HISTORY, _NOTE),
@@ -238,7 +247,8 @@ def grid_cell(view: GpuView, width: int, is_training: bool) -> Row:
         load = ((f"{'N/A' if amount is None else f'{amount:.0f}%':>5}", load_token(amount, is_training)),)
     bar = width - 1 - width_of(load)
     if view.gpu.error is not None:
-        return ((f"{'lost':^{width - 1}}"[: width - 1], "bad"), mark)
+        word = "lost" if view.is_lost else "silent"
+        return ((f"{word if len(word) < width else '':^{width - 1}}", "bad"), mark)
     row = (*thin(gauge(view.memory.segments, view.memory.total, bar)), *load)
     return (*(_dimmed(row) if view.gpu.stale_s is not None else row), mark)
 

@@ -96,7 +96,7 @@ class GpusPane(Pane):
 
     def summary(self, width: int) -> Row:
         if len(self.gpus.gpus) == 1:
-            return gpu_row(self.gpus.gpus[0], columns_of(self.gpus, self._is_training), width)
+            return gpu_row(self.gpus.gpus[0], self._columns(), width)
         return summary(self.gpus, width) if self.gpus.gpus else self.body(width, 1)[0]
 
     def heading(self) -> Row:
@@ -123,6 +123,11 @@ class GpusPane(Pane):
     def _is_training(self) -> bool:
         return self.view.state == "training"
 
+    def _columns(self) -> Columns:
+        run = self.view.run
+        has_history = run is not None and self.view.is_active and bool(run.gpu_history)
+        return columns_of(self.gpus, self._is_training, has_history=has_history)
+
     @property
     def _is_grid(self) -> bool:
         return bool(self.gpus.gpus) and self._layout.kind == "grid"
@@ -134,7 +139,7 @@ class GpusPane(Pane):
         here = self._place
         where, _ = self._layout.where(here)
         self._offset = max(min(self._offset, where), where - height + 1)
-        columns = columns_of(self.gpus, self._is_training)
+        columns = self._columns()
         self._marked = here if self.has_focus and len(self.gpus.gpus) > 1 else None
         lines = [self._line(line, columns) for line in self._layout.lines]
         if self._layout.kind == "grid" or len(self._layout.lines[0]) > 1:

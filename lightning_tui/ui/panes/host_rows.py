@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lightning_tui.ui.gauges import OTHERS, OURS, gauge
 from lightning_tui.ui.gpuset import short_names
+from lightning_tui.ui.panes.base import labelled
 from lightning_tui.ui.rows import Row, crop, fill, join
 from lightning_tui.words import GIB, gib, number, plural
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from lightning_tui.record import HostSample, NodeView
 
 LABEL = 7
+_labelled = partial(labelled, label_width=LABEL)
 
 
 def nodes_rows(nodes: Sequence[NodeView], is_active: bool, width: int) -> list[Row]:
@@ -44,18 +47,13 @@ def _node_row(node: NodeView, name: str, label: int, is_active: bool, width: int
 def host_rows(host: HostSample, why_no_gpu: str | None, is_active: bool, width: int) -> list[Row]:
     """CPU and memory of one host, the run's share in the gauge as on a GPU, and why there are no GPUs."""
     bar = min(40, max(8, width - 50))
-    reason = why_no_gpu or "no readings"
     run: list[Row] = [_labelled("Run", _run_words(host), width)] if is_active and host.run_processes else []
     return [
         _labelled("CPU", _cpu(host, is_active, bar), width),
         _labelled("Memory", _memory(host, is_active, bar), width),
         *run,
-        _labelled("GPUs", ((f"none: {reason}", "dim"),), width),
+        _labelled("GPUs", ((why_no_gpu or "no readings", "dim"),), width),
     ]
-
-
-def _labelled(label: str, row: Row, width: int) -> Row:
-    return ((f"{label:<{LABEL}}", "dim"), *crop(row, width - LABEL))
 
 
 def _cpu(host: HostSample, is_active: bool, bar: int, *, is_short: bool = False) -> Row:

@@ -91,7 +91,7 @@ def machine_summary(view: View) -> Row:
     if environment is None:
         return EMPTY
     row: Row = ((environment.platform.label, "text"),)
-    names = [gpu_name(gpu.name or "GPU") for gpu in view.gpus]
+    names = [gpu_name(gpu.name or "GPU") for node in view.nodes for gpu in node.gpus if gpu.mig is None]
     if names:
         kinds = " + ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names))
         return (*row, (f" · {kinds}", "dim"))

@@ -1,0 +1,102 @@
+"""Take lines out of the log: to the clipboard of the person's terminal, and to a file."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_tui.ui.loglines import Lines, MergedLines
+from lightning_tui.ui.logtext import plain
+from lightning_tui.ui.messages import LogCopied
+from lightning_tui.words import count
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+CLIPBOARD_BYTES = 74_000
+"""Of text; base64 makes it a third longer, and several terminals take no more than 100,000 bytes."""
+LONGEST_LINE = 1 << 20
+MOST_SAVED = 1_000_000
+_BREATH_LINES = 1000
+
+
+def copy_lines(lines: Lines, first: int, last: int, target: Path, what: str) -> LogCopied:
+    """Write these lines to a file, and give them on for the clipboard where they are few enough."""
+    texts = _texts(lines, first, last)
+    text = _beginning(texts, CLIPBOARD_BYTES)
+    amount = what or _lines(last - first + 1)
+    is_short = len(text.encode()) <= CLIPBOARD_BYTES
+    places = ["the terminal's clipboard"] if is_short else []
+    trouble = _write(target, itertools.chain([text], texts))
+    places += [str(target)] if trouble is None else []
+    if not places:
+        return LogCopied(
+            None, f"not copied: too long for a clipboard, and {target} cannot be written: {trouble}", "bad"
+        )
+    note = "" if is_short else " (too long for a clipboard)"
+    return LogCopied(text if is_short else None, f"copied {amount} to {' and '.join(places)}{note}", "good")
+
+
+def save_lines(lines: Lines, target: Path) -> LogCopied:
+    """Write all lines to a file."""
+    total = min(lines.total, MOST_SAVED)
+    trouble = _write(target, _texts(lines, 0, total - 1))
+    if trouble is not None:
+        return LogCopied(None, f"not saved: {target} cannot be written: {trouble}", "bad")
+    which = _lines(total) if total == lines.total else f"the first {_lines(total)}"
+    return LogCopied(None, f"saved {which} to {target}", "good")
+
+
+def to_clipboard(app: App[object], text: str, environ: Mapping[str, str]) -> None:
+    """Ask the terminal to take a text to its clipboard; whether it does cannot be known."""
+    if app._driver is not None:
+        app._driver.write(clipboard_sequence(text, environ))
+
+
+def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str:
+    """What asks a terminal to take a text to its clipboard (OSC 52); within tmux also past it, to the one outside."""
+    sequence = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07"
+    if "TMUX" in environ:
+        sequence += "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    return sequence
+
+
+def _texts(lines: Lines, first: int, last: int) -> Iterator[str]:
+    with_rank = isinstance(lines, MergedLines)
+    for position in range(first, last + 1):
+        for line in lines.at(position):
+            text = plain(lines.whole(line, LONGEST_LINE))
+            yield f"rank {line.rank}: {text}\n" if with_rank else f"{text}\n"
+        if position % _BREATH_LINES == 0:
+            time.sleep(0)
+
+
+def _beginning(texts: Iterator[str], size: int) -> str:
+    """So many of the texts as are more than `size` bytes; all of them where they are no more."""
+    taken, left = [], size
+    for text in texts:
+        taken.append(text)
+        left -= len(text.encode())
+        if left < 0:
+            break
+    return "".join(taken)
+
+
+def _write(target: Path, texts: Iterator[str]) -> str | None:
+    """Write a file that its owner alone may read; what is wrong where that cannot be done."""
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.writelines(texts)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _lines(amount: int) -> str:
+    return f"{count(amount)} line" if amount == 1 else f"{count(amount)} lines"
