@@ -17,6 +17,7 @@ from lightning_tui.output.times import OutputTimes, parse_moment
 from lightning_tui.record import RunDirectory, RunReader
 
 _LONGEST_LINE = 16 << 20
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-9;:]{0,60})?|\xc2)\Z")
 """The beginning of a sequence at the end of a piece: only with what follows it can be judged."""
 
@@ -76,9 +77,7 @@ def grep(pieces: Iterator[bytes], pattern: re.Pattern[bytes]) -> Iterator[bytes]
 def _matching(text: bytes, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
     numbers = set(matching_lines(pattern, text))
     if numbers:
-        found = [line for number, line in enumerate(text.split(b"\n")) if number in numbers]
-        ends = b"\n" if text.endswith(b"\n") else b""
-        yield b"\n".join(found) + (ends or b"\n" if not text.endswith(found[-1]) else ends)
+        yield b"".join(line for number, line in enumerate(_LINE.findall(text)) if number in numbers)
 
 
 def _no_output(directory: RunDirectory, rank: int | str) -> str | None:

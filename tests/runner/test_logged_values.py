@@ -57,6 +57,24 @@ def test_a_tap_that_breaks_does_not_reach_the_program() -> None:
         tap.end()
 
 
+def test_a_class_that_cannot_be_changed_is_left_alone() -> None:
+    class Sealed(type):
+        def __setattr__(cls, name: str, value: object) -> None:
+            raise TypeError("sealed")
+
+    class Logger(Base, metaclass=Sealed):
+        pass
+
+    heard: list[Any] = []
+    troubles: list[Exception] = []
+    tap = LoggerTap(heard.append, troubles.append)
+    other = Inherits()
+    tap.begin([Logger(), other])
+    assert Logger().log_metrics({"a": 1}) == other.log_metrics({"b": 2}) == "done"
+    tap.end()
+    assert (heard, [str(error) for error in troubles]) == ([{"b": 2}], ["sealed"])
+
+
 def test_what_is_no_number_is_left_out() -> None:
     class Tensor:
         pass

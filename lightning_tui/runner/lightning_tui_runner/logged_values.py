@@ -28,9 +28,15 @@ class LoggerTap:
         """Listen at these loggers."""
         for logger in loggers:
             kind = type(logger)
-            if kind not in self._classes and callable(getattr(kind, _NAME, None)):
-                self._classes[kind] = vars(kind).get(_NAME)
+            if kind in self._classes or not callable(getattr(kind, _NAME, None)):
+                continue
+            own = vars(kind).get(_NAME)
+            try:
                 setattr(kind, _NAME, self._listening(getattr(kind, _NAME)))
+            except (TypeError, AttributeError) as error:  # a class that cannot be changed
+                self._trouble(error)
+            else:
+                self._classes[kind] = own
 
     def end(self) -> None:
         """Give the classes their own functions back."""

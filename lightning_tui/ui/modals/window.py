@@ -108,7 +108,9 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         if not any(item.note for item in self.items):
             return []
         note = self.current.note if self.current is not None else ""
-        lines = [(((" "), "text"), *row) for row in wrap(harmless(note), width - 2, self.note_token())[: self.note_height]]
+        lines = [
+            (((" "), "text"), *row) for row in wrap(harmless(note), width - 2, self.note_token())[: self.note_height]
+        ]
         return [(("─" * width, "border"),), *lines, *[EMPTY] * (self.note_height - len(lines))]
 
 
