@@ -28,7 +28,11 @@ class Settings:
     runs_home_reason: str
     """Why it is that place, in a few words."""
     stop_patience_s: float = 30.0
-    """How long each rung of the stop ladder waits before the next, harder one."""
+    """How long a stop waits for the run to save and end, before SIGTERM."""
+    term_patience_s: float | None = None
+    """How long it waits after SIGTERM, before SIGKILL; `None`: as long as before SIGTERM."""
+    max_restarts: int = 0
+    """How often in a row, without getting on, a run is started again after a failure that a restart may cure."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Remapped keys: binding id to key."""
 
@@ -50,7 +54,11 @@ def load_settings(
     return Settings(
         runs_home=home,
         runs_home_reason=reason,
-        stop_patience_s=_patience(values.get("stop_patience_s", 30.0), path),
+        stop_patience_s=_patience("stop_patience_s", values.get("stop_patience_s", 30.0), path),
+        term_patience_s=_patience("term_patience_s", values["term_patience_s"], path)
+        if "term_patience_s" in values
+        else None,
+        max_restarts=_count("max_restarts", values.get("max_restarts", 0), path),
         keys=_keys(values.get("keys", {}), path),
     )
 
@@ -89,10 +97,16 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {path} is not valid TOML: {error}.") from error
 
 
-def _patience(value: object, path: Path) -> float:
+def _count(name: str, value: object, path: Path) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise SettingsError(f"{name} = {value!r} in {path}: allowed is a whole number from 0 on.")
+
+
+def _patience(name: str, value: object, path: Path) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return float(value)
-    raise SettingsError(f"stop_patience_s = {value!r} in {path}: allowed is a number of seconds above 0.")
+    raise SettingsError(f"{name} = {value!r} in {path}: allowed is a number of seconds above 0.")
 
 
 def _keys(value: object, path: Path) -> dict[str, str]:

@@ -143,6 +143,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """`TERM`, empty where it is not set."""
     kills_processes: bool = False
     """Whether logind ends all processes of this session when the user logs out."""
+    lingers: bool = False
+    """Whether the user's own service manager, and what it has started, lives on after that."""
 
 
 class VisibleDevice(msgspec.Struct, frozen=True):

@@ -14,7 +14,17 @@ def inspect_session(environ: Mapping[str, str], root: Path = Path("/")) -> Sessi
     """Look at the user, the terminal and logind's settings; files are read below `root`."""
     user = environ.get("USER") or environ.get("LOGNAME")
     uid = number_of((field_of(root / "proc/self/status", "Uid") or "").partition("\t")[0])
-    return Session(user=user, uid=uid, term=environ.get("TERM", ""), kills_processes=_kills(user, root))
+    return Session(
+        user=user,
+        uid=uid,
+        term=environ.get("TERM", ""),
+        kills_processes=_kills(user, root),
+        lingers=_lingers(user, root),
+    )
+
+
+def _lingers(user: str | None, root: Path) -> bool:
+    return user is not None and (root / "var/lib/systemd/linger" / user).exists()
 
 
 def _kills(user: str | None, root: Path) -> bool:
@@ -29,8 +39,7 @@ def _kills(user: str | None, root: Path) -> bool:
     only, excluded = (settings.get(f"Kill{which}Users", "").split() for which in ("Only", "Exclude"))
     if user in (excluded or ["root"]) or (only and user not in only):
         return False
-    lingers = user is not None and (root / "var/lib/systemd/linger" / user).exists()
-    return not lingers or _is_in_session_scope(root)
+    return not _lingers(user, root) or _is_in_session_scope(root)
 
 
 def _is_in_session_scope(root: Path) -> bool:

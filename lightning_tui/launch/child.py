@@ -41,8 +41,10 @@ class WatchedProgram(Protocol):
 class StartedProgram:
     """A child of this process, in a session of its own. All other children are reaped along with it."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
-        """Start it, with signals as a fresh process has them; stdout and stderr are appended to `output`.
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], output: Path, folder: Path | None = None
+    ) -> None:
+        """Start it in `folder` (`None`: here), with signals as a fresh process has them; its output goes to `output`.
 
         Raises:
             OSError: it cannot be started, or the output file cannot be opened.
@@ -53,11 +55,12 @@ class StartedProgram:
             self._process = subprocess.Popen(
                 command,
                 env=environment,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
                 start_new_session=True,
-                preexec_fn=_reset_signals,  # safe here: this process has no threads yet
+                preexec_fn=_reset_signals,  # safe here: it takes no lock that another thread may hold
             )
         finally:
             os.close(descriptor)

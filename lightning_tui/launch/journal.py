@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from lightning_tui.record.append import EventLog
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.events import Ended, Event, SupervisorStarted
+from lightning_tui.record.events import Ended, Event, RecordGap, Restarting, SupervisorStarted
 from lightning_tui.record.tail import LineTail
 
 
@@ -23,6 +24,8 @@ class Journal:
             OSError: it cannot be opened.
         """
         self._log = EventLog(path)
+        self._gap: tuple[float, float, str] | None = None
+        """Since when nothing can be written, by both clocks, and why."""
         self._owed: list[tuple[type[Event], dict[str, Any]]] = []
 
     def say(self, event_type: type[Event], **fields: Any) -> None:
@@ -38,12 +41,19 @@ class Journal:
         """Write what is owed, in order; true where nothing is owed any more."""
         while self._owed and self._try(*self._owed[0]):
             del self._owed[0]
-        return not self._owed
+        if self._owed or self._gap is None:
+            return not self._owed
+        since, began, reason = self._gap
+        seconds = round(time.monotonic() - began, 1)
+        if self._try(RecordGap, {"since": since, "seconds": seconds, "reason": reason}):
+            self._gap = None
+        return self._gap is None
 
     def _try(self, event_type: type[Event], fields: dict[str, Any]) -> bool:
         try:
             self._log.append(event_type, **fields)
-        except OSError:  # disk full, quota: the run itself goes on
+        except OSError as error:  # disk full, quota: the run itself goes on
+            self._gap = self._gap or (time.time(), time.monotonic(), error.strerror or str(error))
             return False
         return True
 
@@ -53,11 +63,12 @@ class Past(msgspec.Struct, frozen=True):
 
     started: SupervisorStarted | None = None
     ended: Ended | None = None
+    restarting: Restarting | None = None
 
 
 def read_past(directory: RunDirectory, node: int = 0) -> Past:
-    """Read a supervisor's event file for its last beginning, and for its end if it told of one after that."""
-    decoder = msgspec.json.Decoder(SupervisorStarted | Ended)
+    """Read a supervisor's event file for its last beginning, its end if it told of one after that, its last restart."""
+    decoder = msgspec.json.Decoder(SupervisorStarted | Ended | Restarting)
     tail, past = LineTail(directory.supervisor_log(node)), Past()
     while lines := tail.poll():
         for line in lines:
@@ -65,5 +76,10 @@ def read_past(directory: RunDirectory, node: int = 0) -> Past:
                 event = decoder.decode(line)
             except msgspec.DecodeError:  # samples and the like
                 continue
-            past = Past(past.started, event) if isinstance(event, Ended) else Past(event)
+            if isinstance(event, SupervisorStarted):
+                past = Past(event, None, past.restarting)
+            elif isinstance(event, Ended):
+                past = Past(past.started, event, past.restarting)
+            else:
+                past = Past(past.started, past.ended, event)
     return past

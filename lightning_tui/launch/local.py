@@ -13,7 +13,14 @@ from typing import Any
 import lightning_tui
 from lightning_tui.launch.allocation import allocation_change
 from lightning_tui.launch.program import Program
-from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, ProgramRecord, RunDirectory
+from lightning_tui.launch.scope import scope_words
+from lightning_tui.record.directory import (
+    ATTEMPT_VARIABLE,
+    RESUME_VARIABLE,
+    RUN_VARIABLE,
+    ProgramRecord,
+    RunDirectory,
+)
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.store import RunStore
 
@@ -21,6 +28,8 @@ SHIM = Path(lightning_tui.__file__).parent / "runner" / "lightning_tui_runner" /
 
 START_PATIENCE_S = 30.0
 """How long a supervisor may take to begin; from a cold network disk its imports alone take seconds."""
+
+_OF_A_RUN = (RUN_VARIABLE, ATTEMPT_VARIABLE, RESUME_VARIABLE)
 
 _BOOT = (
     "import sys; sys.path[:] = sys.argv.pop(1).split({separator!r}); "
@@ -39,19 +48,27 @@ def start_run(
     *,
     environ: Mapping[str, str],
     parent: str | None = None,
+    resumed_from: str | None = None,
     environment: Mapping[str, str] | None = None,
     stop_patience_s: float = 30.0,
+    term_patience_s: float | None = None,
+    max_restarts: int = 0,
+    restart_pause_s: float | None = None,
     now: float | None = None,
 ) -> RunDirectory:
     """Start `program` under the plan, detached; returns as soon as it is under supervision.
 
     `environ` is what the program gets as its environment, but for what `allocation_change` says. A program whose
-    interpreter turns out not to start is no error here: the run's record tells how it ended.
+    interpreter turns out not to start is no error here: the run's record tells how it ended. After a failure that a
+    restart may cure it is started again, up to `max_restarts` times in a row without getting on; the first time after
+    `restart_pause_s` seconds.
 
     Raises:
         RecordError: the run directory cannot be made.
         LaunchError: the supervisor did not begin; nothing is running.
     """
+    from lightning_tui.environment.platform import detect_platform  # late: to stop or kill a run needs it not
+
     change = allocation_change(environ, plan_changes.get("devices"))
     directory, _ = store.create(
         program=ProgramRecord(
@@ -63,17 +80,30 @@ def start_run(
         plan=dict(plan_changes),
         now=time.time() if now is None else now,
         parent=parent,
+        resumed_from=resumed_from,
         made_by=f"lightning-tui {lightning_tui.__version__}",
-        environment={**(environment or {}), **({"slurm": change.reason} if change else {})},
+        environment={
+            "platform": detect_platform(environ).label,
+            **(environment or {}),
+            **({"slurm": change.reason} if change else {}),
+        },
+        max_restarts=max_restarts,
     )
     command = [str(program.interpreter), str(SHIM), "--", *program.shim_arguments]
+    pause = [] if restart_pause_s is None else ["--restart-pause", str(restart_pause_s)]
     begin_supervision(
         directory,
-        ["--patience", str(stop_patience_s), "--", *command],
+        [*patience_arguments(stop_patience_s, term_patience_s), *pause, "--", *command],
         folder=program.folder,
         environ={**environ, **(change.variables if change else {})},
     )
     return directory
+
+
+def patience_arguments(stop_patience_s: float, term_patience_s: float | None) -> list[str]:
+    """What tells a supervisor how long each rung of a stop waits."""
+    after_sigterm = [] if term_patience_s is None else ["--term-patience", str(term_patience_s)]
+    return ["--patience", str(stop_patience_s), *after_sigterm]
 
 
 def begin_supervision(
@@ -87,9 +117,10 @@ def begin_supervision(
     own_path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     # Isolated (-I), with our own import path: neither the program's folder nor its PYTHONPATH can shadow a module here.
     python = [sys.executable, "-I", "-c", _BOOT.format(separator=os.pathsep), own_path]
-    inherited = {name: value for name, value in environ.items() if name not in (RUN_VARIABLE, ATTEMPT_VARIABLE)}
+    inherited = {name: value for name, value in environ.items() if name not in _OF_A_RUN}
     try:
-        code = _run_to_its_begin([*python, str(directory.path), *arguments], directory, folder, inherited)
+        command = [*scope_words(inherited), *python, str(directory.path), *arguments]
+        code = _run_to_its_begin(command, directory, folder, inherited)
     except OSError as error:
         raise LaunchError(f"The supervisor cannot be started in {folder}: {error.strerror or error}.") from error
     if code == 0:

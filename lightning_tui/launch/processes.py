@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import signal
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,9 +50,43 @@ def started_at(pid: int) -> float | None:
     return None if facts is None or boot is None else boot + facts.ticks / os.sysconf("SC_CLK_TCK")
 
 
-def boot_id() -> str | None:
-    """The kernel's name for this boot: pids mean something only within it."""
-    return _read(_PROC / "sys/kernel/random/boot_id").decode().strip() or None
+def command_of(pid: int) -> list[str]:
+    """The words that a process was started with; empty where it is gone, or not ours to look at."""
+    return [os.fsdecode(word) for word in _read(_PROC / str(pid) / "cmdline").split(b"\0")[:-1]]
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """The environment that a process was started with; empty where it is gone, or not ours to look at."""
+    entries = (entry.partition(b"=") for entry in _read(_PROC / str(pid) / "environ").split(b"\0"))
+    return {os.fsdecode(name): os.fsdecode(value) for name, sign, value in entries if sign}
+
+
+def folder_of(pid: int) -> Path | None:
+    """A process's working directory; `None` where it is gone, or not ours to look at."""
+    try:
+        return (_PROC / str(pid) / "cwd").readlink()
+    except OSError:
+        return None
+
+
+def written_files(pid: int) -> dict[str, int]:
+    """Size of each regular file that a process has open for writing, by its path."""
+    descriptors, found = _PROC / str(pid) / "fd", {}
+    for number in _names(descriptors):
+        with contextlib.suppress(OSError, ValueError):
+            path = str((descriptors / number).readlink())
+            if path.startswith("/") and not path.startswith(("/dev/", "/proc/")) and _is_written(pid, number):
+                status = (descriptors / number).stat()
+                if stat.S_ISREG(status.st_mode):
+                    found[path] = status.st_size
+    return found
+
+
+def _is_written(pid: int, number: str) -> bool:
+    for line in _read(_PROC / str(pid) / "fdinfo" / number).splitlines():
+        if line.startswith(b"flags:"):
+            return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
 
 
 def marked_processes(directory: RunDirectory) -> list[int]:
@@ -105,7 +140,14 @@ def _carries(pid: int, marker: bytes) -> bool:
 
 
 def _all_pids() -> list[int]:
-    return sorted(int(name) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 names are all that is needed
+    return sorted(int(name) for name in _names(_PROC) if name.isdigit())
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 names are all that is needed
+    except OSError:  # of a process that is gone, or not ours to look at
+        return []
 
 
 @functools.cache

@@ -11,13 +11,20 @@ import msgspec
 
 from lightning_tui.launch.processes import ProcessFacts, process_facts, still_lives
 from lightning_tui.record.directory import RunDirectory, process_belongs
-from lightning_tui.record.events import Acknowledged, FitEnd, Hello, StageChanged, TelemetryTrouble, TrainerSeen
+from lightning_tui.record.events import (
+    Acknowledged,
+    FitEnd,
+    Hello,
+    Saving,
+    StageChanged,
+    TelemetryTrouble,
+    TrainerSeen,
+)
 from lightning_tui.record.tail import LineTail
 
-_Heard: TypeAlias = Hello | TrainerSeen | StageChanged | FitEnd | Acknowledged | TelemetryTrouble
+_Heard: TypeAlias = Hello | TrainerSeen | StageChanged | Saving | FitEnd | Acknowledged | TelemetryTrouble
 
 _FILE = re.compile(r"rank-(\d{1,9})(?:-\d+)?\.jsonl")
-_WRITES_CHECKPOINT = ("stop", "checkpoint")
 
 
 class RankWatch:
@@ -30,9 +37,13 @@ class RankWatch:
         self._decoder = msgspec.json.Decoder(_Heard)
         self._trainer_seen = False
         self._in_stage = False
+        self._is_validating = False
         self._acks: dict[str, Acknowledged] = {}
         self._alive: dict[int, tuple[int, ProcessFacts]] = {}
         """Rank and identity of each process, by pid."""
+        self._saving: str | None = None
+        self.met: set[int] = set()
+        """Every rank that has said hello from this host."""
         self._gone: list[tuple[int, int]] = []
 
     @property
@@ -41,14 +52,24 @@ class RankWatch:
         return self._trainer_seen and self._in_stage
 
     @property
-    def saving(self) -> bool:
-        """Whether a checkpoint on request is being written."""
-        return any(ack.status == "taken" and ack.op in _WRITES_CHECKPOINT for ack in self._acks.values())
+    def is_validating(self) -> bool:
+        """Whether global rank 0 is in a validation: several ranks take a command only after it."""
+        return self._in_stage and self._is_validating
+
+    @property
+    def saving(self) -> str | None:
+        """The checkpoint that global rank 0 has begun to write and is not done with; `None` where there is none."""
+        return self._saving
 
     @property
     def answers(self) -> dict[str, str]:
         """Last answer to each command, by its id."""
         return {command: ack.status for command, ack in self._acks.items()}
+
+    @property
+    def alive(self) -> set[int]:
+        """Ranks of this host whose processes live, as far as was looked."""
+        return {rank for rank, facts in self._alive.values() if still_lives(facts)}
 
     @property
     def pids(self) -> list[int]:
@@ -71,6 +92,8 @@ class RankWatch:
         # Looked at twice, so that a rank whose death took a higher one along is never named after it.
         for pid in self._vanished():
             self._gone.append((self._alive.pop(pid)[0], pid))
+        if any(rank == 0 for rank, _ in self._gone):
+            self._saving = None
         gone, self._gone = sorted(self._gone), []
         return gone
 
@@ -92,17 +115,21 @@ class RankWatch:
         elif rank == 0:
             self._hear_stage(event)
 
-    def _hear_stage(self, event: TrainerSeen | StageChanged | FitEnd | TelemetryTrouble) -> None:
+    def _hear_stage(self, event: TrainerSeen | StageChanged | Saving | FitEnd | TelemetryTrouble) -> None:
         if isinstance(event, TrainerSeen):
             self._trainer_seen = True
         elif isinstance(event, StageChanged):
             self._in_stage = event.stage != "done"
+            self._is_validating = event.stage == "validate"
+        elif isinstance(event, Saving):
+            self._saving = None if event.is_over else event.path
         else:
             self._in_stage = False
 
     def _meet(self, hello: Hello) -> None:
         if hello.host != os.uname().nodename:
             return
+        self.met.add(hello.rank)
         facts = process_facts(hello.pid)
         if facts is None or not process_belongs(hello.pid, self._directory):
             self._gone.append((hello.rank, hello.pid))

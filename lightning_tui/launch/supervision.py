@@ -1,27 +1,44 @@
-"""How a supervisor watches one program: commands, stops, samples, ranks that vanish, and a truthful end."""
+"""How a supervisor watches one program: commands, stops, samples, ranks that vanish, restarts, and a truthful end."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
 import time
 
 import msgspec
 
 from lightning_tui.gpus import GpuReading, GpuSampler
+from lightning_tui.launch.attempts import (
+    LookBack,
+    ProgramStart,
+    begin_attempt,
+    how_it_ended,
+    leave_for_lists,
+    look_back,
+    say_started,
+)
 from lightning_tui.launch.child import AdoptedProgram, Exit, WatchedProgram
 from lightning_tui.launch.journal import Journal
 from lightning_tui.launch.ladder import Ladder, View, climb
 from lightning_tui.launch.processes import kill_until_gone, marked_processes, reap_children, send
+from lightning_tui.launch.proof import Witness, checkpoint_proof
 from lightning_tui.launch.ranks import RankWatch
+from lightning_tui.launch.restarts import Decision, Tally, decide, pause_s
 from lightning_tui.launch.sampling import PERIOD_S, GpuNews, HostWatch
+from lightning_tui.launch.saving import SavingWatch, Writing
 from lightning_tui.record.commands import Command, new_command, read_commands, write_command
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.events import Ended, RankGone, Sampled, Stopping
+from lightning_tui.record.events import Cause, Ended, Proof, RankGone, Restarting, Sampled, Stopping
+from lightning_tui.record.samples import HostSample
 
 TICK_S = 0.1
 RANKS_EVERY_S = 0.5
-"""How often the ranks' events are read while nothing is asked of them."""
+"""How often the ranks' events are read while nothing is asked of them, and files looked at while something is."""
+
+SIZE_EVERY_S = 1.0
+"""How often the growth of a checkpoint that a stop waits for is told."""
 
 LEFTOVER_PATIENCE_S = 3.0
 """How long processes that outlive the program may take to end by themselves."""
@@ -36,36 +53,83 @@ HEARD_SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 """Blocked for the supervisor's whole life, and waited for."""
 
 
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was started with that its supervisor goes by."""
+
+    patience_s: float
+    term_patience_s: float | None = None
+    start: ProgramStart | None = None
+    """How to start the program again; `None` where that is not known."""
+    most_restarts: int = 0
+    first_pause_s: float
+    tally: Tally = Tally()
+
+
+class _After(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that is over, with all that it had started."""
+
+    end: Exit
+    cause: Cause
+    detail: str | None
+    cleaned: int
+    survivors: tuple[int, ...]
+    back: LookBack | None
+    proof: Proof
+
+
 class Supervisor:
-    """Watches one program from its start to its end."""
+    """Watches one program from its start to its end, and again where it is started again."""
 
     def __init__(
-        self, directory: RunDirectory, program: WatchedProgram, ranks: RankWatch, journal: Journal, patience_s: float
+        self,
+        directory: RunDirectory,
+        program: WatchedProgram,
+        attempt: int,
+        ranks: RankWatch,
+        journal: Journal,
+        conditions: Conditions,
     ) -> None:
         self._directory = directory
         self._program = program
+        self._attempt = attempt
         self._ranks = ranks
         self._journal = journal
-        self._ladder = Ladder(patience_s=patience_s)
+        self._conditions = conditions
+        self._tally = conditions.tally
+        self._ladder = Ladder(patience_s=conditions.patience_s, term_patience_s=conditions.term_patience_s)
         self._seen_commands: set[str] = set()
         self._own_commands: list[Command] = []
         self._host = HostWatch(directory)
+        self._last_host: HostSample | None = None
         self._gpus = GpuSampler()
         self._gpu_news = GpuNews()
+        self._saving = SavingWatch(directory)
+        self._writing: Writing | None = None
+        self._witness = Witness()
         self._ranks_due = 0.0
         self._sample_due = 0.0
+        self._saving_due = 0.0
+        self._size_due = 0.0
 
     def run(self) -> None:
-        """Supervise until the program and all that it started are gone, and that is written."""
+        """Supervise until the program and all that it started are gone for good, and that is written."""
         self._gpus.latest()
+        while self._start_again(self._see_to_its_end()):
+            pass
+        self._gpus.stop()
+
+    def _see_to_its_end(self) -> _After:
         while (end := self._look()) is None:
             self._wait(TICK_S)
-        self._finish(end)
-        self._gpus.stop()
+        return self._clear_away(end)
 
     def _look(self) -> Exit | None:
         """See and do all that is due; the program's end, once it has come."""
         now = time.monotonic()
+        self._tend(now)
+        return self._program.exit() or self._given_up(now)
+
+    def _tend(self, now: float) -> None:
         self._journal.settle()
         self._climb(now)
         if now >= self._ranks_due:
@@ -75,8 +139,9 @@ class Supervisor:
         if now >= self._sample_due:
             is_in_time = now - self._sample_due < PERIOD_S
             self._sample_due = (self._sample_due if is_in_time else now) + PERIOD_S
-            self._sample(self._gpus.latest())
-        return self._program.exit() or self._given_up(now)
+            gpus = self._gpus.latest()
+            self._sample(gpus)
+            self._witness.see(self._host.pids, gpus.gpus)
 
     def _wait(self, seconds: float) -> None:
         """Sleep, but wake for a child's end and for SIGTERM, which asks for a gentle stop of the run."""
@@ -93,12 +158,13 @@ class Supervisor:
     # ------------------------------------------------------------------------------------------------ the stop ladder
 
     def _climb(self, now: float) -> None:
-        commands = read_commands(self._directory.commands, self._seen_commands) + self._own_commands
-        self._own_commands = []
+        commands = self._new_commands()
         if commands or self._ladder.rung is not None:
             self._ranks.read()
+            self._look_for_checkpoint(now)
         ranks = self._ranks
-        view = View(now=now, asked=tuple(commands), listens=ranks.listens, saving=ranks.saving, answers=ranks.answers)
+        is_busy = self._writing is not None or ranks.is_validating
+        view = View(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
         before, self._ladder = self._ladder, climb(self._ladder, view)
         self._announce(before, now)
         if self._ladder.rung == "sigterm" and before.rung != "sigterm":
@@ -107,14 +173,39 @@ class Supervisor:
             self._program.kill()
             send(marked_processes(self._directory), signal.SIGKILL)
 
+    def _new_commands(self) -> list[Command]:
+        own, self._own_commands = self._own_commands, []
+        with contextlib.suppress(OSError):  # a folder that cannot be read for now: what it holds is read later
+            return read_commands(self._directory.commands, self._seen_commands) + own
+        return own
+
+    def _look_for_checkpoint(self, now: float) -> None:
+        if now < self._saving_due and (self._writing is not None) == (self._ranks.saving is not None):
+            return
+        self._saving_due = now + RANKS_EVERY_S
+        pids = {*self._ranks.pids, *([] if self._program.pid is None else [self._program.pid])}
+        self._writing = self._saving.look(self._ranks.saving, pids, now)
+
     def _announce(self, before: Ladder, now: float) -> None:
         after = self._ladder
         if after.rung is None or after.request is None:
             return
-        if (after.rung, after.deadline) != (before.rung, before.deadline):
-            wait_s = None if after.deadline is None else after.deadline - now
-            next_rung_at = None if wait_s is None else time.time() + wait_s
-            self._journal.say(Stopping, rung=after.rung, by=after.request.by, next_rung_at=next_rung_at)
+        is_busy = after.busy_since is not None and after.rung != "sigkill"
+        is_saving = is_busy and self._writing is not None
+        has_grown = is_saving and now >= self._size_due
+        if (after.rung, after.deadline) == (before.rung, before.deadline) and not has_grown:
+            return
+        self._size_due = now + SIZE_EVERY_S
+        wait_s = None if after.deadline is None else after.deadline - now
+        self._journal.say(
+            Stopping,
+            rung=after.rung,
+            by=after.request.by,
+            next_rung_at=None if wait_s is None else time.time() + wait_s,
+            is_saving=is_saving,
+            is_validating=is_busy and not is_saving,
+            saved_bytes=self._writing.size if is_saving and self._writing is not None else None,
+        )
 
     def _given_up(self, now: float) -> Exit | None:
         """A program that not even SIGKILL ends hangs in the kernel: there is nothing more to wait for."""
@@ -130,18 +221,18 @@ class Supervisor:
 
     def _is_a_loss(self, pid: int) -> bool:
         """Whether a rank vanished of something else than the program's orderly end, or our own signals."""
-        if pid != self._program.pid:
+        if pid != self._program.pid or isinstance(self._program, AdoptedProgram):
             return self._ladder.rung in (None, "asked")
         end = self._program.exit() or Exit()
         of_ours = "SIGKILL" if self._ladder.rung == "sigkill" else None
         return end.signal not in (None, "SIGTERM", of_ours)
 
     def _sample(self, gpus: GpuReading) -> None:
-        host = self._host.read()
+        self._last_host = self._host.read()
         self._gpus.ours = frozenset(self._host.pids)
         is_written = self._journal.mention(
             Sampled,
-            host=host,
+            host=self._last_host,
             gpus=self._gpu_news.changes(gpus.gpus, time.monotonic()),
             gpus_missing=gpus.missing,
             output_bytes=_output_bytes(self._directory),
@@ -151,23 +242,26 @@ class Supervisor:
 
     # --------------------------------------------------------------------------------------------------------- the end
 
-    def _finish(self, end: Exit) -> None:
+    def _clear_away(self, end: Exit) -> _After:
+        """Leave nothing of an attempt, and see what is known of it then."""
         self._ranks.read()
         self._wait_for_leftovers()
         self._note_gone()
         killed, survivors = kill_until_gone(self._directory, KILL_PATIENCE_S)
-        self._sample(self._gpus.refresh(2 * PERIOD_S))
+        gpus = self._gpus.refresh(2 * PERIOD_S)
+        self._sample(gpus)
         cause, detail = _cause_of(end, self._ladder, was_adopted=isinstance(self._program, AdoptedProgram))
-        self._journal.say(
-            Ended,
-            code=end.code,
-            signal=end.signal,
-            cause=cause,
-            detail=detail,
-            cleaned=len(killed - set(survivors)),
-            survivors=tuple(survivors),
+        back = look_back(self._directory, end, cause)
+        proof = self._witness.proof(
+            ranks=len(self._ranks.met - self._ranks.alive),
+            survivors=survivors,
+            gpus=gpus.gpus,
+            checkpoint=None if back is None else checkpoint_proof(back.checkpoints),
         )
-        self._insist_on_last_word()
+        cleaned = len(killed - set(survivors))
+        return _After(
+            end=end, cause=cause, detail=detail, cleaned=cleaned, survivors=tuple(survivors), back=back, proof=proof
+        )
 
     def _wait_for_leftovers(self) -> None:
         deadline = time.monotonic() + LEFTOVER_PATIENCE_S
@@ -175,15 +269,106 @@ class Supervisor:
             time.sleep(TICK_S)
             reap_children()
 
-    def _insist_on_last_word(self) -> None:
+    def _tell_end(self, after: _After, not_restarted: str | None = None) -> None:
+        self._journal.say(
+            Ended,
+            code=after.end.code,
+            signal=after.end.signal,
+            cause=after.cause,
+            detail=after.detail,
+            cleaned=after.cleaned,
+            survivors=after.survivors,
+            proof=after.proof,
+            not_restarted=not_restarted,
+        )
+        if self._insist_on_last_word() and after.back is not None and not after.survivors:
+            leave_for_lists(self._directory, after.back.reader)
+
+    def _insist_on_last_word(self) -> bool:
+        """Wait for a full disk; false where it did not take the end of the run in time."""
         deadline = time.monotonic() + LAST_WORD_PATIENCE_S
         while not self._journal.settle() and time.monotonic() < deadline:
             heard = signal.sigtimedwait(HEARD_SIGNALS, 1.0)
             if heard is not None and heard.si_signo == signal.SIGTERM:
-                return
+                break
+        return self._journal.settle()
+
+    # -------------------------------------------------------------------------------------------------------- restarts
+
+    def _start_again(self, after: _After) -> bool:
+        """Start the program again where that may help; else tell the end, and return false."""
+        decision = self._decide(after)
+        start = self._conditions.start
+        if decision.tally is None or start is None:
+            self._tell_end(after, decision.reason or None)
+            return False
+        self._tally, self._attempt = decision.tally, self._attempt + 1
+        resume_from = self._say_restart(after, decision)
+        self._ranks = RankWatch(self._directory, self._attempt)
+        if not self._pause(pause_s(self._tally.in_a_row, self._conditions.first_pause_s)):
+            self._tell_end(self._ended_on_request(after, decision))
+            return False
+        try:
+            self._program = begin_attempt(self._directory, start, self._attempt, resume_from)
+        except (OSError, subprocess.SubprocessError) as error:
+            detail = f"it could not be started again: {error}"
+            self._tell_end(msgspec.structs.replace(after, cause="launch", detail=detail))
+            return False
+        say_started(self._journal, self._attempt, self._program.pid or 0, start.command)
+        return True
+
+    def _decide(self, after: _After) -> Decision:
+        most = self._conditions.most_restarts
+        if most == 0 or self._ladder.rung is not None or after.back is None:
+            return Decision(None)
+        decision = decide(how_it_ended(self._directory, after.end, after.back, self._last_host), self._tally, most)
+        if decision.tally is not None and after.survivors:
+            return Decision(None, "processes of the last attempt could not be ended")
+        if decision.tally is not None and self._conditions.start is None:
+            return Decision(None, "nobody knows any more how it was started")
+        return decision
+
+    def _say_restart(self, after: _After, decision: Decision) -> str | None:
+        """Tell of the restart that is to come; returns the checkpoint that it goes on from."""
+        from lightning_tui.record.checkpoints import last_good
+
+        good = None if after.back is None else last_good(after.back.checkpoints)
+        self._journal.say(
+            Restarting,
+            attempt=self._attempt,
+            number=self._tally.in_a_row,
+            most=self._conditions.most_restarts,
+            after=decision.reason,
+            category=decision.category,
+            code=after.end.code,
+            signal=after.end.signal,
+            checkpoint=None if good is None else good.path,
+            global_step=None if good is None else good.global_step,
+            begins_at=time.time() + pause_s(self._tally.in_a_row, self._conditions.first_pause_s),
+        )
+        return None if good is None else good.path
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait before a restart; false where somebody asks for an end meanwhile."""
+        until = time.monotonic() + seconds
+        while (now := time.monotonic()) < until:
+            self._tend(now)
+            if self._ladder.rung is not None:
+                return False
+            self._wait(min(TICK_S, until - now))
+        return True
+
+    def _ended_on_request(self, after: _After, decision: Decision) -> _After:
+        is_kill = self._ladder.request is not None and self._ladder.request.op == "kill"
+        return msgspec.structs.replace(
+            after,
+            end=Exit(),
+            cause="kill" if is_kill else "stop",
+            detail=f"as asked, while it waited to start again after: {decision.reason}",
+        )
 
 
-def _cause_of(end: Exit, ladder: Ladder, *, was_adopted: bool) -> tuple[str, str | None]:
+def _cause_of(end: Exit, ladder: Ladder, *, was_adopted: bool) -> tuple[Cause, str | None]:
     """Why the program ended, and a sentence where the word does not say it all."""
     if ladder.rung is None or ladder.request is None:
         return ("unknown" if was_adopted else "program"), None

@@ -23,17 +23,16 @@ from pathlib import Path
 
 import msgspec
 
+from lightning_tui.launch.attempts import NODE, ProgramStart, begin_attempt, say_started, start_of
 from lightning_tui.launch.background import Caller, in_background
-from lightning_tui.launch.child import AdoptedProgram, StartedProgram
+from lightning_tui.launch.child import AdoptedProgram
 from lightning_tui.launch.journal import Journal, read_past
-from lightning_tui.launch.processes import boot_id, marked_processes, process_facts, started_at
+from lightning_tui.launch.processes import marked_processes, process_facts
 from lightning_tui.launch.ranks import RankWatch
-from lightning_tui.launch.supervision import HEARD_SIGNALS, Supervisor
-from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, RunDirectory
-from lightning_tui.record.events import Ended, SupervisorStarted
-from lightning_tui.record.masking import mask_secrets
-
-NODE = 0
+from lightning_tui.launch.restarts import FIRST_PAUSE_S, Tally
+from lightning_tui.launch.supervision import HEARD_SIGNALS, Conditions, Supervisor
+from lightning_tui.record.directory import RecordError, RunDirectory
+from lightning_tui.record.events import Ended
 
 LOCK_PATIENCE_S = 1.0
 """Readers hold the lock for an instant to see whether it is free."""
@@ -48,6 +47,8 @@ class SupervisorError(Exception):
 class _Options(msgspec.Struct, frozen=True):
     directory: RunDirectory
     patience_s: float
+    term_patience_s: float | None
+    restart_pause_s: float
     adopt: bool
     command: list[str]
 
@@ -66,11 +67,20 @@ def _parse(arguments: list[str]) -> _Options:
     parser = argparse.ArgumentParser(prog="lightning_tui.launch.supervisor", usage="%(prog)s RUN_DIR ... -- COMMAND")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--patience", type=float, default=30.0, help="seconds that each rung of a stop waits")
+    parser.add_argument("--term-patience", type=float, help="seconds that SIGTERM waits, where it is not the same")
+    parser.add_argument("--restart-pause", type=float, default=FIRST_PAUSE_S, help="seconds before the first restart")
     parser.add_argument("--adopt", action="store_true", help="take over a run whose supervisor has died")
     options = parser.parse_args(own)
     if bool(command) == options.adopt:
         parser.error("either --adopt, or a command after --")
-    return _Options(RunDirectory(options.directory.absolute()), options.patience, options.adopt, command)
+    return _Options(
+        RunDirectory(options.directory.absolute()),
+        options.patience,
+        options.term_patience,
+        options.restart_pause,
+        options.adopt,
+        command,
+    )
 
 
 def _supervise(options: _Options, caller: Caller) -> int:
@@ -95,16 +105,17 @@ def _start(options: _Options, journal: Journal, caller: Caller) -> Supervisor | 
     if not caller.still_waits():
         raise SupervisorError("Whoever asked for this run has lost patience; nothing was started.")
     directory, attempt = options.directory, 0
-    marked = {**os.environ, RUN_VARIABLE: str(directory.path), ATTEMPT_VARIABLE: str(attempt), "PYTHONUNBUFFERED": "1"}
+    start = ProgramStart(options.command, dict(os.environ), Path.cwd())
     try:
-        program = StartedProgram(options.command, marked, directory.output(attempt, 0))
+        program = begin_attempt(directory, start, attempt)
     except (OSError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         detail = f"{options.command[0]} cannot be started: {reason}. Choose another Python with --python PATH."
         journal.say(Ended, code=None, signal=None, cause="launch", detail=detail)
         return None
-    _say_started(journal, attempt, program.pid, options.command)
-    return Supervisor(directory, program, RankWatch(directory, attempt), journal, options.patience_s)
+    say_started(journal, attempt, program.pid, options.command)
+    ranks = RankWatch(directory, attempt)
+    return Supervisor(directory, program, attempt, ranks, journal, _conditions(options, start, Tally()))
 
 
 def _adopt(options: _Options, journal: Journal) -> Supervisor:
@@ -121,8 +132,30 @@ def _adopt(options: _Options, journal: Journal) -> Supervisor:
     ranks = RankWatch(directory, attempt)
     ranks.read()
     pid = _main_process(past.started.child_pid, ranks.pids, marked_processes(directory))
-    _say_started(journal, attempt, pid or past.started.child_pid, past.started.command)
-    return Supervisor(directory, AdoptedProgram(pid), ranks, journal, options.patience_s)
+    say_started(journal, attempt, pid or past.started.child_pid, past.started.command)
+    last = past.restarting
+    tally = Tally() if last is None else Tally(last.number, 0, last.global_step or 0)
+    # Only of the process that was started itself is the command that of the program.
+    start = start_of(pid) if pid == past.started.child_pid else None
+    return Supervisor(directory, AdoptedProgram(pid), attempt, ranks, journal, _conditions(options, start, tally))
+
+
+def _conditions(options: _Options, start: ProgramStart | None, tally: Tally) -> Conditions:
+    return Conditions(
+        patience_s=options.patience_s,
+        term_patience_s=options.term_patience_s,
+        start=start,
+        most_restarts=_most_restarts(options.directory),
+        first_pause_s=options.restart_pause_s,
+        tally=tally,
+    )
+
+
+def _most_restarts(directory: RunDirectory) -> int:
+    try:
+        return directory.read_record().max_restarts
+    except RecordError:  # a run that cannot be read can still be seen to its end
+        return 0
 
 
 def _main_process(child: int, ranks: Sequence[int], marked: Sequence[int]) -> int | None:
@@ -132,21 +165,6 @@ def _main_process(child: int, ranks: Sequence[int], marked: Sequence[int]) -> in
             return pid
     ages = {pid: facts.ticks for pid in marked if (facts := process_facts(pid)) is not None}
     return min(ages, key=lambda pid: ages[pid], default=None)
-
-
-def _say_started(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
-    journal.say(
-        SupervisorStarted,
-        node=NODE,
-        host=os.uname().nodename,
-        pid=os.getpid(),
-        started_at=started_at(os.getpid()) or time.time(),
-        boot_id=boot_id(),
-        attempt=attempt,
-        child_pid=child_pid,
-        child_started_at=started_at(child_pid),
-        command=mask_secrets(command),
-    )
 
 
 def _detach_from_signals() -> None:

@@ -1,6 +1,7 @@
 """What both sides of a run agree on: the run directory, its events, its commands, and what they add up to."""
 
-from lightning_tui.record.commands import Command, new_command, write_command
+from lightning_tui.record.command_progress import CommandProgress
+from lightning_tui.record.commands import Command, CommandError, new_command, write_command
 from lightning_tui.record.directory import (
     ATTEMPT_VARIABLE,
     RUN_VARIABLE,
@@ -12,7 +13,7 @@ from lightning_tui.record.directory import (
     supervisor_alive,
 )
 from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeView
-from lightning_tui.record.history import CommandView, ProgressView, RankView, RunSnapshot
+from lightning_tui.record.history import ProgressView, RankView, RunSnapshot
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.reader import RunReader, read_snapshot
 from lightning_tui.record.samples import GpuProcess, GpuSample, HostSample
@@ -24,7 +25,8 @@ __all__ = [
     "ATTEMPT_VARIABLE",
     "RUN_VARIABLE",
     "Command",
-    "CommandView",
+    "CommandError",
+    "CommandProgress",
     "Failure",
     "GpuHistory",
     "GpuKey",

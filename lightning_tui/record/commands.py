@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import secrets
 import time
@@ -11,10 +12,17 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Operation: TypeAlias = Literal["stop", "kill", "checkpoint"]
+Operation: TypeAlias = Literal["stop", "kill", "checkpoint", "pause", "resume", "validate", "set-lr", "log-level"]
+After: TypeAlias = Literal["batch", "epoch", "validation"]
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class CommandError(ValueError):
+    """A command that makes no sense; the message names the value, and what is allowed."""
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What somebody asked of a run."""
 
     id: str
@@ -22,14 +30,54 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     by: str
     """Who asked, as `user@host pid`."""
-    after: Literal["batch", "epoch"] = "batch"
-    """For `stop`: finish this batch, or this epoch."""
+    after: After = "batch"
+    """For `stop`: finish this batch, this epoch, or the next validation."""
+    patience_s: float | None = None
+    """For `stop`: how long the run has to save and end before SIGTERM; `None`: as the run was started with."""
+    term_patience_s: float | None = None
+    """For `stop`: how long it has after SIGTERM before SIGKILL; `None`: as the run was started with."""
+    value: float | None = None
+    """For `set-lr`: the learning rate."""
+    group: int | None = None
+    """For `set-lr`: number of the parameter group, from 0, counted over all optimizers; `None` for all of them."""
+    level: Level | None = None
+    """For `log-level`."""
+
+    @property
+    def asker(self) -> str:
+        """Who asked, without the process: `ada@node1`."""
+        return self.by.partition(" ")[0]
 
 
-def new_command(op: Operation, *, after: Literal["batch", "epoch"] = "batch") -> Command:
-    """Make a command of this process, now."""
-    by = f"{_user()}@{os.uname().nodename} {os.getpid()}"
-    return Command(id=secrets.token_hex(4), op=op, time=time.time(), by=by, after=after)
+def new_command(
+    op: Operation,
+    *,
+    after: After = "batch",
+    value: float | None = None,
+    group: int | None = None,
+    level: Level | None = None,
+) -> Command:
+    """Make a command of this process, now.
+
+    Raises:
+        CommandError: it makes no sense.
+    """
+    if op == "set-lr" and (value is None or not math.isfinite(value) or value <= 0):
+        raise CommandError(f"{value} is no learning rate. Allowed is a number above 0, such as 3e-4.")
+    if group is not None and group < 0:
+        raise CommandError(f"{group} is no parameter group. Allowed are the numbers from 0 on.")
+    if op == "log-level" and level not in LEVELS:
+        raise CommandError(f"{level} is no log level. Allowed are {', '.join(LEVELS)}.")
+    return Command(
+        id=secrets.token_hex(4),
+        op=op,
+        time=time.time(),
+        by=f"{_user()}@{os.uname().nodename} {os.getpid()}",
+        after=after,
+        value=value,
+        group=group,
+        level=level,
+    )
 
 
 def _user() -> str:
@@ -60,7 +108,7 @@ def read_commands(folder: Path, seen: set[str]) -> list[Command]:
     """
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".json"))
-    except FileNotFoundError:
+    except OSError:
         return []
     commands = []
     for name in names:

@@ -17,6 +17,9 @@ RUN_VARIABLE = "LIGHTNING_TUI_RUN_DIR"
 
 ATTEMPT_VARIABLE = "LIGHTNING_TUI_ATTEMPT"
 
+RESUME_VARIABLE = "LIGHTNING_TUI_RESUME_FROM"
+"""The checkpoint that an attempt after a failed one goes on from; it takes the place of the plan's `ckpt_path`."""
+
 
 class RecordError(Exception):
     """A run directory that cannot be read, written or understood; the message is for people."""
@@ -44,9 +47,17 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     plan: dict[str, FieldValue]
     """Only the fields that the user set."""
     parent: str | None = None
+    resumed_from: str | None = None
+    """The checkpoint that a relaunch has put into the plan's `ckpt_path`; `None` where a person typed that, or none."""
     made_by: str = ""
     environment: dict[str, str] = {}
     """A few facts about the machine, for people."""
+    max_restarts: int = 0
+    """How often in a row, without getting on, the supervisor may start the program again after a failure."""
+
+
+class _Version(msgspec.Struct):
+    format_version: int = FORMAT_VERSION
 
 
 class RunDirectory:
@@ -144,16 +155,18 @@ class RunDirectory:
         """
         path = self.path / "run.json"
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=RunRecord)
+            text = path.read_bytes()
+            version = msgspec.json.decode(text, type=_Version).format_version
+            if version > FORMAT_VERSION:  # whose fields may be others
+                raise RecordError(
+                    f"{path} has format version {version}; this lightning-tui reads up to "
+                    f"{FORMAT_VERSION}. Update lightning-tui to watch this run."
+                )
+            record = msgspec.json.decode(text, type=RunRecord)
         except OSError as error:
             raise RecordError(f"{path} cannot be read: {error.strerror or error}.") from error
         except msgspec.DecodeError as error:
             raise RecordError(f"{path} is no run record: {error}.") from error
-        if record.format_version > FORMAT_VERSION:
-            raise RecordError(
-                f"{path} has format version {record.format_version}; this lightning-tui reads up to "
-                f"{FORMAT_VERSION}. Update lightning-tui to watch this run."
-            )
         # A folder that was copied or renamed by hand is a run of its own, and goes by the name that it can be found by.
         return msgspec.structs.replace(record, id=self.id)
 
@@ -192,6 +205,14 @@ def _is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def boot_id() -> str | None:
+    """The kernel's name for this boot: pids mean something only within it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() or None
+    except OSError:
+        return None
 
 
 def process_belongs(pid: int, directory: RunDirectory) -> bool:

@@ -20,6 +20,9 @@ FieldValue: TypeAlias = str | int | float | bool | list[int | str] | None
 Number: TypeAlias = float | Literal["nan", "inf", "-inf"]
 """A metric's value; the three words stand for what JSON cannot write."""
 
+Cause: TypeAlias = Literal["program", "stop", "kill", "launch", "unknown"]
+"""Why it ended: `program`: by itself; `stop`, `kill`: on request; `launch`: it never began; `unknown`: nobody saw."""
+
 Stage: TypeAlias = Literal["setup", "sanity_check", "train", "validate", "test", "predict", "paused", "done"]
 
 
@@ -124,6 +127,13 @@ class Memory(Event, frozen=True, kw_only=True, tag="memory"):
     total: int | None
 
 
+class Saving(Event, frozen=True, kw_only=True, tag="saving"):
+    """The Trainer begins to write a checkpoint, or (`is_over`) has come back from that, whether it is whole or not."""
+
+    path: str
+    is_over: bool = False
+
+
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint"):
     """A checkpoint is complete on disk."""
 
@@ -173,6 +183,14 @@ class Acknowledged(Event, frozen=True, kw_only=True, tag="ack"):
     detail: str | None = None
 
 
+class RankAcknowledged(Event, frozen=True, kw_only=True, tag="rank_ack"):
+    """A rank is at the batch at which all ranks take a command; said by each for itself, where there are several."""
+
+    command: str
+    """The command's id."""
+    global_step: int | None
+
+
 class ProgramEnd(Event, frozen=True, kw_only=True, tag="exit"):
     """The process leaves in an orderly way; missing where it was killed."""
 
@@ -180,7 +198,7 @@ class ProgramEnd(Event, frozen=True, kw_only=True, tag="exit"):
 
 
 class TelemetryTrouble(Event, frozen=True, kw_only=True, tag="telemetry_trouble"):
-    """Telemetry of this rank failed and is off from here; training goes on."""
+    """Telemetry of this rank, or its taking of commands, failed and is off from here; training goes on."""
 
     message: str
 
@@ -228,6 +246,82 @@ class Stopping(Event, frozen=True, kw_only=True, tag="stopping"):
     by: str
     next_rung_at: float | None
     """UTC epoch seconds of the next, harder rung; `None` where there is none."""
+    is_saving: bool = False
+    """Whether it waits for a checkpoint that is being written; `next_rung_at` is then when it waits no longer."""
+    is_validating: bool = False
+    """Whether it waits for a validation in the same way."""
+    saved_bytes: int | None = None
+    """How much of a checkpoint is on disk so far; `None` where it cannot be seen."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the next rung waits for what goes on."""
+        return self.is_saving or self.is_validating
+
+
+class Restarting(Event, frozen=True, kw_only=True, tag="restarting"):
+    """An attempt has failed of something that another one may not meet: the program is started again."""
+
+    attempt: int
+    """Number of the attempt that begins."""
+    number: int
+    """Which restart it is since the training last got on; from 1."""
+    most: int
+    """How many of those there may be."""
+    after: str
+    """What ended the attempt before, in a few words."""
+    category: str
+    """The same as `diagnose` names it."""
+    code: int | None
+    signal: str | None
+    checkpoint: str | None
+    """From where it goes on; `None`: from the beginning, or from where the plan says."""
+    global_step: int | None
+    """Step of that checkpoint."""
+    begins_at: float
+    """UTC epoch seconds."""
+
+
+class RecordGap(Event, frozen=True, kw_only=True, tag="record_gap"):
+    """The writer's file took nothing for a while: samples or progress and metrics of that time are missing."""
+
+    since: float
+    """UTC epoch seconds."""
+    seconds: float
+    reason: str
+
+
+class Survivor(msgspec.Struct, frozen=True):
+    """A process that not even SIGKILL has ended."""
+
+    pid: int
+    command: str
+
+
+class CheckpointProof(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest checkpoint of a run as it lies on disk after the end."""
+
+    path: str
+    global_step: int | None
+    size: int | None
+    is_complete: bool | None
+    """Whether it looks as if it can be loaded; `None` where that was not looked at."""
+    problem: str | None = None
+    """Why it does not."""
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found after an end: who is gone, what is free again, what is kept. Bytes; unknown is `None`."""
+
+    ranks_gone: int
+    processes_gone: int
+    """All processes of the run on this node, data workers and the like included."""
+    gpu_released: int | None = None
+    """GPU memory that the run's processes held, and hold no more."""
+    gpu_held: int | None = None
+    """GPU memory that they still hold."""
+    checkpoint: CheckpointProof | None = None
+    survivors: tuple[Survivor, ...] = ()
 
 
 class Ended(Event, frozen=True, kw_only=True, tag="ended"):
@@ -236,13 +330,16 @@ class Ended(Event, frozen=True, kw_only=True, tag="ended"):
     code: int | None
     signal: str | None
     """Name of the signal that ended the program (`SIGKILL`)."""
-    cause: Literal["program", "stop", "kill", "launch", "unknown"]
-    """`program`: by itself; `stop`/`kill`: on request; `launch`: it never started; `unknown`: nobody could see."""
+    cause: Cause
     detail: str | None = None
     cleaned: int = 0
     """Processes of the run that had to be killed after the program had ended."""
     survivors: tuple[int, ...] = ()
     """Pids that could not be killed."""
+    proof: Proof | None = None
+    """What was found after the end."""
+    not_restarted: str | None = None
+    """Why it was not started again, where that was wanted."""
 
 
 RankEvent: TypeAlias = (
@@ -252,13 +349,16 @@ RankEvent: TypeAlias = (
     | Progress
     | Metrics
     | Memory
+    | Saving
     | CheckpointSaved
     | CheckpointRemoved
     | ExceptionRaised
     | FitEnd
     | Acknowledged
+    | RankAcknowledged
     | ProgramEnd
     | TelemetryTrouble
+    | RecordGap
 )
-SupervisorEvent: TypeAlias = SupervisorStarted | Sampled | RankGone | Stopping | Ended
+SupervisorEvent: TypeAlias = SupervisorStarted | Sampled | RankGone | Stopping | Restarting | RecordGap | Ended
 AnyEvent: TypeAlias = RankEvent | SupervisorEvent

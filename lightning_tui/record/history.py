@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeGuard
 
 import msgspec
 
+from lightning_tui.record.command_progress import CommandLog, CommandProgress, RankPlace
 from lightning_tui.record.commands import Command
 from lightning_tui.record.directory import RunRecord
 from lightning_tui.record.events import (
@@ -25,7 +26,10 @@ from lightning_tui.record.events import (
     Number,
     ProgramEnd,
     Progress,
+    RankAcknowledged,
     RankGone,
+    RecordGap,
+    Restarting,
     Sampled,
     Stage,
     StageChanged,
@@ -39,7 +43,15 @@ from lightning_tui.record.index import Sums
 from lightning_tui.record.pace import Pace, epochs_of
 from lightning_tui.record.samples import GpuSample, HostSample
 from lightning_tui.record.series import Series, Timeline
-from lightning_tui.record.state import Facts, Failure, RunState, derive, first_failure, is_stop_exception
+from lightning_tui.record.state import (
+    Facts,
+    Failure,
+    RunState,
+    derive,
+    first_failure,
+    is_stop_exception,
+    restart_sentence,
+)
 
 
 class RankView(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,15 +98,6 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
     """Usual time of one validation."""
 
 
-class CommandView(msgspec.Struct, frozen=True, kw_only=True):
-    """A command and what became of it: `asked`, `taken`, `done` or `refused`."""
-
-    command: Command
-    status: str
-    global_step: int | None = None
-    detail: str | None = None
-
-
 class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a run at one moment."""
 
@@ -115,7 +118,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[GpuSample, ...]
     gpus_missing: str | None
     stopping: Stopping | None
-    commands: tuple[CommandView, ...]
+    commands: tuple[CommandProgress, ...]
     failure: Failure | None
     ended: Ended | None
     started_at: float | None
@@ -128,6 +131,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Hardware of every node that has a supervisor, by node number. `host` and `gpus` above are the first one's."""
     gpu_history: Mapping[GpuKey, GpuHistory] = {}
     """The last minutes of each GPU; replaced whole, never changed."""
+    restarts: tuple[Restarting, ...] = ()
+    """Each time that the supervisor has started the program again, oldest first."""
     timeline: Timeline | None = None
     """Which epoch and time belong to a step; a live object, as the metrics are."""
 
@@ -135,6 +140,12 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether nothing more will come: it has ended, or it is lost and none of its processes lives."""
         return self.state.is_final or (self.state is RunState.LOST and not self.ranks_alive)
+
+    def took_s(self, now: float) -> float | None:
+        """Seconds from its start to its end, or to `now`; `None` where it never began, or nobody saw its end."""
+        if self.started_at is None or (self.is_over and self.ended_at is None):
+            return None
+        return max(0.0, (self.ended_at or now) - self.started_at)
 
 
 class _Rank:
@@ -187,12 +198,16 @@ class RunHistory:
         self._nodes: dict[int, NodeHardware] = {}
         self._hardware: _Hardware | None = None
         self.trainer: TrainerSeen | None = None
-        self.commands: dict[str, CommandView] = {}
+        self.commands = CommandLog()
         self.started_at: float | None = None
         self.unreadable_lines = 0
         self.timeline = Timeline()
         self._pace = Pace()
         self._last_word_of_first_node: float | None = None
+        self.restarts: list[Restarting] = []
+        self._gaps: dict[int | None, RecordGap] = {}
+        """The newest of each rank, and of the supervisor (`None`)."""
+        self._last_step: int | None = None
         self._begin_attempt()
 
     def _begin_attempt(self) -> None:
@@ -204,17 +219,26 @@ class RunHistory:
         self.fit_end: FitEnd | None = None
         self.ended: Ended | None = None
         self.stopping: Stopping | None = None
-        self.troubles: list[str] = []
+        self.troubles: list[tuple[int, str]] = []
         self._fraction: float | None = None
 
     def apply_rank_event(self, attempt: int, rank: int, event: AnyEvent) -> None:
-        """Take an event of `rank`; of an attempt before the newest one only metrics and checkpoints still count."""
+        """Take an event of `rank`; of an attempt before the newest one, what the training has come to still counts."""
+        self._enter_attempt(attempt)
+        if attempt == self.attempt or isinstance(event, Metrics | CheckpointSaved | CheckpointRemoved):
+            self._apply(event, rank)
+        elif isinstance(event, Progress) and rank == 0 and event.stage == "train":
+            self._note_place(event)
+
+    def _enter_attempt(self, attempt: int) -> None:
         if attempt > self.attempt:
             self.attempt = attempt
             self._begin_attempt()
             self._pace.restarts()
-        if attempt == self.attempt or isinstance(event, Metrics | CheckpointSaved | CheckpointRemoved):
-            self._apply(event, rank)
+
+    def _note_place(self, event: Progress) -> None:
+        self._last_step = event.global_step
+        self.timeline.add(event.global_step, epochs_of(event), event.time)
 
     def apply_supervisor_event(self, event: AnyEvent, node: int = 0) -> None:
         """Take an event from the `supervisor/` file of a node."""
@@ -234,9 +258,7 @@ class RunHistory:
 
     def apply_command(self, command: Command) -> None:
         """Take a command file; an answer may already have come."""
-        known = self.commands.get(command.id)
-        status = known or CommandView(command=command, status="asked")
-        self.commands[command.id] = msgspec.structs.replace(status, command=command)
+        self.commands.apply_command(command)
 
     @singledispatchmethod
     def _apply(self, event: AnyEvent, rank: int | None) -> None:
@@ -270,7 +292,7 @@ class RunHistory:
             self._pace.progresses(event)
         if rank == 0 and event.stage == "train":
             self._fraction = _fraction_of_fit(event)
-            self.timeline.add(event.global_step, epochs_of(event), event.time)
+            self._note_place(event)
 
     @_apply.register
     def _(self, event: Metrics, rank: int) -> None:
@@ -317,20 +339,19 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: TelemetryTrouble, rank: int) -> None:
-        self.troubles.append(f"rank {rank}: telemetry is off: {event.message}")
+        self.troubles.append((rank, event.message))
 
     @_apply.register
     def _(self, event: Acknowledged, rank: int) -> None:
-        known = self.commands.get(event.command)
-        if known is None:
-            placeholder = Command(id=event.command, op="stop", time=event.time, by="")
-            known = CommandView(command=placeholder, status="asked")
-        self.commands[event.command] = CommandView(
-            command=known.command, status=event.status, global_step=event.global_step, detail=event.detail
-        )
+        self.commands.apply_answer(event, self.attempt)
+
+    @_apply.register
+    def _(self, event: RankAcknowledged, rank: int) -> None:
+        self.commands.apply_rank(event, rank)
 
     @_apply.register
     def _(self, event: SupervisorStarted, rank: None) -> None:
+        self._enter_attempt(event.attempt)
         self.supervisor = event
         self.started_at = self.started_at or event.time
         self.ended = None
@@ -342,6 +363,15 @@ class RunHistory:
     @_apply.register
     def _(self, event: Stopping, rank: None) -> None:
         self.stopping = event
+
+    @_apply.register
+    def _(self, event: Restarting, rank: None) -> None:
+        self.restarts.append(event)
+        self._enter_attempt(event.attempt)
+
+    @_apply.register
+    def _(self, event: RecordGap, rank: int | None) -> None:
+        self._gaps[rank] = event
 
     @_apply.register
     def _(self, event: Ended, rank: None) -> None:
@@ -373,8 +403,20 @@ class RunHistory:
         spoke = [number for number, rank in self.ranks.items() if rank.spoke]
         return first_failure(self.exceptions, self.gone, spoke, self.ended, self.left_early)
 
-    def snapshot(self, *, supervisor_alive: bool, ranks_alive: bool, now: float) -> RunSnapshot:
-        """Freeze what is known. `now` is UTC epoch seconds of the reader's clock."""
+    def snapshot(
+        self,
+        *,
+        supervisor_alive: bool,
+        ranks_alive: bool,
+        now: float,
+        elsewhere: str | None = None,
+        rebooted: bool = False,
+    ) -> RunSnapshot:
+        """Freeze what is known. `now` is UTC epoch seconds of the reader's clock.
+
+        `elsewhere` names the supervisor's host where that is not the reader's; `rebooted` says that it was the
+        reader's, and was started anew since.
+        """
         failure = self.failure()
         facts = Facts(
             age_s=now - self.record.created_at,
@@ -388,6 +430,10 @@ class RunHistory:
             telemetry_broke=bool(self.troubles),
             failure=failure,
             ended=self.ended,
+            restarting=self.restarts[-1] if self.restarts else None,
+            elsewhere=elsewhere,
+            rebooted=rebooted,
+            last_step=self._last_step,
         )
         verdict = derive(facts)
         hardware = self._hardware = self._hardware or _freeze(self._nodes)
@@ -408,15 +454,16 @@ class RunHistory:
             gpus=first.gpus if first else (),
             gpus_missing=first.gpus_missing if first else None,
             stopping=self.stopping,
-            commands=tuple(self.commands.values()),
+            commands=self._command_progress(now),
             failure=failure if verdict.state is RunState.FAILED else None,
             ended=self.ended,
             started_at=self.started_at,
             ended_at=self.ended.time if self.ended else None,
-            notices=self._notices(),
+            notices=self._notices(failure),
             ranks_alive=ranks_alive,
             nodes=hardware.nodes,
             gpu_history=hardware.histories,
+            restarts=tuple(self.restarts),
             timeline=self.timeline,
         )
 
@@ -426,7 +473,21 @@ class RunHistory:
         return ended or any(event.rank == number for event in self.gone)
 
     def _stop_is_asked(self) -> bool:
-        return any(view.command.op in ("stop", "kill") for view in self.commands.values())
+        return self.commands.is_stop_asked()
+
+    def _command_progress(self, now: float) -> tuple[CommandProgress, ...]:
+        places = {
+            number: RankPlace(rank.progress.global_step if rank.progress else None, rank.is_in_fit)
+            for number, rank in self.ranks.items()
+            if not self._is_gone(number)
+        }
+        return self.commands.progress(
+            places,
+            attempt=self.attempt,
+            is_over=self.ended is not None,
+            now=now,
+            rank_clock=self._last_word_of_first_node,
+        )
 
     def _progress(self) -> ProgressView | None:
         progress = self.ranks[0].progress if 0 in self.ranks else None
@@ -456,13 +517,21 @@ class RunHistory:
         )
 
     def _stalled_s(self) -> float | None:
-        """Both times are told by the first node's clock; the reader's own may be another one."""
-        if self._last_word_of_first_node is None or self.ended is not None or not self.ranks[0].is_in_fit:
+        """Both times are told by the first node's clock; the reader's own may be another one. Of a run that has ended
+        in its fit: how long nothing had come by then."""
+        if self._last_word_of_first_node is None or not self.ranks[0].is_in_fit:
             return None
         return self._pace.stalled_s(self._last_word_of_first_node)
 
-    def _notices(self) -> tuple[str, ...]:
-        notices = list(self.troubles)
+    def _notices(self, failure: Failure | None) -> tuple[str, ...]:
+        notices = [f"rank {rank}: {said}" for rank, said in self.troubles if not _follows_from(failure, rank, said)]
+        if self.ended is not None and self.ended.not_restarted:
+            notices.append(f"not started again: {self.ended.not_restarted}")
+        for rank, gap in self._gaps.items():
+            what = "samples" if rank is None else f"rank {rank}'s progress and metrics"
+            notices.append(f"{gap.reason}: {what} of {gap.seconds:.0f} s are missing in the record")
+        if self.restarts and not self._was_ended_before(self.restarts[-1]):
+            notices.append(restart_sentence(self.restarts[-1]))
         if self.unreadable_lines:
             notices.append(f"{self.unreadable_lines} lines of the record could not be read")
         if self.ended is not None and self.ended.cleaned:
@@ -471,6 +540,19 @@ class RunHistory:
             pids = ", ".join(map(str, self.ended.survivors))
             notices.append(f"these processes could not be killed and may still hold memory: {pids}")
         return tuple(notices)
+
+    def _was_ended_before(self, restart: Restarting) -> bool:
+        """Whether somebody asked for an end while the run waited to start again."""
+        return self.ended is not None and self.supervisor is not None and self.supervisor.attempt < restart.attempt
+
+
+NO_COMMANDS = "commands can no longer be taken"
+"""How a rank begins that has lost the agreement with the others (`Steering.break_down`)."""
+
+
+def _follows_from(failure: Failure | None, rank: int, trouble: str) -> bool:
+    """Whether a rank lost the others because one of them has failed: then that is to be told, not this."""
+    return failure is not None and failure.rank != rank and trouble.startswith(NO_COMMANDS)
 
 
 class _Hardware(NamedTuple):

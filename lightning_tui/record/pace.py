@@ -15,6 +15,8 @@ HALF_LIFE_S = 600.0
 STALL_FACTOR = 4.0
 STALL_FLOOR_S = 10.0
 """A wait is said to be a stall when it is longer than both: four usual batches, and these seconds."""
+FIRST_BATCH_S = 600.0
+"""The same where no usual batch is known yet: to compile a model or to read a first buffer may take minutes."""
 
 _REMEMBERED = 8
 
@@ -37,6 +39,7 @@ class PaceState(msgspec.Struct):
     begun_at: float | None = None
     evaluated: tuple[int, float, float] | None = None
     last_heard: float | None = None
+    paused_at: float | None = None
 
 
 class Pace:
@@ -60,6 +63,7 @@ class Pace:
         self._saves_seen = 0
         self._begun_at: float | None = None
         self._evaluated: tuple[int, float, float] | None = None
+        self._paused_at: float | None = None
         self.last_heard: float | None = None
         """When rank 0 last said that something went on, by its own clock."""
 
@@ -84,13 +88,18 @@ class Pace:
 
     def restarts(self) -> None:
         """Another attempt begins: what was learnt stays, the time until its first batch belongs to nothing."""
-        self._place = self._last_evaluation = self._begun_at = self._evaluation_began = None
+        self._place = self._last_evaluation = self._begun_at = self._evaluation_began = self._paused_at = None
         self._left_out_s, self._saves_seen, self.last_heard = 0.0, 0, None
         self._stage = "setup"
 
     def enters(self, stage: Stage, time: float) -> None:
         """The rank entered a stage."""
         self.last_heard = time
+        if stage == "paused":
+            self._paused_at = time
+            return
+        if self._paused_at is not None:
+            self._resumes(max(0.0, time - self._paused_at))
         if stage == "validate" and self._stage == "train":
             self._evaluation_begins(time)
         elif stage == "train" and self._stage == "validate":
@@ -99,7 +108,7 @@ class Pace:
 
     def progresses(self, event: Progress) -> None:
         """The rank said how far it is."""
-        if event.stage != self._stage:
+        if event.stage != self._stage or self._paused_at is not None:
             self.enters(event.stage, event.time)
         self.last_heard = event.time
         if event.stage == "train":
@@ -114,7 +123,7 @@ class Pace:
         if event.seconds is not None and self._place is not None:
             self._saves.append(event.seconds)
             self._saves_seen += 1
-            if self._stage == "train":
+            if self._stage == "train" and self._paused_at is None:
                 self._left_out_s += event.seconds
 
     @property
@@ -137,11 +146,11 @@ class Pace:
 
     def stalled_s(self, now: float) -> float | None:
         """How long nothing has come, where that is far more than usual. `now` by the clock of the rank's host."""
-        usual = self.usual_s()
-        if usual is None or self.last_heard is None:
+        if self.last_heard is None or self._paused_at is not None or self._stage not in ("train", "validate"):
             return None
-        silence = now - self.last_heard
-        return silence if silence > max(STALL_FACTOR * usual, STALL_FLOOR_S) else None
+        silence, usual = now - self.last_heard, self.usual_s()
+        patience = FIRST_BATCH_S if usual is None else max(STALL_FACTOR * usual, STALL_FLOOR_S)
+        return silence if silence > patience else None
 
     def time_left(self, event: Progress, fraction: float | None) -> float | None:
         """Seconds that are left of the fit of which this fraction is done: training, validations and checkpoints."""
@@ -149,6 +158,13 @@ class Pace:
             return None
         batches = self._place * (1 / fraction - 1)
         return batches * self.batch_s + self._validations_left(batches, event) + self._saves_left(batches)
+
+    def _resumes(self, paused_s: float) -> None:
+        """The pause belongs to nothing."""
+        self._paused_at = None
+        self._left_out_s += paused_s if self._stage == "train" else 0.0
+        if self._evaluation_began is not None:
+            self._evaluation_began += paused_s
 
     def _train_to(self, place: float, time: float) -> None:
         if self._begun_at is None:

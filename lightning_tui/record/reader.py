@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from lightning_tui.record.commands import read_commands
-from lightning_tui.record.directory import RunDirectory, process_belongs, supervisor_alive
+from lightning_tui.record.directory import RunDirectory, boot_id, process_belongs, supervisor_alive
 from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
 from lightning_tui.record.history import RunHistory, RunSnapshot
 from lightning_tui.record.index import RunIndex
@@ -21,6 +21,9 @@ from lightning_tui.record.tail import LineTail
 EventT = TypeVar("EventT", RankEvent, SupervisorEvent)
 
 _RANK_FILE = re.compile(r"rank-(\d{1,9})(?:-\d+)?\.jsonl")
+_SILENCE_S = 10.0
+"""A supervisor on another host that says nothing for so long gives no sign; it samples once a second."""
+
 _NODE_FILE = re.compile(r"\d{1,9}\.jsonl")
 
 
@@ -46,6 +49,8 @@ class RunReader:
         self._rank_decoder = msgspec.json.Decoder(RankEvent)
         self._supervisor_decoder = msgspec.json.Decoder(SupervisorEvent)
         self._seen_commands: set[str] = set()
+        self._has_caught_up = False
+        self._heard_at = -_SILENCE_S
         self._index = RunIndex(directory) if on_event is None else None
         if self._index is not None:
             self._resume(self._index)
@@ -68,6 +73,7 @@ class RunReader:
     def poll(self) -> bool:
         """Read what is new; true where there was anything."""
         events = self._poll_supervisors()
+        self._listen(events)
         for attempt in self.directory.attempts():
             events += self._poll_ranks(attempt)
         commands = read_commands(self.directory.commands, self._seen_commands)
@@ -79,10 +85,33 @@ class RunReader:
 
     def snapshot(self) -> RunSnapshot:
         """What is known now, with a look at who is alive."""
-        is_supervised, ranks_alive = supervisor_alive(self.directory), self._any_rank_alive()
+        elsewhere = self._elsewhere()
+        is_heard = elsewhere is not None and time.monotonic() - self._heard_at < _SILENCE_S
+        is_supervised, ranks_alive = is_heard or supervisor_alive(self.directory), self._any_rank_alive()
         if not is_supervised:
             self.poll()  # it may have left since the last look, and its last words came before it let go of its lock
-        return self.history.snapshot(supervisor_alive=is_supervised, ranks_alive=ranks_alive, now=self._clock())
+        return self.history.snapshot(
+            supervisor_alive=is_supervised,
+            ranks_alive=ranks_alive,
+            now=self._clock(),
+            elsewhere=elsewhere,
+            rebooted=elsewhere is None and self._was_rebooted(),
+        )
+
+    def _listen(self, events: int) -> None:
+        """Note when the supervisor was heard of; what it said before we came counts for nothing."""
+        if events and self._has_caught_up:
+            self._heard_at = time.monotonic()
+        self._has_caught_up = self._has_caught_up or not events
+
+    def _elsewhere(self) -> str | None:
+        """The supervisor's host, where that is not this one. Its lock may not be seen from here: NFS, Lustre."""
+        supervisor = self.history.supervisor
+        return None if supervisor is None or supervisor.host == os.uname().nodename else supervisor.host
+
+    def _was_rebooted(self) -> bool:
+        before, now = self.history.supervisor.boot_id if self.history.supervisor else None, boot_id()
+        return None not in (before, now) and before != now
 
     def _any_rank_alive(self) -> bool:
         pids = [rank.hello.pid for rank in self.history.ranks.values() if rank.hello.host == os.uname().nodename]

@@ -8,7 +8,18 @@ from enum import Enum
 
 import msgspec
 
-from lightning_tui.record.events import Ended, ExceptionRaised, FitEnd, ProgramEnd, RankGone, Stage
+from lightning_tui.record.events import (
+    Ended,
+    ExceptionRaised,
+    FitEnd,
+    ProgramEnd,
+    Proof,
+    RankGone,
+    Restarting,
+    Stage,
+    Stopping,
+)
+from lightning_tui.words import plural, size
 
 QUEUED_PATIENCE_S = 15.0
 """How long a run without any supervisor may count as queued before it counts as lost."""
@@ -69,6 +80,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     telemetry_broke: bool = False
     failure: Failure | None = None
     ended: Ended | None = None
+    restarting: Restarting | None = None
+    """The newest restart."""
+    elsewhere: str | None = None
+    """Host of the supervisor where that is another one than the reader's: nobody here can tell who lives there."""
+    rebooted: bool = False
+    """Whether this host was started anew since the supervisor was."""
+    last_step: int | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -100,19 +118,30 @@ def derive(facts: Facts) -> Verdict:
         return Verdict(RunState.QUEUED)
     if facts.stop_asked:
         return Verdict(RunState.STOPPING)
-    return Verdict(_STATE_OF_STAGE.get(facts.stage or "setup", RunState.STARTING))
+    state = _STATE_OF_STAGE.get(facts.stage or "setup", RunState.STARTING)
+    is_told = state is RunState.STARTING and facts.restarting is not None
+    return Verdict(state, restart_sentence(facts.restarting) if is_told and facts.restarting is not None else "")
 
 
 def _unsupervised_state(facts: Facts) -> Verdict:
     if facts.ranks_alive:
-        return Verdict(RunState.LOST, "supervisor gone, ranks still training: stop works")
+        return Verdict(RunState.LOST, "supervisor gone, ranks still training: stop works, adopt too")
     if facts.fit_end is not None and facts.fit_end.finished:
         return Verdict(RunState.FINISHED, "the supervisor was gone; the fit reported its own end")
     if not facts.started and facts.age_s < QUEUED_PATIENCE_S:
         return Verdict(RunState.QUEUED)
     if not facts.started:
         return Verdict(RunState.LOST, "no supervisor ever reported; nothing is running")
-    return Verdict(RunState.LOST, "supervisor and ranks are gone and nobody saw the end")
+    return Verdict(RunState.LOST, _loss(facts))
+
+
+def _loss(facts: Facts) -> str:
+    last = "" if facts.last_step is None else f"; last known step {facts.last_step}"
+    if facts.elsewhere is not None:
+        return f"it runs or ran on {facts.elsewhere}, and its supervisor gives no sign here{last}"
+    if facts.rebooted:
+        return f"the host was started anew meanwhile{last}: relaunch goes on from the last good checkpoint"
+    return f"supervisor and ranks are gone and nobody saw the end{last}"
 
 
 def _end_state(facts: Facts, ended: Ended) -> Verdict:
@@ -157,6 +186,48 @@ def _end_by_itself(facts: Facts, ended: Ended) -> Verdict:
     return Verdict(RunState.FINISHED)
 
 
+def restart_sentence(restart: Restarting) -> str:
+    """One line: which restart, from where, after what."""
+    whence = f"from step {restart.global_step}" if restart.global_step is not None else "from the beginning"
+    if restart.checkpoint is not None and restart.global_step is None:
+        whence = "from the last checkpoint"
+    return f"restart {restart.number} of {restart.most} {whence} after: {restart.after}"
+
+
+def holding_sentence(stopping: Stopping) -> str:
+    """One line: what a stop waits for, and what waits with it."""
+    harder = "SIGTERM" if stopping.rung == "asked" else "SIGKILL"
+    if stopping.is_validating:
+        return f"the validation is waited for; {harder} waits too"
+    so_far = "" if stopping.saved_bytes is None else f", {size(stopping.saved_bytes)} so far"
+    return f"writing a checkpoint{so_far}; {harder} waits"
+
+
+def proof_sentence(proof: Proof) -> str:
+    """One line: who is gone, what is free again, what is kept, and what is still there."""
+    ranks, processes = proof.ranks_gone, proof.processes_gone
+    parts = [f"{plural(ranks, 'rank') if ranks else plural(processes, 'process', 'processes')} gone"]
+    if proof.gpu_released:
+        parts.append(f"{size(proof.gpu_released)} released")
+    if proof.gpu_held:
+        parts.append(f"{size(proof.gpu_held)} of GPU memory still held")
+    parts.append(_checkpoint_words(proof))
+    if proof.survivors:
+        names = ", ".join(f"{survivor.pid} {survivor.command}" for survivor in proof.survivors)
+        parts.append(f"still there: {names}")
+    return ", ".join(parts)
+
+
+def _checkpoint_words(proof: Proof) -> str:
+    checkpoint = proof.checkpoint
+    if checkpoint is None:
+        return "no checkpoint"
+    name = "checkpoint" if checkpoint.global_step is None else f"checkpoint of step {checkpoint.global_step}"
+    if checkpoint.is_complete:
+        return f"{name} complete" + (f" ({checkpoint.problem})" if checkpoint.problem else "")
+    return f"{name} is not whole: {checkpoint.problem}"
+
+
 def failure_sentence(failure: Failure) -> str:
     """One line: which rank, what, and the first line of the message."""
     where = f"rank {failure.rank}: " if failure.rank is not None else ""
@@ -179,9 +250,10 @@ def first_failure(
     """Find the first failure in time: an exception, or a rank that vanished without a last word.
 
     A rank with a last word (exception, end of fit, orderly exit) did not vanish. One that left amid a fit, however
-    orderly, is what the others fail of. A lost connection to a peer is a consequence of something else and is named
-    only where nothing else is known.
+    orderly, is what the others fail of. Ranks that go when SIGTERM ends the program go with it. A lost connection to
+    a peer is a consequence of something else and is named only where nothing else is known.
     """
+    is_terminated = ended is not None and ended.signal == "SIGTERM"
     spoke = set(last_words)
     candidates = [
         (
@@ -194,7 +266,7 @@ def first_failure(
     candidates += [
         (False, event.time, _vanished(event, ended.signal if ended else None))
         for event in gone
-        if event.rank not in spoke
+        if event.rank not in spoke and not is_terminated
     ]
     if candidates:
         candidates += [(False, event.time, _left_early(rank, event)) for rank, event in left_early]

@@ -1,7 +1,8 @@
 """A program that fakes a Trainer with telemetry: says what the runner would, and answers commands as it is told to.
 
-Usage: fake_telemetry.py MODE, where MODE is `obey` (take, save for a second, done, leave), `linger` (the same, but go
-on after it), `refuse`, or `deaf` (never answer). It ends by itself when a file `leave` appears in its folder.
+Usage: fake_telemetry.py MODE, where MODE is `obey` (take, save for 1.5 seconds, done, leave), `linger` (the same, but
+go on after it), `refuse`, `validate` (validate for 1.5 seconds, then obey without a checkpoint), or `deaf` (never
+answer). It ends by itself when a file `leave` appears in its folder.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ FIELDS: dict[str, dict[str, Any]] = {
     "trainer": {"flavour": "lightning.pytorch", "lightning": "2", "torch": "2", "world_size": 1, "fields": {}},
     "stage": {"epoch": 0, "global_step": 0},
     "ack": {"global_step": 1},
+    "saving": {"path": str(RUN / "checkpoints" / "stopped.ckpt")},
 }
-EVENTS = (RUN / f"attempt-0/events/rank-0-{os.getpid()}.jsonl").open("a", buffering=1)
+ATTEMPT = os.environ["LIGHTNING_TUI_ATTEMPT"]
+EVENTS = (RUN / f"attempt-{ATTEMPT}/events/rank-0-{os.getpid()}.jsonl").open("a", buffering=1)
 
 
 def say(event: str, **fields: Any) -> None:
@@ -30,9 +33,20 @@ def answer(mode: str, command: dict[str, Any]) -> None:
     told = {"command": command["id"], "op": command["op"]}
     if mode == "refuse":
         say("ack", status="refused", **told)
+    if mode == "validate":
+        say("stage", stage="validate")
+        time.sleep(1.5)
+        say("stage", stage="train")
+        say("ack", status="done", **told)
+        sys.exit(0)
     if mode in ("obey", "linger"):
         say("ack", status="taken", **told)
-        time.sleep(1)
+        say("saving")
+        with (RUN / "checkpoints" / "stopped.ckpt").open("wb", buffering=0) as file:
+            for _ in range(15):
+                file.write(bytes(100_000))
+                time.sleep(0.1)
+        say("saving", is_over=True)
         say("ack", status="done", **told)
         say("stage", stage="done")
     if mode == "obey":

@@ -30,12 +30,30 @@ def stopped(directory: RunDirectory) -> RunSnapshot:
 
 
 def test_a_stop_that_is_obeyed_needs_no_signal_and_waits_for_its_checkpoint(runs: Runs) -> None:
-    """The checkpoint takes a second, longer than the patience of 0.3 s."""
-    directory = start(runs, "obey", 0.3)
+    """The checkpoint takes 1.5 seconds, longer than the patience of 0.5 s; while it grows, the countdown says so."""
+    directory = start(runs, "obey", 0.5)
     ended = stopped(directory).ended
     assert ended is not None
     assert (ended.code, ended.signal, ended.cause, ended.detail) == (0, None, "stop", None)
     assert rungs(directory) == ["asked"]
+    told = [event.saved_bytes for event in events(directory, Stopping) if event.is_saving]
+    assert len(told) >= 2
+    assert 0 < (told[-1] or 0) <= 1_500_000
+    assert not events(directory, Stopping)[-1].is_saving
+    assert ended.proof is not None
+    assert (ended.proof.processes_gone, ended.proof.survivors, ended.proof.gpu_released) == (1, (), None)
+    checkpoint = ended.proof.checkpoint
+    assert checkpoint is not None
+    assert (Path(checkpoint.path).name, checkpoint.is_complete) == ("stopped.ckpt", False), "zeros are no checkpoint"
+
+
+def test_a_validation_that_is_longer_than_the_patience_is_waited_for(runs: Runs) -> None:
+    directory = start(runs, "validate", 0.5)
+    ended = stopped(directory).ended
+    assert ended is not None
+    assert (ended.code, ended.signal, ended.cause) == (0, None, "stop")
+    assert rungs(directory) == ["asked"]
+    assert any(event.is_validating and not event.is_saving for event in events(directory, Stopping))
 
 
 def test_one_that_goes_on_after_its_checkpoint_gets_sigterm(runs: Runs) -> None:

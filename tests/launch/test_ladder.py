@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_tui.launch.ladder import SAME_ASK_S, SAVING_FACTOR, UNHEARD_PATIENCE_S, Ladder, View, climb
+from lightning_tui.launch.ladder import BUSY_FACTOR, SAME_ASK_S, UNHEARD_PATIENCE_S, Ladder, View, climb
 from lightning_tui.record.commands import Command, Operation
 
 PATIENCE = 30.0
@@ -27,7 +27,7 @@ def asked(*commands: Command, now: float = 100.0, **seen: Any) -> Ladder:
 
 def test_without_a_command_nothing_happens() -> None:
     idle = Ladder(patience_s=PATIENCE)
-    assert climb(idle, View(now=5.0, listens=True, saving=True)) == idle
+    assert climb(idle, View(now=5.0, listens=True, busy=True)) == idle
     assert idle.deadline is None
 
 
@@ -88,12 +88,45 @@ def test_kill_is_the_last_rung_at_once(before: tuple[Command, ...]) -> None:
 
 
 def test_a_checkpoint_being_written_extends_the_patience() -> None:
-    ladder = climb(asked(command(), listens=True), View(now=129.0, listens=True, saving=True, answers={"a": "taken"}))
-    assert (ladder.rung, ladder.deadline) == ("asked", 129 + SAVING_FACTOR * PATIENCE)
+    ladder = climb(asked(command(), listens=True), View(now=129.0, listens=True, busy=True, answers={"a": "taken"}))
+    assert (ladder.rung, ladder.deadline) == ("asked", 129 + BUSY_FACTOR * PATIENCE)
     done = climb(ladder, View(now=300.0, listens=True, answers={"a": "done"}))
     assert done.deadline == 300 + PATIENCE, "the checkpoint is complete: the program has to leave now"
-    stuck = climb(ladder, View(now=129 + SAVING_FACTOR * PATIENCE, listens=True, saving=True))
+    stuck = climb(ladder, View(now=129 + BUSY_FACTOR * PATIENCE, listens=True, busy=True))
     assert stuck.rung == "sigterm", "bounded, however long a checkpoint takes"
+
+
+def test_the_clock_of_a_rung_stands_still_while_any_checkpoint_is_written() -> None:
+    """However often it saves, what is between the checkpoints adds up."""
+    ladder = asked(command(), listens=True)
+    for saves in range(3):
+        began = 110.0 + 20 * saves
+        ladder = climb(ladder, View(now=began, listens=True, busy=True))
+        assert ladder.deadline is not None
+        assert ladder.deadline > began + PATIENCE
+        ladder = climb(ladder, View(now=began + 11, listens=True))
+    assert ladder.deadline == 100 + PATIENCE + 33
+    assert climb(ladder, View(now=163.0, listens=True)).rung == "sigterm"
+
+
+def test_sigkill_waits_for_a_checkpoint_too_and_all_waiting_has_one_limit() -> None:
+    saving = climb(asked(command(), listens=True), View(now=110.0, listens=True, busy=True))
+    harder = climb(saving, View(now=120.0, asked=(command("b"),), listens=True, busy=True))
+    limit = BUSY_FACTOR * PATIENCE
+    assert (harder.rung, harder.deadline) == ("sigterm", 110 + limit), "asked again, SIGTERM is sent all the same"
+    assert climb(harder, View(now=110 + limit, busy=True)).rung == "sigkill"
+    done = climb(harder, View(now=150.0))
+    assert (done.rung, done.deadline) == ("sigterm", 150 + PATIENCE)
+
+
+def test_a_stop_may_bring_its_own_patience_for_each_rung() -> None:
+    mine = msgspec.structs.replace(command(), patience_s=60.0, term_patience_s=5.0)
+    ladder = asked(mine, listens=True)
+    assert ladder.deadline == 160
+    assert climb(ladder, View(now=160.0, listens=True)).deadline == 165
+    started_with = Ladder(patience_s=PATIENCE, term_patience_s=7.0)
+    ladder = climb(started_with, View(now=100.0, asked=(command(),), listens=True))
+    assert climb(ladder, View(now=130.0, listens=True)).deadline == 137
 
 
 def test_a_program_that_goes_on_after_the_stop_is_done_gets_sigterm() -> None:
@@ -119,6 +152,10 @@ class TestAfterEpoch:
         ladder = asked(command(after="epoch"), listens=True)
         assert (ladder.rung, ladder.deadline) == ("asked", None)
         assert climb(ladder, View(now=1e9, listens=True)).rung == "asked"
+
+    def test_a_checkpoint_amid_the_epoch_brings_none(self) -> None:
+        taken = asked(command(after="epoch"), listens=True, answers={"a": "taken"})
+        assert climb(taken, View(now=200.0, listens=True, busy=True, answers={"a": "taken"})).deadline is None
 
     def test_once_the_fit_is_over_it_has_one(self) -> None:
         ladder = climb(asked(command(after="epoch"), listens=True), View(now=500.0, answers={"a": "done"}))
@@ -161,7 +198,7 @@ def test_no_stop_ever_gets_softer(looks: list[tuple[float, list[Command], bool, 
     for passed, commands, listens, saving, answers in looks:
         now += passed
         before = ladder
-        ladder = climb(ladder, View(now=now, asked=tuple(commands), listens=listens, saving=saving, answers=answers))
+        ladder = climb(ladder, View(now=now, asked=tuple(commands), listens=listens, busy=saving, answers=answers))
         assert RUNGS.index(ladder.rung) >= RUNGS.index(before.rung)
         assert any(c.op == "kill" for c in commands) <= (ladder.rung == "sigkill")
         assert ladder.deadline is None or ladder.deadline > now

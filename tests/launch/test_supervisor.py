@@ -362,7 +362,7 @@ class TestAdoption:
         snapshot = read_snapshot(directory)
         assert (snapshot.state, snapshot.detail) == (
             RunState.LOST,
-            "supervisor gone, ranks still training: stop works",
+            "supervisor gone, ranks still training: stop works, adopt too",
         )
         assert marked_processes(directory) == [pid]
         request_stop(directory)

@@ -45,6 +45,7 @@ from lightning_tui.record.events import (
     TelemetryTrouble,
     TrainerSeen,
 )
+from lightning_tui.record.history import NO_COMMANDS
 from tests.record.events import make
 
 PROGRAM = ProgramRecord(label="train.py", given=["train.py"], folder="/", interpreter="/usr/bin/python3")
@@ -214,8 +215,16 @@ def test_a_checkpoint_that_was_deleted_is_listed_no_longer(directory: RunDirecto
 
 
 def test_broken_telemetry_is_a_notice(directory: RunDirectory) -> None:
-    write_rank(directory, make(Hello), make(TelemetryTrouble, message="OSError: disk full"))
+    write_rank(directory, make(Hello), make(TelemetryTrouble, message="telemetry is off: OSError: disk full"))
     assert read_snapshot(directory).notices == ("rank 0: telemetry is off: OSError: disk full",)
+
+
+def test_to_lose_a_rank_that_failed_is_no_notice_of_its_own(directory: RunDirectory) -> None:
+    lost = make(TelemetryTrouble, message=f"{NO_COMMANDS}: RuntimeError: Connection closed by peer")
+    write_rank(directory, make(Hello), lost)
+    assert read_snapshot(directory).notices == (f"rank 0: {NO_COMMANDS}: RuntimeError: Connection closed by peer",)
+    write_rank(directory, make(Hello), make(ExceptionRaised, type="ValueError", message="bad"), rank=1)
+    assert read_snapshot(directory).notices == ()
 
 
 def test_a_process_with_the_marker_keeps_a_run_alive(directory: RunDirectory) -> None:
@@ -300,3 +309,8 @@ def test_a_stall_is_measured_by_the_clock_of_the_first_node_alone(directory: Run
     progress = reader.snapshot().progress
     assert progress is not None
     assert (progress.usual_s, progress.stalled_s) == (1.0, 60.0)
+    write(directory.supervisor_log(0), make(Ended, time=166.0, cause="kill"))
+    reader.poll()
+    ended = reader.snapshot().progress
+    assert ended is not None
+    assert ended.stalled_s == 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_tui.record.events import CheckpointSaved, Progress
-from lightning_tui.record.pace import HALF_LIFE_S, Pace, epochs_of, place_of
+from lightning_tui.record.pace import FIRST_BATCH_S, HALF_LIFE_S, Pace, epochs_of, place_of
 from tests.record.events import make
 
 BATCHES, EPOCHS = 100, 10
@@ -99,8 +99,44 @@ def test_a_stall_is_told_when_far_more_than_usual_has_passed() -> None:
     assert pace.stalled_s(301.0) is None
 
 
+def test_that_no_first_batch_comes_is_told_after_minutes() -> None:
+    pace = Pace()
+    pace.enters("setup", 0.0)
+    assert pace.stalled_s(1e6) is None  # to prepare data may take hours
+    pace.enters("train", 100.0)
+    pace.progresses(train(0, 0, 100.0))
+    assert pace.stalled_s(100.0 + FIRST_BATCH_S) is None
+    assert pace.stalled_s(101.0 + FIRST_BATCH_S) == FIRST_BATCH_S + 1
+    pace.enters("paused", 200.0)
+    assert pace.stalled_s(1e6) is None
+
+
 def test_places_and_epochs() -> None:
     assert place_of(train(3, 50, 0.0)) == 350
     assert epochs_of(train(3, 50, 0.0)) == 3.5
     unknown = make(Progress, epoch=1, batch=5, total_batches=None, global_step=42)
     assert (place_of(unknown), epochs_of(unknown)) == (42, 1.0)
+
+
+def test_a_pause_belongs_to_no_batch_and_no_validation_and_is_no_stall() -> None:
+    pace = Pace()
+    pace.enters("train", 0.0)
+    for batch in range(11):
+        pace.progresses(train(0, batch, float(batch)))
+    pace.enters("paused", 10.5)
+    pace.saved(saved(400.0, 7.0))
+    assert pace.stalled_s(500.0) is None
+    assert Pace.restored(pace.state()).stalled_s(500.0) is None
+    pace = Pace.restored(pace.state())
+    pace.enters("train", 1010.5)
+    for batch in range(11, 21):
+        pace.progresses(train(0, batch, 1000.0 + batch))
+    assert pace.batch_s == pytest.approx(1.0, rel=0.02)
+    assert pace.stalled_s(1200.0) == pytest.approx(180.0)
+    pace.enters("validate", 1020.0)
+    pace.progresses(validate(5, 1025.0))
+    pace.enters("paused", 1025.0)
+    pace.enters("validate", 2025.0)
+    pace.progresses(validate(20, 2040.0))
+    pace.enters("train", 2040.0)
+    assert pace.validation_s == pytest.approx(20.0)

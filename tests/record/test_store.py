@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from lightning_tui.record import (
 )
 from lightning_tui.record.append import EventLog
 from lightning_tui.record.commands import new_command, read_commands, write_command
+from lightning_tui.record.directory import RUN_VARIABLE
 from lightning_tui.record.events import Ended, SupervisorStarted
 
 
@@ -75,6 +78,9 @@ def test_a_run_of_a_newer_format_says_so(tmp_path: Path) -> None:
     directory = create(RunStore(tmp_path))
     text = (directory.path / "run.json").read_text()
     (directory.path / "run.json").write_text(text.replace('"format_version": 1', '"format_version": 99'))
+    with pytest.raises(RecordError, match="format version 99"):
+        directory.read_record()
+    (directory.path / "run.json").write_text('{"format_version": 99, "name": "no field that we know"}')
     with pytest.raises(RecordError, match="format version 99"):
         directory.read_record()
 
@@ -171,3 +177,20 @@ def test_commands_are_read_once_and_foreign_files_are_passed_over(tmp_path: Path
 )
 def test_secrets_are_masked(given: list[str], masked: list[str]) -> None:
     assert mask_secrets(given) == masked
+
+
+def test_a_run_that_cannot_be_read_is_not_deleted_while_a_process_of_it_lives(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    directory = create(store)
+    (directory.path / "run.json").write_text("edited by hand")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={RUN_VARIABLE: str(directory.path)}
+    )
+    try:
+        with pytest.raises(RecordError, match="is alive"):
+            store.delete(directory)
+    finally:
+        process.communicate(b"\n")
+    store.delete(directory)
+    with pytest.raises(RecordError, match="not there any more"):
+        store.delete(directory)

@@ -103,13 +103,24 @@ def _no_colours(environment: Environment) -> Iterator[Finding]:
 
 def _killed_at_logout(environment: Environment) -> Iterator[Finding]:
     session = environment.session
-    if session.kills_processes and any(facet in environment.platform.facets for facet in _LASTING):
+    if not session.kills_processes or not any(facet in environment.platform.facets for facet in _LASTING):
+        return
+    if session.lingers:
+        yield Finding(
+            "killed-at-logout",
+            "info",
+            "tmux and screen end when you log out, runs do not",
+            "logind's KillUserProcesses=yes ends what a session started. You linger, so each run is given a scope of "
+            "its own where systemd-run --user works.",
+            "Start the multiplexer in a scope too: systemd-run --user --scope tmux.",
+        )
+    else:
         yield Finding(
             "killed-at-logout",
             "warning",
             "Runs end when you log out",
             "logind's KillUserProcesses=yes ends all that a session started, tmux, screen and runs included.",
-            "loginctl enable-linger, then start with: systemd-run --user --scope lightning-tui.",
+            "loginctl enable-linger; each run is then given a scope of its own (systemd-run --user --scope).",
         )
 
 

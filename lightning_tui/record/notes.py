@@ -1,0 +1,73 @@
+"""What a person says of a run: a name and a note, in `notes.json` of the run directory. It steers nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import msgspec
+
+from lightning_tui.record.directory import RecordError, RunDirectory
+
+FILE = "notes.json"
+LONGEST_NAME = 60
+LONGEST_NOTE = 4000
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True):
+    """Both `None` where nothing was said."""
+
+    name: str | None = None
+    note: str | None = None
+
+
+def read_notes(directory: RunDirectory) -> Notes:
+    """What was said; nothing where the file is missing, broken or edited beyond reading."""
+    try:
+        notes = msgspec.json.decode((directory.path / FILE).read_bytes(), type=Notes)
+    except (OSError, msgspec.DecodeError):
+        return Notes()
+    return Notes(name=_cut(notes.name, LONGEST_NAME), note=_cut(notes.note, LONGEST_NOTE))
+
+
+def set_name(directory: RunDirectory, name: str) -> Notes:
+    """Give the run a name, by which it is then found; empty text takes the name away.
+
+    Raises:
+        RecordError: too long, or with signs that cannot be printed; or the run directory cannot be written.
+    """
+    plain = name.strip()
+    if len(plain) > LONGEST_NAME or not plain.isprintable():
+        raise RecordError(f"{plain[:80]!r} is no name: allowed are up to {LONGEST_NAME} printable characters.")
+    return _write(directory, msgspec.structs.replace(read_notes(directory), name=plain or None))
+
+
+def set_note(directory: RunDirectory, note: str) -> Notes:
+    """Note something of the run, instead of what was noted before; empty text takes it away.
+
+    Raises:
+        RecordError: too long; or the run directory cannot be written.
+    """
+    plain = note.strip()
+    if len(plain) > LONGEST_NOTE:
+        raise RecordError(f"A note of {len(plain)} characters: allowed are up to {LONGEST_NOTE}.")
+    return _write(directory, msgspec.structs.replace(read_notes(directory), note=plain or None))
+
+
+def _write(directory: RunDirectory, notes: Notes) -> Notes:
+    beside = directory.path / f".{FILE}.{os.getpid()}"
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(notes), indent=2))
+        beside.replace(directory.path / FILE)
+    except OSError as error:
+        raise RecordError(f"{directory.path / FILE} cannot be written: {error.strerror or error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return notes
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    return text[:length] if text else None
