@@ -48,6 +48,7 @@ FIELD_TEXTS: Mapping[str, FieldText] = MappingProxyType(
         "log_every_n_steps": FieldText("Checks", "Log every", "Steps between two entries of the logger"),
         "deterministic": FieldText("Checks", "Repeatable", "Only operations with repeatable results; warn where none"),
         "benchmark": FieldText("Checks", "Benchmark", "Let cuDNN look for its fastest algorithms: inputs of one size"),
+        "detect_anomaly": FieldText("Checks", "Anomaly", "Name the operation whose gradient is NaN; steps get slow"),
         "ddp_find_unused_parameters": FieldText("Strategy", "Unused", "DDP: look for parameters that got no gradient"),
         "ddp_static_graph": FieldText("Strategy", "Static", "DDP: the graph is the same in every step"),
         "ddp_gradient_as_bucket_view": FieldText(

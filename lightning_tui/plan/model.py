@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -64,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     deterministic: bool | str | None = None
     """True, false, or "warn" where an operation has no deterministic form."""
     benchmark: bool | None = None
+    detect_anomaly: bool | None = None
+    """True lets autograd name the operation whose gradient is NaN; steps take several times as long."""
     sync_batchnorm: bool | None = None
     enable_checkpointing: bool | None = None
     default_root_dir: str | None = None
@@ -171,6 +172,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "log_every_n_steps": kinds.whole(0),
         "deterministic": kinds.flag_or("warn"),
         "benchmark": kinds.flag(),
+        "detect_anomaly": kinds.flag(),
         "sync_batchnorm": kinds.flag(),
         "enable_checkpointing": kinds.flag(),
         "default_root_dir": kinds.text(),
@@ -260,4 +262,6 @@ def _checked(name: str, value: Any) -> Any:
 
 def _as_toml(value: Any) -> str:
     """Write a field's value. For printable text, numbers, booleans and lists of them, JSON's form is TOML's too."""
+    import json  # not for the cockpit's first frame
+
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

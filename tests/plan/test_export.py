@@ -46,6 +46,7 @@ FULL = Plan(
     log_every_n_steps=9,
     deterministic="warn",
     benchmark=False,
+    detect_anomaly=True,
     sync_batchnorm=True,
     enable_checkpointing=True,
     ddp_find_unused_parameters=True,

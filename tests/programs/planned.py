@@ -110,6 +110,7 @@ class Look(Callback):
             "deterministic": torch.are_deterministic_algorithms_enabled(),
             "warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
             "benchmark": torch.backends.cudnn.benchmark,
+            "anomaly": torch.is_anomaly_enabled(),
             "loader": {
                 "class": type(loader).__name__,
                 "secret": getattr(loader, "secret", None),

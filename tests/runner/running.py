@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,9 +75,9 @@ def make_run(home: Path, plan: Mapping[str, Any] | None = None) -> RunDirectory:
     return RunStore(home / "runs").create(program=program, plan=dict(plan or {}), now=time.time())[0]
 
 
-def command(words: list[str]) -> list[str]:
-    """The command line that runs a program through the shim."""
-    return [sys.executable, str(SHIM), "--", *words]
+def command(words: list[str], launcher: Sequence[str] = ()) -> list[str]:
+    """The command line that runs a program through the shim; `launcher` are Python's words before that."""
+    return [sys.executable, *launcher, str(SHIM), "--", *words]
 
 
 def environment(directory: RunDirectory | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -110,12 +110,14 @@ def run(words: list[str], *, cwd: Path, env: Mapping[str, str] | None = None) ->
 
 
 @contextmanager
-def running(place: Path, words: list[str], plan: Mapping[str, Any] | None = None) -> Iterator[tuple[Any, RunDirectory]]:
+def running(
+    place: Path, words: list[str], plan: Mapping[str, Any] | None = None, launcher: Sequence[str] = ()
+) -> Iterator[tuple[Any, RunDirectory]]:
     """A program that runs meanwhile; killed with its group where the test leaves it behind."""
     directory = make_run(place, plan)
     with (place / "said.txt").open("w") as said:
         process = subprocess.Popen(
-            command(words),
+            command(words, launcher),
             cwd=place,
             env=environment(directory),
             stdout=said,

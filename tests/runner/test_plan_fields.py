@@ -60,6 +60,7 @@ FITTING = {
     "min_steps": 3,
     "deterministic": "warn",
     "benchmark": True,
+    "detect_anomaly": True,
     "enable_checkpointing": True,
 }
 SAVING = {
@@ -95,6 +96,7 @@ def check_the_fitting(seen: Seen) -> None:
     assert (seen["trainer"]["gradient_clip_val"], seen["trainer"]["num_sanity_val_steps"]) == (100.0, 1)
     assert (seen["check_val_every_n_epoch"], seen["min_epochs"], seen["min_steps"]) == (2, 1, 3)
     assert (seen["deterministic"], seen["warn_only"], seen["benchmark"]) == (True, True, True)
+    assert seen["anomaly"] is True
 
 
 def check_the_loader(seen: Seen, bare: Seen) -> None:

@@ -18,6 +18,7 @@ LONGEST_INTERVAL = 512
 _OPENING = timedelta(minutes=2)
 _PATIENCE = timedelta(minutes=30)
 _OVER = -1
+_LOOK_S = 0.02
 
 
 class AgreementOverError(Exception):
@@ -30,6 +31,7 @@ class Agreement:
     def __init__(self, *, is_leader: bool) -> None:
         self.is_leader = is_leader
         self._group: Any = None
+        self._had_group = True  # until it is known that there is none to have
         self._batches = 0
         self._next = 1
         self._interval = 1
@@ -43,6 +45,12 @@ class Agreement:
             RuntimeError: it cannot be opened (no gloo, no way between the hosts).
         """
         self._group = _open_group(trainer)
+        self._had_group = self._group is not None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other rank to agree with."""
+        return self._group is None and not self._had_group
 
     def training_begins(self) -> None:
         """Agree at the first batch: another fit may have left other counts behind."""
@@ -55,8 +63,15 @@ class Agreement:
             return time.perf_counter() >= self._due_at
         return self._batches >= self._next
 
-    def share(self, offer: Callable[[], bytes], step_s: float | None) -> bytes:
-        """Return what the leader's `offer` gives, on all ranks; empty where there is nothing. `step_s`: a batch's time.
+    def share(
+        self, offer: Callable[[], bytes], step_s: float | None, meanwhile: Callable[[], None] | None = None
+    ) -> bytes:
+        """Return what the leader's `offer` gives, on all ranks; empty where there is nothing.
+
+        Args:
+            step_s: time of a batch.
+            meanwhile: called again and again while this rank waits for the others. With it signals are heard too:
+                Lightning's own answer to SIGTERM is one in which all ranks must join, wherever they wait.
 
         Raises:
             AgreementOverError: the leader's offer failed; said by all ranks at the same batch.
@@ -72,7 +87,7 @@ class Agreement:
             except Exception as error:  # noqa: BLE001  # the other ranks wait: they must hear of it first
                 failure = error
             self._interval = self._next_interval(step_s)
-        message, self._next = self._broadcast(message, is_over=failure is not None)
+        message, self._next = self._broadcast(message, meanwhile, is_over=failure is not None)
         if failure is not None:
             raise failure
         return message
@@ -85,14 +100,17 @@ class Agreement:
             group, self._group = self._group, None
             dist.destroy_process_group(group)
 
-    def _broadcast(self, message: bytes, *, is_over: bool) -> tuple[bytes, int]:
+    def _broadcast(self, message: bytes, meanwhile: Callable[[], None] | None, *, is_over: bool) -> tuple[bytes, int]:
         import torch
         import torch.distributed as dist
 
         length = _OVER if is_over else len(message)
         head = torch.tensor([length, self._batches + self._interval], dtype=torch.int64, device="cpu")
         begun = time.perf_counter()
-        dist.broadcast(head, 0, group=self._group)
+        if meanwhile is None:
+            dist.broadcast(head, 0, group=self._group)
+        else:
+            _wait_for(dist.broadcast(head, 0, group=self._group, async_op=True), meanwhile)
         self._costs_s.append(time.perf_counter() - begun)
         length, following = head.tolist()
         if length == _OVER and not self.is_leader:
@@ -110,6 +128,13 @@ class Agreement:
         # The least of the last costs: the others contain the other ranks' delays, which are no cost of agreeing.
         for_budget = math.ceil(min(self._costs_s, default=0.0) / (BUDGET * step_s))
         return max(1, min(LONGEST_INTERVAL, 2 * self._interval, max(for_latency, for_budget)))
+
+
+def _wait_for(work: Any, meanwhile: Callable[[], None]) -> None:
+    while not work.is_completed():
+        time.sleep(_LOOK_S)
+        meanwhile()
+    work.wait()
 
 
 def _open_group(trainer: Any) -> Any:

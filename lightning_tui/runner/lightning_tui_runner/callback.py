@@ -60,7 +60,7 @@ class TelemetryHooks:
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         self._watched("fit_ends", trainer)
-        self._steered("fit_ends")
+        self._steered("fit_ends", trainer)
         self._safely(self._say_fit_end, trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -105,24 +105,39 @@ class TelemetryHooks:
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         self._watched("evaluation_begins", trainer, "validate")
+        self._steered("evaluation_begins")
 
     def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *indices: int) -> None:
         self._watched("evaluation_batch_done", trainer, batch)
+        self._steered("evaluation_batch_done", trainer)
+        if self._leaves_validation(trainer):
+            raise StopIteration  # with which Lightning's loop over the batches ends
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if self._leaves_validation(trainer):
+            self._watched("evaluation_is_left", trainer)
+            trainer.training = True  # as Lightning does at the end of a validation
+            # It ends the fit's loop, and spares the callbacks that would take metrics of a part for those of the whole.
+            raise StopIteration
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        self._watched("evaluation_ends", trainer)
+        self._steered("evaluation_ends", trainer)
+
+    def on_test_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *indices: int) -> None:
+        self._watched("evaluation_batch_done", trainer, batch)
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         self._watched("evaluation_ends", trainer)
 
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
         self._watched("evaluation_begins", trainer, "test")
 
-    on_test_batch_end = on_validation_batch_end
-    on_test_end = on_validation_end
-
     def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
         self._watched("evaluation_begins", trainer, "predict")
 
-    on_predict_batch_end = on_validation_batch_end
-    on_predict_end = on_validation_end
+    on_predict_batch_end = on_test_batch_end
+    on_predict_end = on_test_end
 
     # -------------------------------------------------------------------------------------------------------- details
 
@@ -135,10 +150,18 @@ class TelemetryHooks:
             self._reporter = process.current() or _join_as_child(trainer, place)
             watch_checkpoints(type(trainer))  # in a spawned process Lightning was imported without our hook
         if self._steering is None:
-            self._steering = Steering(place, self._reporter, trainer)
+            self._steering = Steering(place, self._reporter, trainer, self._tell_pause)
             self._steered("begin", trainer)
         if self._watch is None and self._reporter.is_on:
             self._watch = Watch(self._reporter, trainer, self.arguments, self.flavour, self._clock)
+
+    def _tell_pause(self, trainer: Any, is_paused: bool) -> None:
+        """What follows is no step, and no training until it is over."""
+        self._clock.pause()
+        self._watched("pauses" if is_paused else "resumes", trainer)
+
+    def _leaves_validation(self, trainer: Any) -> bool:
+        return self._steering is not None and self._steering.leaves_validation(trainer)
 
     def _begin_plan(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._plan = PlanInEffect(self.arguments.requested, self.arguments.script, say)

@@ -7,6 +7,8 @@ import os
 import time
 from typing import Any
 
+from . import process
+
 _WATCHED = "__lightning_tui_watches_checkpoints__"
 
 
@@ -49,8 +51,13 @@ def watch_checkpoints(trainer_class: Any) -> None:
             return original(self, filepath, *args, **kwargs)
         begun = time.perf_counter()
         before = stamp(filepath)
-        result = original(self, filepath, *args, **kwargs)
-        saved = SavedCheckpoint(os.path.abspath(filepath) if _is_local(filepath) else str(filepath), before, 0.0)
+        path = os.path.abspath(filepath) if _is_local(filepath) else str(filepath)
+        _tell_saving(path)
+        try:
+            result = original(self, filepath, *args, **kwargs)
+        finally:
+            _tell_saving(path, is_over=True)
+        saved = SavedCheckpoint(path, before, 0.0)
         saved.seconds = time.perf_counter() - begun
         for callback in self.callbacks:
             tell = getattr(callback, "on_checkpoint_saved_for_lightning_tui", None)
@@ -60,6 +67,13 @@ def watch_checkpoints(trainer_class: Any) -> None:
 
     trainer_class.save_checkpoint = save_checkpoint
     setattr(trainer_class, _WATCHED, True)
+
+
+def _tell_saving(path: str, *, is_over: bool = False) -> None:
+    """Say that a checkpoint is being written, which may take minutes: a stop waits for it."""
+    reporter = process.current()
+    if reporter is not None and reporter.rank == 0:
+        reporter.say("saving", path=path, is_over=is_over)
 
 
 def stamp(path: Any) -> tuple[int, ...] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 
 from . import process, relaunch, trainer_arguments
 from .import_hook import Patch, PatchingFinder
-from .place import Place
+from .place import RESUME_VARIABLE, Place
 from .reporter import warn
 
 FLAVOURS = ("lightning.pytorch", "pytorch_lightning")
@@ -42,7 +43,9 @@ def _plan(place: Place) -> dict[str, object]:
     except (OSError, ValueError) as error:
         warn(f"the plan cannot be read, the program runs as its script says: {error}")
         return {}
-    return {str(name): value for name, value in plan.items() if value is not None} if isinstance(plan, dict) else {}
+    fields = {str(name): value for name, value in plan.items() if value is not None} if isinstance(plan, dict) else {}
+    resume_from = os.environ.get(RESUME_VARIABLE)  # of an attempt after a failed one
+    return {**fields, "ckpt_path": resume_from} if resume_from else fields
 
 
 def _on_trouble(error: Exception) -> None:

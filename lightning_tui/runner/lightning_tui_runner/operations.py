@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import os
+import time
 from collections.abc import Callable
 from typing import Any
+
+from .rates import NoGroupError, set_rates
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LOGGERS = ("", "lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
 
 class RefusedError(Exception):
@@ -21,7 +29,16 @@ class Steered:
         self.was_stopped = False
         self.stop_step: int | None = None
         self.detail: str | None = None
-        self._stops_after_epoch = False
+        self.paused_at: float | None = None
+        """When the pause began, by the monotonic clock; `None` where the training is not paused."""
+        self.validates = False
+        """Whether a validation has been asked for that has not come to its end."""
+        self.stops_after: str | None = None
+        """What a stop waits for: the end of the `epoch` or of a `validation`."""
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_at is not None
 
     def stop_after_batch(self, trainer: Any) -> None:
         """Save, and let Lightning's loops end with this batch, without validating."""
@@ -29,13 +46,28 @@ class Steered:
         self.leaves_now = True
         trainer.fit_loop.epoch_loop._should_check_val_fx = _no_validation
 
-    def stop_after_epoch(self) -> None:
-        self._stops_after_epoch = True
-
     def epoch_ends(self, trainer: Any) -> None:
         """Carry out a stop that waited for this; the epoch's validation is over."""
-        if self._stops_after_epoch and not self.was_stopped:
+        if self.stops_after is not None and not self.was_stopped:
             self._stop(trainer)
+
+    def validation_ends(self, trainer: Any) -> None:
+        """Carry out a stop that waited for this. Amid an epoch, its end is left out: its means would be of a part."""
+        self.validates = False
+        if self.stops_after == "validation" and not self.was_stopped:
+            self._stop(trainer)
+            self.leaves_now = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+
+    def validate_next(self, trainer: Any) -> None:
+        """Let Lightning validate once when this batch is done, whatever its own rule says."""
+        loop = trainer.fit_loop.epoch_loop
+
+        def once(data_fetcher: Any) -> bool:
+            vars(loop).pop("_should_check_val_fx", None)
+            return True
+
+        loop._should_check_val_fx = once
+        self.validates = True
 
     def restore(self, trainer: Any) -> None:
         """Give the loops their own functions back."""
@@ -43,6 +75,7 @@ class Steered:
 
     def _stop(self, trainer: Any) -> None:
         self.was_stopped = True
+        self.paused_at = None
         self.stop_step = trainer.global_step
         path = os.path.join(self.checkpoints, f"stopped-{_moment(trainer)}.ckpt")
         try:
@@ -71,10 +104,11 @@ def save(trainer: Any, path: str) -> None:
 
 
 def _stop(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
-    if command.get("after") == "epoch":
-        steered.stop_after_epoch()
-    else:
+    after = command.get("after")
+    if after not in ("epoch", "validation"):
         steered.stop_after_batch(trainer)
+    elif steered.stops_after != "validation":
+        steered.stops_after = after if trainer.enable_validation else "epoch"  # which ends without one just the same
     return None
 
 
@@ -84,11 +118,65 @@ def _checkpoint(steered: Steered, trainer: Any, command: dict[str, Any]) -> str 
     return path
 
 
+def _pause(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
+    if steered.is_paused:
+        raise RefusedError("the run is paused already")
+    if steered.leaves_now:
+        raise RefusedError("the run is stopping")
+    steered.paused_at = time.monotonic()
+    return "paused"
+
+
+def _resume(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
+    if steered.paused_at is None:
+        raise RefusedError("the run is not paused")
+    took = time.monotonic() - steered.paused_at
+    steered.paused_at = None
+    return f"paused for {took:.1f} s"
+
+
+def _validate(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
+    if not trainer.enable_validation:
+        raise RefusedError("this fit has no validation: no data for it, no validation_step, or limit_val_batches=0")
+    if steered.leaves_now:
+        raise RefusedError("the run is stopping")
+    if steered.validates or trainer.validating:
+        raise RefusedError("a validation is going on, or asked for, already")
+    steered.validate_next(trainer)
+    return None
+
+
+def _set_lr(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
+    value, group = command.get("value"), command.get("group")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value <= 0:
+        raise RefusedError(f"{value!r} is no learning rate: allowed is a number above 0")
+    if group is not None and type(group) is not int:
+        raise RefusedError(f"{group!r} is no number of a parameter group")
+    try:
+        return set_rates(trainer, float(value), group)
+    except NoGroupError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _log_level(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
+    level = command.get("level")
+    if level not in _LEVELS:
+        raise RefusedError(f"{level!r} is no log level: allowed are {', '.join(_LEVELS)}")
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(_LEVELS[level])
+    return f"log level {level}, of Lightning and the root logger, on each rank"
+
+
 OPERATIONS: dict[str, Callable[[Steered, Any, dict[str, Any]], str | None]] = {
     "stop": _stop,
     "checkpoint": _checkpoint,
+    "pause": _pause,
+    "resume": _resume,
+    "validate": _validate,
+    "set-lr": _set_lr,
+    "log-level": _log_level,
 }
-"""By name; each returns what it did, or `None` where it is done when the fit ends."""
+"""By name; each returns what it did, or `None` where that comes later: a validation, a stop."""
 
 
 def _moment(trainer: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from .events import EventFile
 from .tracebacks import formatted, type_name
@@ -21,6 +22,9 @@ class Reporter:
         self._file = file
         self._pid = os.getpid()
         self._unsaid_trouble: str | None = None
+        self._lost: tuple[float, float, str] | None = None
+        """Since when the disk takes nothing, by both clocks, and why."""
+        self._owed: list[tuple[str, dict[str, object]]] = []
 
     @property
     def is_mine(self) -> bool:
@@ -33,12 +37,14 @@ class Reporter:
             self._file.add(event, fields)
 
     def flush(self) -> None:
-        """Write what was noted."""
+        """Write what was noted; where the disk does not take it, it is lost, and the next is tried again."""
         if self.is_on and self._file is not None and self.is_mine:
             try:
                 self._file.flush()
+                if self._lost is not None:
+                    self._make_up()
             except OSError as error:
-                self.trouble(error)
+                self._lose(error)
 
     def say(self, event: str, **fields: object) -> None:
         """Say an event at once."""
@@ -49,6 +55,8 @@ class Reporter:
         """Say at once what tells how the run ended or what became of a command; tried even after trouble."""
         if self.is_on:
             self.say(event, **fields)
+            if self._lost is not None:
+                self._owed.append((event, fields))
         if not self.is_on:
             self._try_to_say(event, **fields)
 
@@ -72,6 +80,24 @@ class Reporter:
         if self.is_on and self.is_mine:
             self.is_on = False
             self.complain(f"telemetry is off: {described(error)}")
+
+    def _lose(self, error: OSError) -> None:
+        """Say, once, that events are lost; the record tells of it when it takes any again."""
+        if self._lost is None:
+            self._lost = (time.time(), time.monotonic(), error.strerror or str(error))
+            warn(f"rank {self.rank}: events cannot be written: {self._lost[2]}; the program goes on")
+
+    def _make_up(self) -> None:
+        """Say that events were lost, and those again that matter most."""
+        if self._file is None or self._lost is None:
+            return
+        since, began, reason = self._lost
+        seconds = round(time.monotonic() - began, 1)
+        self._file.add("record_gap", {"since": since, "seconds": seconds, "reason": reason})
+        for event, fields in self._owed:
+            self._file.add(event, fields)
+        self._file.flush()
+        self._lost, self._owed = None, []
 
     def complain(self, message: str) -> None:
         """Say on stderr and in the record what no longer works."""

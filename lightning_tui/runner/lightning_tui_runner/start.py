@@ -95,10 +95,12 @@ def _begin(words: list[str], parent: int | None) -> _End:
 
 def _join(place: Place, words: list[str], parent: int | None, end: _End) -> None:
     from . import installation, process
+    from .forgiving_output import forgive_full_disks
     from .place import find_identity
 
     identity = find_identity(os.environ)
     process.join(place, identity, argv=installation.shown_arguments(place, words))
+    forgive_full_disks()
     atexit.register(end.say)
     process.heed_interrupts()
     if identity.rank > 0 and parent != 0:

@@ -39,6 +39,7 @@ FIELDS = (
     "log_every_n_steps",
     "deterministic",
     "benchmark",
+    "detect_anomaly",
     "sync_batchnorm",
     "enable_checkpointing",
     "default_root_dir",

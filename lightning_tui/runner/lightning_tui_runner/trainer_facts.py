@@ -187,6 +187,7 @@ _READERS: dict[str, Callable[..., Any]] = {
     "min_steps": lambda trainer, asked, flavour: trainer.fit_loop.epoch_loop.min_steps,
     "deterministic": _deterministic,
     "benchmark": _benchmark,
+    "detect_anomaly": lambda trainer, asked, flavour: trainer._detect_anomaly,
     "sync_batchnorm": _synchronizes_batchnorm,
     "enable_checkpointing": lambda trainer, asked, flavour: bool(trainer.checkpoint_callbacks),
     **{name: _strategy_option(name) for name in strategies.OPTIONS},

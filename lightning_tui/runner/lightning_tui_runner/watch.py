@@ -17,7 +17,9 @@ from .trainer_arguments import Arguments
 from .trainer_facts import fields_of, log_dir_of, monitors_learning_rate, parameters_of, whole
 
 LEADER_PERIOD_S = 0.25
-FOLLOWER_PERIOD_S = 1.0
+FOLLOWER_PERIOD_S = 0.4
+CROWD, CROWD_PERIOD_S = 32, 1.0
+"""From so many ranks on, those that follow write less often: their files lie on one disk."""
 MEMORY_PERIOD_S = 1.0
 
 
@@ -32,13 +34,16 @@ class Watch:
         self._flavour = flavour
         self._clock = clock
         self._is_leader = bool(trainer.is_global_zero)
-        self._period_s = LEADER_PERIOD_S if self._is_leader else FOLLOWER_PERIOD_S
+        following_s = FOLLOWER_PERIOD_S if trainer.world_size < CROWD else CROWD_PERIOD_S
+        self._period_s = LEADER_PERIOD_S if self._is_leader else following_s
         self._metrics = MetricBuffer(torch.Tensor, only_step_loss=not self._is_leader)
         self._metrics.logs_lr = monitors_learning_rate(trainer)
         self._tensor_class = torch.Tensor
         self._tap = LoggerTap(self._take_direct, self._lose_direct)
         self._connector = trainer._logger_connector
         self._stage = "setup"
+        self._paused_stage = "train"
+        self._is_cut_off = False
         self._step = 0
         self._epoch = 0
         self._keeps_step = True
@@ -68,6 +73,7 @@ class Watch:
             self._introduce(trainer, module)
 
     def train_begins(self, trainer: Any, module: Any) -> None:
+        self._is_cut_off = False
         self._introduce(trainer, module)  # only now is all in place: loaders, wrapped model, what finders have found
         self._step, self._epoch = trainer.global_step, trainer.current_epoch
         self._clock.pause()
@@ -90,6 +96,22 @@ class Watch:
         self._flush_if_due(trainer)
         if trainer.state.fn == "fit" and not is_sanity_check:
             self._enter(trainer, "train")
+
+    def pauses(self, trainer: Any) -> None:
+        """All ranks stand at this batch until somebody lets them go on."""
+        self._flush(trainer)
+        self._paused_stage = self._stage
+        self._enter(trainer, "paused")
+        self._reporter.flush()
+
+    def resumes(self, trainer: Any) -> None:
+        self._enter(trainer, self._paused_stage)
+        self._reporter.flush()
+
+    def evaluation_is_left(self, trainer: Any) -> None:
+        """A stop ends it amid its batches: what Lightning has of its metrics is of a part, and nobody's business."""
+        self._is_cut_off = True
+        self._enter(trainer, "train")
 
     def epoch_begins(self, trainer: Any) -> None:
         """Only now does Lightning have the means over the epoch before."""
@@ -187,7 +209,7 @@ class Watch:
 
         Not through `callback_metrics`: that computes, and for metrics that are synced it calls the other ranks.
         """
-        if self._stage != "sanity_check":
+        if self._stage != "sanity_check" and not self._is_cut_off:
             logged = trainer._logger_connector._callback_metrics
             self._metrics.add_logged(self._step, logged, each_step=each_step)
 
