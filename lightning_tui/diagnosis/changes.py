@@ -1,4 +1,8 @@
-"""Which plan fields would a suggestion change in this run? Computed of what is in effect; `None`: nothing can be."""
+"""Which plan fields would a suggestion change in this run? Computed of what is in effect.
+
+`None`: the plan cannot do it here, and it is told as a plain hint. Empty: it is so already, or there is nothing that it
+could be done with, and it is not told.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ def halve_the_batch(evidence: Evidence) -> Changes | None:
     """Half the batch and twice the accumulation: samples per optimizer step stay the same for an even batch."""
     size = _whole(evidence.value("batch_size")) or evidence.batch_size
     if size is None or size < 2:
-        return None
+        return None if size is None else {}
     accumulated = _whole(evidence.value("accumulate_grad_batches")) or 1
     half = size // 2
     return {"batch_size": half, "accumulate_grad_batches": max(1, round(accumulated * size / half))}
@@ -28,7 +32,7 @@ def halve_the_batch(evidence: Evidence) -> Changes | None:
 def lower_precision(evidence: Evidence) -> Changes | None:
     """Mixed precision: bfloat16 where the GPUs have it, else float16; nothing where it is mixed already."""
     if str(evidence.value("precision") or "32-true") not in ("32-true", "32", "64-true", "64"):
-        return None
+        return {}
     known = [_capability(gpu.compute_capability) for gpu in evidence.gpus if gpu.compute_capability]
     return {"precision": "16-mixed" if known and min(known) < FIRST_WITH_BF16 else "bf16-mixed"}
 
@@ -37,15 +41,48 @@ def shard_the_model(evidence: Evidence) -> Changes | None:
     """FSDP, where there are several devices and nothing is sharded yet."""
     strategy = str(evidence.value("strategy") or "auto").lower()
     sharded = ("fsdp", "deepspeed", "model_parallel", "modelparallel")
-    if (evidence.world_size or 1) < 2 or any(name in strategy for name in sharded):
-        return None
-    return {"strategy": "fsdp"}
+    if any(name in strategy for name in sharded):
+        return {}
+    return {"strategy": "fsdp"} if (evidence.world_size or 1) > 1 else None
 
 
 def fewer_workers(evidence: Evidence) -> Changes | None:
     """Half the workers; none of them from one on."""
     workers = _whole(evidence.value("num_workers"))
-    return None if not workers else {"num_workers": workers // 2}
+    return None if workers is None else {"num_workers": workers // 2} if workers else {}
+
+
+def no_workers(evidence: Evidence) -> Changes | None:
+    """Load in the main process, unless a run is known to do so, or to have failed before it had a loader."""
+    workers = _whole(evidence.value("num_workers"))
+    if workers is None:
+        return None if evidence.of_run else {"num_workers": 0}
+    return {"num_workers": 0} if workers else {}
+
+
+def resume(evidence: Evidence) -> Changes | None:
+    """Go on from the newest checkpoint, where a run has left one that is whole."""
+    return {"ckpt_path": "last"} if evidence.has_checkpoint or not evidence.of_run else {}
+
+
+def begin_anew(evidence: Evidence) -> Changes | None:
+    """Without the checkpoint that the plan names."""
+    return {"ckpt_path": None} if evidence.plan.get("ckpt_path") is not None else None
+
+
+def full_precision(evidence: Evidence) -> Changes | None:
+    """float32, where a run computes in something else."""
+    precision = evidence.value("precision")
+    if precision is None and evidence.of_run:
+        return None
+    return {} if str(precision) in ("32-true", "32") else {"precision": "32-true"}
+
+
+def all_batches(evidence: Evidence) -> Changes | None:
+    """No limit on batches, where there is one."""
+    limits = ("limit_train_batches", "limit_val_batches")
+    set_here = {name: 1.0 for name in limits if evidence.value(name) not in (None, 1.0)}
+    return set_here if set_here or evidence.of_run else dict.fromkeys(limits, 1.0)
 
 
 def more_workers(evidence: Evidence) -> Changes | None:
@@ -54,7 +91,7 @@ def more_workers(evidence: Evidence) -> Changes | None:
     if cpus is None:
         return None
     share = min(8, max(1, cpus // max(1, evidence.world_size or 1)))
-    return {"num_workers": share} if share > (_whole(evidence.value("num_workers")) or 0) else None
+    return {"num_workers": share} if share > (_whole(evidence.value("num_workers")) or 0) else {}
 
 
 def existing_devices(evidence: Evidence) -> Changes | None:
@@ -64,19 +101,23 @@ def existing_devices(evidence: Evidence) -> Changes | None:
 
 
 def one_checkpoint_every_epoch(evidence: Evidence) -> Changes | None:
-    """Keep one checkpoint instead of many."""
-    return None if evidence.value("checkpoint_save_top_k") == 1 else {"checkpoint_save_top_k": 1}
+    """Keep one checkpoint instead of many, where a run keeps many."""
+    kept = evidence.value("checkpoint_save_top_k")
+    if kept is None and evidence.of_run:
+        return None
+    return {} if kept in (0, 1) else {"checkpoint_save_top_k": 1}
 
 
 def clip_gradients(evidence: Evidence) -> Changes | None:
     """Clip at 1.0, where nothing is clipped."""
-    return None if evidence.value("gradient_clip_val") else {"gradient_clip_val": 1.0}
+    return {} if evidence.value("gradient_clip_val") else {"gradient_clip_val": 1.0}
 
 
 def wider_than_half(evidence: Evidence) -> Changes | None:
     """bfloat16 has the range of float32: it takes the place of float16."""
-    if str(evidence.value("precision")) not in ("16-mixed", "16-true", "16", "transformer-engine-float16"):
-        return None
+    precision = evidence.value("precision")
+    if str(precision) not in ("16-mixed", "16-true", "16", "transformer-engine-float16"):
+        return None if precision is None else {}
     known = [_capability(gpu.compute_capability) for gpu in evidence.gpus if gpu.compute_capability]
     return {"precision": "bf16-mixed" if not known or min(known) >= FIRST_WITH_BF16 else "32-true"}
 
@@ -95,6 +136,11 @@ COMPUTED: Mapping[str, Callable[[Evidence], Changes | None]] = MappingProxyType(
             lower_precision,
             shard_the_model,
             fewer_workers,
+            no_workers,
+            resume,
+            begin_anew,
+            full_precision,
+            all_batches,
             more_workers,
             existing_devices,
             one_checkpoint_every_epoch,

@@ -95,8 +95,8 @@ def _signs_of_trouble(evidence: Evidence) -> Iterator[_Finding]:
         yield "nan-loss", 33, {"what": f"The newest value of {names} is not a finite number"}, f"{names}: nan", None
     if conduct.silent_s is not None:
         step = "" if conduct.step_time_s is None else f"{conduct.step_time_s:.2g}"
-        captured = {"silent": f"{conduct.silent_s:.0f}", "step": step}
-        yield "stall", 55, captured, f"no step for {conduct.silent_s:.0f} s", None
+        silent = f"{conduct.silent_s:.0f} s" if conduct.silent_s < 120 else f"{conduct.silent_s / 60:.0f} min"
+        yield "stall", 55, {"silent": silent, "step": step}, f"no step for {silent}", None
     for growth, what in ((conduct.host_growth, "main memory"), (conduct.device_growth, "GPU memory")):
         if growth is not None:
             captured = {"first": size(growth[0]), "last": f"{size(growth[1])} of {what}"}

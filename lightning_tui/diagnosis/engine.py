@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from lightning_tui.diagnosis.changes import COMPUTED
-from lightning_tui.diagnosis.conduct import conduct_hits
-from lightning_tui.diagnosis.exceptions import Found, Read, read_stream
-from lightning_tui.diagnosis.growth import printed_growth
+from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal
+from lightning_tui.diagnosis.exceptions import Found, Read, is_own, read_stream
+from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
 from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_of
 from lightning_tui.diagnosis.model import (
     CONSEQUENCE_BELOW,
@@ -30,6 +31,11 @@ from lightning_tui.words import size
 
 MOST = 8
 """Diagnoses that are told at most."""
+
+OF_SEVERAL_RANKS = ("sync-dist-warning",)
+"""Warnings that Lightning gives with any distributed strategy, and that mean nothing to one rank alone."""
+
+NATIVE_CRASHES = ("segfault", "abort", "illegal-instruction")
 
 _FINISHED = re.compile(r"`?Trainer\.(?:fit|test|validate|predict)`? stopped: `?max_(?:epochs|steps)=", re.IGNORECASE)
 _WRAPPERS = (
@@ -54,7 +60,8 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     hits += conduct_hits(evidence, rules_by_category())
     hits += _printed_growth(material)
     hits = _told_by_the_run(hits, evidence)
-    ordered = sorted(hits, key=_rank_of)
+    hits += _silent_exit(hits, evidence)
+    ordered = _one_for_each_exception(sorted(hits, key=_rank_of))
     first_of_each = {hit.rule.category: hit for hit in reversed(ordered)}
     roots = [hit for hit in ordered if first_of_each[hit.rule.category] is hit]
     return tuple(_diagnosis(hit, evidence, material) for hit in roots[:MOST])
@@ -65,19 +72,22 @@ def _streams(outputs: Iterable[Output]) -> list[Stream]:
 
 
 def _told(raised: Raised) -> tuple[Found, float]:
-    """An exception of telemetry, as if it had been read: its own text is the truth, its traceback gives the frames."""
+    """An exception of telemetry, as if it had been read: its own text is the truth, its traceback gives the frames.
+
+    Of one that was carried over from a loader's worker, the original.
+    """
     read = read_stream(next(iter(read_streams(Output(raised.traceback, raised.rank))), Stream(raised.rank, [])))
-    frames = read.exceptions[-1].frames if read.exceptions else ()
-    in_worker = any(found.in_worker for found in read.exceptions) or "in DataLoader worker process" in raised.message
+    original = next((found for found in reversed(read.exceptions) if found.in_worker), None)
+    last = original or (read.exceptions[-1] if read.exceptions else None)
     found = Found(
-        type=raised.type.removeprefix("builtins."),
-        message=raised.message.strip(),
+        type=original.type if original else raised.type.removeprefix("builtins."),
+        message=original.message if original else raised.message.strip(),
         line=0,
         rank=raised.rank,
-        frames=frames,
+        frames=last.frames if last else (),
         chain=-1,
         has_traceback=True,
-        in_worker=in_worker,
+        in_worker=original is not None or "in DataLoader worker process" in raised.message,
         ignored=False,
         block=raised.traceback,
     )
@@ -88,10 +98,10 @@ def _without_the_overcome(read: Read, evidence: Evidence) -> Read:
     """Leave out exceptions that the program overcame: it came to its regular end after them."""
     if evidence.exit_code not in (None, 0):
         return read
-    ends = [line.number for line in read.loose if _FINISHED.search(line.text)]
+    ends = [line.number for line in read.loose if "stopped: " in line.text and _FINISHED.search(line.text)]
     if not ends:
         return read
-    return Read([found for found in read.exceptions if found.line > ends[-1]], read.loose)
+    return read._replace(exceptions=[found for found in read.exceptions if found.line > ends[-1]])
 
 
 def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
@@ -128,7 +138,8 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
 
 def _printed_growth(material: Material) -> list[Hit]:
     rule = rules_by_category()["memory-growth"]
-    grown = [(page.rank, told) for page in material.pages if (told := printed_growth(page.lines)) is not None]
+    speaking = [page for page in material.pages if any(page.may_hold(word) for word in MEMORY_WORDS)]
+    grown = [(page.rank, told) for page in speaking if (told := printed_growth(page.lines)) is not None]
     return [
         Hit(
             rule,
@@ -154,6 +165,8 @@ def _is_telling(found: Found) -> bool:
 
 def _told_by_the_run(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     """What a run overcame or a person asked for is no failure: an end on request explains signals and lost peers."""
+    if evidence.of_run and evidence.world_size == 1:
+        hits = [hit for hit in hits if hit.rule.category not in OF_SEVERAL_RANKS]
     if evidence.conduct.finished:
         return [hit for hit in hits if _severity(hit) != "error"]
     if not evidence.conduct.ended_on_request:
@@ -170,6 +183,23 @@ def _told_by_the_run(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     return kept if any(hit.weight >= CONSEQUENCE_BELOW for hit in kept) else []
 
 
+def _silent_exit(hits: list[Hit], evidence: Evidence) -> list[Hit]:
+    """A run that left with a code of its own, and nothing says why: it ended itself."""
+    code = evidence.exit_code
+    is_told = any(_severity(hit) == "error" for hit in hits)
+    if not evidence.of_run or is_told or not code or ending_signal(evidence) or evidence.conduct.ended_on_request:
+        return []
+    rule = rules_by_category()["program-exit"]
+    text = f"the program left with exit code {code}"
+    return [Hit(rule, rule.weight, {"code": str(code)}, None, text, evidence.only_rank, None, float("inf"))]
+
+
+def _one_for_each_exception(ordered: list[Hit]) -> list[Hit]:
+    """An exception has one cause: the first of those that the rules see in it."""
+    first = {id(hit.found): hit for hit in reversed(ordered) if hit.found is not None}
+    return [hit for hit in ordered if hit.found is None or first[id(hit.found)] is hit]
+
+
 def _rank_of(hit: Hit) -> tuple[bool, int, float]:
     return (_severity(hit) != "error", -hit.weight, hit.order)
 
@@ -184,14 +214,15 @@ def _diagnosis(hit: Hit, evidence: Evidence, material: Material) -> Diagnosis:
     line = EvidenceLine(hit.line, plain(hit.text)) if hit.line else _line_in_output(hit, material)
     title = fill(hit.rule.title, hit.captured)
     captured_what = hit.captured.get("what") or next((v for k, v in hit.captured.items() if k.startswith("what")), "")
-    cause = fill(hit.rule.cause, {**hit.captured, "what": captured_what}) or _said(hit)
+    place = _innermost(_stack(hit, material))
+    cause = fill(hit.rule.cause, {**hit.captured, "what": captured_what, "place": place}) or _said(hit)
     return Diagnosis(
         category=hit.rule.category,
         title=title,
         cause=cause,
         suggestions=_suggestions(hit, evidence, where),
         evidence=line,
-        rank=hit.rank,
+        rank=evidence.only_rank if hit.rank is None else hit.rank,
         severity="error" if _severity(hit) == "error" else "warning",
         consequence=hit.weight < CONSEQUENCE_BELOW,
         where=where,
@@ -205,13 +236,41 @@ def _said(hit: Hit) -> str:
 
 
 def _own_frame(hit: Hit, material: Material) -> CodeHint | None:
-    """The program's frame of this exception, or of another one in its chain (a worker's wrapper)."""
+    """The program's frame of this exception, or of another one in its chain (a worker's wrapper).
+
+    Telemetry hears of an exception where Lightning catches it: the frames above that stand in the output alone.
+    """
     if hit.found is None:
-        return None
+        return next((frame for frame in _stack(hit, material) if is_own(frame)), None)
     if hit.found.own_frame is not None:
         return hit.found.own_frame
-    same = [f for f, _ in material.exceptions if (f.rank, f.chain) == (hit.found.rank, hit.found.chain) and f.own_frame]
+    chain = (hit.found.rank, hit.found.chain)
+    same = [f for f, _ in material.exceptions if f.own_frame and ((f.rank, f.chain) == chain or _is_same(f, hit.found))]
     return same[-1].own_frame if same else None
+
+
+def _stack(hit: Hit, material: Material) -> tuple[CodeHint, ...]:
+    """Where Python was, innermost first, where native code has ended the program."""
+    if hit.rule.category not in NATIVE_CRASHES:
+        return ()
+    return material.stacks.get(hit.rank) or next(iter(material.stacks.values()), ())
+
+
+def _innermost(stack: tuple[CodeHint, ...]) -> str:
+    return f"{'/'.join(stack[0].path.split('/')[-2:])}:{stack[0].line}, {stack[0].function}" if stack else ""
+
+
+def _is_same(one: Found, other: Found) -> bool:
+    """Whether output and telemetry tell of one exception, whose words Lightning may have changed in between."""
+    if one.name != other.name or (one.rank is not None and other.rank is not None and one.rank != other.rank):
+        return False
+    if one.message.partition("\n")[0][:80] == other.message.partition("\n")[0][:80]:
+        return True
+    return bool(one.frames and other.frames) and _place(one.frames[-1]) == _place(other.frames[-1])
+
+
+def _place(frame: CodeHint) -> tuple[str, int]:
+    return frame.path, frame.line
 
 
 def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
@@ -219,21 +278,43 @@ def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
     text = plain(hit.text)
     if hit.found is not None:
         for found, _ in material.exceptions:
-            if found.line and found.name == hit.found.name and found.message[:80] == hit.found.message[:80]:
+            if found.line and _is_same(found, hit.found):
                 return EvidenceLine(found.line, text)
     return EvidenceLine(None, text)
 
 
 def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[Suggestion, ...]:
-    return tuple(_suggestion(advice, hit, evidence, where) for advice in hit.rule.advice)
+    offered: list[dict[str, Any]] = []
+    suggestions = []
+    for advice in hit.rule.advice:
+        changes = _changes(advice, hit, evidence)
+        if changes == {}:
+            continue
+        if changes is not None and changes in offered:
+            changes = None
+        offered += [changes] if changes is not None else []
+        hint = where if advice.in_code else None
+        suggestions.append(
+            Suggestion(text=fill(advice.text, hit.captured), changes=changes, hint=hint, trust=advice.trust)
+        )
+    return tuple(suggestions)
 
 
-def _suggestion(advice: Advice, hit: Hit, evidence: Evidence, where: CodeHint | None) -> Suggestion:
-    computed = COMPUTED[advice.computed](evidence) if advice.computed else advice.changes
-    is_new = computed is not None and any(evidence.value(name) != value for name, value in computed.items())
-    return Suggestion(
-        text=fill(advice.text, hit.captured),
-        changes=dict(computed) if computed is not None and is_new else None,
-        hint=where if advice.in_code else None,
-        trust=advice.trust,
-    )
+def _changes(advice: Advice, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
+    """What a piece of advice changes in this run's plan; `None`: nothing; empty: all of it is so already."""
+    computed = COMPUTED[advice.computed](evidence) if advice.computed else _filled(advice.changes, hit.captured)
+    if computed is None:
+        return None
+    is_so = all(evidence.value(name) == value for name, value in computed.items())
+    return {} if is_so else dict(computed)
+
+
+def _filled(changes: dict[str, Any] | None, captured: Mapping[str, str]) -> dict[str, Any] | None:
+    if changes is None or not any(isinstance(value, str) and "{" in value for value in changes.values()):
+        return changes
+    try:
+        return {
+            name: value.format_map(captured) if isinstance(value, str) else value for name, value in changes.items()
+        }
+    except KeyError:
+        return None

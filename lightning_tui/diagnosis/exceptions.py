@@ -22,6 +22,17 @@ _NAKED_TYPE = re.compile(
     r"(?:: ?(.*)|:?)$",
     re.DOTALL,
 )
+_ENDINGS = (
+    "Error",
+    "Exception",
+    "Interrupt",
+    "Exit",
+    "Failed",
+    "Unsupported",
+    "Timeout",
+    "MandatoryValue",
+)
+"""How the types end that `_NAKED_TYPE` knows."""
 _WHAT = re.compile(r" {0,4}what\(\): {1,2}(.*)", re.DOTALL)
 _THROWN = re.compile(r"terminate called after throwing an instance of '([\w:]{1,200})'")
 _NUMBER = re.compile(r"\s{0,4}[-+]?(?:\d[\d.,eE+-]{0,30}|nan|inf)\s{0,4}%?$")
@@ -88,7 +99,7 @@ class Found(NamedTuple):
     @property
     def own_frame(self) -> CodeHint | None:
         """The innermost frame of the program itself: not of the standard library nor of an installed package."""
-        own = [frame for frame in self.frames if not _LIBRARY.search(frame.path)]
+        own = [frame for frame in self.frames if is_own(frame)]
         return own[-1] if own else None
 
 
@@ -98,6 +109,8 @@ class Read(NamedTuple):
     exceptions: list[Found]
     loose: list[Line]
     """Lines that belong to no traceback."""
+    stack: tuple[CodeHint, ...] = ()
+    """Where Python was when native code crashed, innermost first, as `faulthandler` writes it."""
 
 
 def read_stream(stream: Stream) -> Read:
@@ -117,6 +130,8 @@ class _Parser:
         self.chain = 0
         self.is_chained = False
         self.thrown: str | None = None
+        self.known_frames: dict[tuple[str, str], CodeHint | None] = {}
+        self.stack: list[CodeHint] = []
         self._leave()
 
     def _leave(self) -> None:
@@ -125,12 +140,13 @@ class _Parser:
         self.opened_at: int | None = None
         self.is_original = False
         self.is_ignored = False
+        self.is_crash = False
 
     def read(self) -> Read:
         at, count = 0, len(self.lines)
         while at < count:
             at = self._step(at)
-        return Read(self.exceptions, self.loose)
+        return Read(self.exceptions, self.loose, tuple(self.stack))
 
     def _step(self, at: int) -> int:
         line = self.lines[at]
@@ -138,9 +154,10 @@ class _Parser:
         if self.opened_at is None and not self.is_chained and at not in self.telling:
             self.loose.append(line)
             return at + 1
-        if ("(most recent call" in text or "hread 0x" in text) and any(header in text for header in _HEADERS):
+        is_frame = text.startswith('  File "')
+        if not is_frame and _is_header(text):
             return self._open(at)
-        if text[:1] in (" ", "\t"):
+        if is_frame or text[:1] in (" ", "\t"):
             return self._indented(at)
         if not text:
             return at + 1
@@ -168,6 +185,7 @@ class _Parser:
         self.is_ignored = ignored
         self.opened_at = at
         self.is_original = "Original Traceback" in text
+        self.is_crash = text.startswith("Current thread 0x")
         if not self.is_chained and not self.is_original:
             self.chain += 1
         if "0x" in text:
@@ -176,20 +194,30 @@ class _Parser:
 
     def _indented(self, at: int) -> int:
         line = self.lines[at]
-        if match := _FRAME.match(line.text):
-            code = self.lines[at + 1].text.strip() if at + 1 < len(self.lines) else ""
-            hint = CodeHint(match[1], int(match[2]), match[3], code if _is_code(code) else None)
+        if 'File "' in line.text and (hint := self._frame_at(at)) is not None:
             self.frames.append(hint)
+            if self.is_crash:
+                self.stack.append(CodeHint(hint.path, hint.line, hint.function))
             if self.opened_at is None:
                 self.opened_at = at
                 self.chain += 1
             return at + 1
-        if (match := _WHAT.match(line.text)) and self.thrown is not None:
+        if self.thrown is not None and (match := _WHAT.match(line.text)):
             name, self.thrown = self.thrown, None
             return self._close(at, name, match[1])
         if self.opened_at is None or line.text.lstrip().startswith(("what()", "[")):
             self.loose.append(line)
         return at + 1
+
+    def _frame_at(self, at: int) -> CodeHint | None:
+        """The frame that a line and the code below it name; the same ones come again and again in a long log."""
+        text = self.lines[at].text
+        below = self.lines[at + 1].text if at + 1 < len(self.lines) else ""
+        if (text, below) not in self.known_frames:
+            match, code = _FRAME.match(text), below.strip()
+            hint = CodeHint(match[1], int(match[2]), match[3], code if _is_code(code) else None) if match else None
+            self.known_frames[text, below] = hint
+        return self.known_frames[text, below]
 
     def _add_cell(self, match: re.Match[str]) -> None:
         if match[1]:
@@ -203,11 +231,7 @@ class _Parser:
         is_open = self.opened_at is not None and bool(self.frames)
         if is_open and (match := _TYPE.match(text)) and match[1] not in _LOG_LEVELS:
             return match[1], match[2] or ""
-        if not (text[0].isalpha() or text[0] == "_") or (
-            "rro" not in text and "xc" not in text and "nter" not in text and ":" not in text
-        ):
-            return None
-        match = _NAKED_TYPE.match(text)
+        match = _naked_type(text)
         if match is None or match[1] in _LOG_LEVELS or _NUMBER.match(match[2] or ""):
             return None
         return match[1], match[2] or ""
@@ -276,7 +300,22 @@ class _Parser:
             )
         ):
             return False
-        return not _NAKED_TYPE.match(text)
+        return not _naked_type(text)
+
+
+def is_own(frame: CodeHint) -> bool:
+    """Whether a frame is the program's: not of the standard library, nor of an installed package."""
+    return not _LIBRARY.search(frame.path)
+
+
+def _is_header(text: str) -> bool:
+    return ("(most recent call" in text or "hread 0x" in text) and any(header in text for header in _HEADERS)
+
+
+def _naked_type(text: str) -> re.Match[str] | None:
+    """An exception's type at a line's beginning; the cheap look at its letters spares most lines the pattern."""
+    may_be = (text[0].isalpha() or text[0] == "_") and any(ending in text for ending in _ENDINGS)
+    return _NAKED_TYPE.match(text) if may_be else None
 
 
 def _telling_lines(lines: list[Line]) -> set[int]:
@@ -298,4 +337,4 @@ def _telling_lines(lines: list[Line]) -> set[int]:
 
 
 def _is_code(text: str) -> bool:
-    return bool(text) and not text.startswith(('File "', "^", "~")) and not _NAKED_TYPE.match(text)
+    return bool(text) and not text.startswith(('File "', "^", "~")) and not _naked_type(text)

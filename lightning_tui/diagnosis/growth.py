@@ -16,7 +16,8 @@ FEWEST_LINES = 8
 _PRINTED = re.compile(
     r"\b(?:rss|memory|mem|ram|allocated)\b[^\d\n]{0,24}(\d{1,9}(?:\.\d{1,6})?) ?(K|M|G|T)i?B?\b", re.IGNORECASE
 )
-_WORDS = ("rss", "mem", "ram", "allocated")
+MEMORY_WORDS = ("rss", "mem", "ram", "allocated")
+"""One of these stands in every line that `printed_growth` reads."""
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -38,7 +39,7 @@ def printed_growth(lines: Iterable[Line]) -> tuple[Line, int, int] | None:
     found: list[tuple[Line, int]] = []
     for line in lines:
         lower = line.text.lower()
-        if any(word in lower for word in _WORDS) and (match := _PRINTED.search(line.text)):
+        if any(word in lower for word in MEMORY_WORDS) and (match := _PRINTED.search(line.text)):
             found.append((line, int(float(match[1]) * 1024 ** _POWERS[match[2].upper()])))
     grown = steady_growth([value for _, value in found], FEWEST_LINES)
     return None if grown is None else (found[-1][0], *grown)

@@ -8,11 +8,14 @@ from functools import cache
 from typing import NamedTuple
 
 from lightning_tui.diagnosis.exceptions import Found, Read
-from lightning_tui.diagnosis.model import Rule, Sign
+from lightning_tui.diagnosis.model import CodeHint, Rule, Sign
 from lightning_tui.diagnosis.text import Line
 
 MOST_EXCEPTIONS = 100
-_DIGITS = re.compile(r"\d+")
+_AT_EASE = re.compile(r"(?:[\w.,:/\[\]-]{1,60}[\s|]{1,5}){0,4}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
+"""A logged line whose level says that nothing is wrong, after its time and its logger's name."""
+_WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
+_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 OCCURRENCES = 200
 """How many places of a substring are looked at before a sign is given up."""
 
@@ -40,15 +43,21 @@ class Page:
         self.lower = "\n".join(line.text for line in lines).lower()
         self._starts: list[int] | None = None
         self._first: dict[str, int] = {}
-        # A log says few different words: most substrings are ruled out by looking at each word once.
-        self._words = "\n".join(set(self.lower.split()))
+        # But for its numbers a log says few different things: most substrings are ruled out by looking at each once.
+        shape = self.lower.encode(errors="replace").translate(_AS_ZEROS)
+        self._kinds = b"\n".join(set(shape.split(b"\n")))
+        self._words = b"\n".join(set(self._kinds.split()))
+
+    def may_hold(self, needle: str) -> bool:
+        """Whether a substring can be in it at all; quickly, and sometimes wrongly, `True`."""
+        shape = needle.encode(errors="replace").translate(_AS_ZEROS)
+        return max(shape.split(), key=len, default=b"") in self._words and shape in self._kinds
 
     def lines_with(self, needle: str) -> Iterator[Line]:
         """The lines that hold a substring, in order, each once."""
         at = self._first.get(needle)
         if at is None:
-            may_be = max(needle.split(), key=len, default="") in self._words
-            at = self._first[needle] = self.lower.find(needle) if may_be else -1
+            at = self._first[needle] = self.lower.find(needle) if self.may_hold(needle) else -1
         for _ in range(OCCURRENCES):
             if at < 0:
                 return
@@ -73,6 +82,8 @@ class Material(NamedTuple):
     pages: list[Page]
     everything: str
     """All texts, lower case, for conditions that may hold anywhere."""
+    stacks: dict[int | None, tuple[CodeHint, ...]]
+    """By rank: where Python was when native code crashed, innermost first."""
 
 
 def material_of(reads: Iterable[tuple[Read, int | None]], told: Iterable[tuple[Found, float]]) -> Material:
@@ -83,14 +94,16 @@ def material_of(reads: Iterable[tuple[Read, int | None]], told: Iterable[tuple[F
     pages = [Page(read.loose, rank) for read, rank in reads]
     blocks = [found.block + "\n" + found.text for found, _ in exceptions]
     everything = "\n".join([*(page.lower for page in pages), *(block.lower() for block in blocks)])
-    return Material(exceptions, pages, everything)
+    return Material(exceptions, pages, everything, {rank: read.stack for read, rank in reads if read.stack})
 
 
 def _distinct(exceptions: Iterable[Found]) -> list[Found]:
     """The first of those that differ in nothing but numbers; of very many, the first and the last ones."""
     seen: dict[tuple[int | None, str, str, bool], Found] = {}
     for found in exceptions:
-        seen.setdefault((found.rank, found.type, _DIGITS.sub("0", found.message[:300]), found.in_worker), found)
+        seen.setdefault(
+            (found.rank, found.type, found.message[:300].translate(_WITHOUT_DIGITS), found.in_worker), found
+        )
     kept = list(seen.values())
     return kept if len(kept) <= MOST_EXCEPTIONS else [*kept[: MOST_EXCEPTIONS // 2], *kept[-MOST_EXCEPTIONS // 2 :]]
 
@@ -126,7 +139,9 @@ def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
     for page in material.pages:
         hits = []
         for line in page.lines_with(sign.has[0]):
-            captured = _captured(sign, line.text, line.text.lower())
+            # What exceptions say, a log may also say of others, or of what was tried again.
+            is_chatter = sign.where == "any" and _AT_EASE.match(line.text) is not None
+            captured = None if is_chatter else _captured(sign, line.text, line.text.lower())
             if captured is not None:
                 hits.append((captured, line))
             if len(hits) >= sign.at_least:

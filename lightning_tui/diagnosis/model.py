@@ -54,7 +54,8 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     nan_metrics: tuple[str, ...] = ()
     """Metrics whose newest value is NaN or infinite."""
     silent_s: float | None = None
-    """Seconds since the last sign of life, of a run that should be training; `None` while that is usual."""
+    """Seconds since the last sign of life, of a run that should be training, or was when a person ended it; `None`
+    while that is usual."""
     step_time_s: float | None = None
     host_growth: tuple[int, int] | None = None
     """First and last of a steadily growing use of main memory by the run's processes, bytes."""
@@ -80,6 +81,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[GpuSample, ...] = ()
     host: HostSample | None = None
     conduct: Conduct = Conduct()
+    of_run: bool = False
+    """Whether it comes from a run's record: what that does not know of the Trainer then was not there."""
+    only_rank: int | None = None
+    """The rank of a run that has one alone."""
+    has_checkpoint: bool = False
+    """Whether the run has left a checkpoint that another can go on from."""
 
     def value(self, field: str) -> Any:
         """What is in effect for a plan field: the plan's value, else the Trainer's, else `None`."""
@@ -154,6 +161,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     changes: dict[str, Any] | None = None
+    """`{name}` in a value takes what was captured; where that is not known, nothing is changed."""
     computed: str | None = None
     """Name of a function of `changes.COMPUTED` that makes the changes from the run's facts."""
     in_code: bool = False

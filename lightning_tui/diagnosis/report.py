@@ -16,7 +16,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _IN_ADDRESS = re.compile(r"(://[^/\s:@]{1,100}:)([^@\s/]{1,200})(@)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 MASK = mask_secrets(["--token", "x"])[1]
 
 
@@ -49,12 +49,12 @@ def _context(run: RunSnapshot, diagnosis: Diagnosis) -> Iterator[str]:
         fields = {name: trainer.fields[name].actual for name in in_effect if name in trainer.fields}
         yield "trainer    " + " ".join(f"{name}={value}" for name, value in fields.items())
         yield f"versions   torch {trainer.torch} · {trainer.flavour} {trainer.lightning} · {record.made_by or 'N/A'}"
-    where = f", where {run.failure.hook}" if run.failure and run.failure.hook else ""
+    where = f", in {run.failure.hook}" if run.failure and run.failure.hook else ""
     yield f"rank       {_known(diagnosis.rank)} of {_known(trainer.world_size if trainer else None)}{where}"
     epoch, step = (progress.epoch, progress.global_step) if progress else (None, None)
     yield f"progress   epoch {_known(epoch)} · step {_known(step)}"
     yield from _memory(run)
-    yield "platform   " + (" · ".join(f"{name} {value}" for name, value in record.environment.items()) or "N/A")
+    yield "platform   " + (" · ".join(record.environment.values()) or NOT_KNOWN)
     if diagnosis.where is not None:
         yield f"code       {diagnosis.where.path}:{diagnosis.where.line}  {diagnosis.where.code or ''}".rstrip()
 
@@ -72,13 +72,17 @@ def _memory(run: RunSnapshot) -> Iterator[str]:
 
 
 def flags(changes: dict[str, object]) -> str:
-    """Plan changes as they are typed: `--precision bf16-mixed --set batch_size=16`."""
+    """Plan changes as they are typed: `--precision bf16-mixed --set batch_size=16`; an empty value takes one back."""
+    from shlex import quote
+
     from lightning_tui.plan.fields import FLAGS
 
     words = []
     for name, value in changes.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        words.append(f"--{name.replace('_', '-')} {text}" if name in FLAGS else f"--set {name}={text}")
+        text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        words.append(
+            f"--{name.replace('_', '-')} {quote(text)}" if name in FLAGS else f"--set {quote(f'{name}={text}')}"
+        )
     return " ".join(words)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning_tui.diagnosis.growth import steady_growth
 from lightning_tui.diagnosis.model import Conduct, Evidence, Output, Raised
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
+from lightning_tui.record.checkpoints import checkpoints_of, last_good
 from lightning_tui.record.events import (
     AnyEvent,
     ExceptionRaised,
@@ -28,14 +29,20 @@ TAIL_BYTES = 1 << 20
 MOST_RANKS = 16
 
 
-def evidence_of_text(text: str, *, exit_code: int | None = None, signal: str | None = None) -> Evidence:
-    """A text alone, as it was pasted or piped. Of a very long one the head and the tail are taken."""
+def evidence_of_text(
+    text: str, *, first_line: int = 1, exit_code: int | None = None, signal: str | None = None
+) -> Evidence:
+    """A text alone, as it was pasted or piped. Of a very long one the head and the tail are taken.
+
+    `first_line` is the number of its first line, where it is the end of a longer one.
+    """
     keep = HEAD_BYTES + TAIL_BYTES
     if len(text) <= keep:
-        return Evidence(outputs=(Output(text),), exit_code=exit_code, signal=signal)
+        return Evidence(outputs=(Output(text, None, first_line),), exit_code=exit_code, signal=signal)
     head, tail = text[:HEAD_BYTES], text[-TAIL_BYTES:]
     skipped = text.count("\n", 0, len(text) - len(tail))
-    return Evidence(outputs=(Output(head), Output(tail, None, skipped + 1)), exit_code=exit_code, signal=signal)
+    outputs = (Output(head, None, first_line), Output(tail, None, first_line + skipped))
+    return Evidence(outputs=outputs, exit_code=exit_code, signal=signal)
 
 
 def evidence_of_file(path: Path) -> Evidence:
@@ -99,7 +106,15 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         gpus=seen.gpus,
         host=seen.host,
         conduct=_conduct(story, seen),
+        of_run=True,
+        only_rank=_only_rank(seen),
+        has_checkpoint=last_good(checkpoints_of(directory, seen)) is not None,
     )
+
+
+def _only_rank(seen: RunSnapshot) -> int | None:
+    is_alone = len(seen.ranks) == 1 and (seen.trainer is None or seen.trainer.world_size in (None, 1))
+    return seen.ranks[0].rank if is_alone else None
 
 
 def _outputs(directory: RunDirectory, attempt: int) -> tuple[Output, ...]:
@@ -197,16 +212,17 @@ def _conduct(story: _Story, seen: RunSnapshot) -> Conduct:
     is_training = seen.state in (RunState.TRAINING, RunState.VALIDATING)
     several = len(seen.ranks) > 1
     stalled = seen.progress.stalled_s if seen.progress else None
+    ended_on_request = seen.ended is not None and seen.ended.cause in ("stop", "kill")
     return Conduct(
         vanished=tuple(event.rank for event in story.gone if event.rank not in story.spoke),
         left_early=tuple(story.left_early) if several and seen.state is not RunState.FINISHED else (),
         program_exit=story.program_exit if not several else None,
         finished=seen.state is RunState.FINISHED,
-        ended_on_request=seen.ended is not None and seen.ended.cause in ("stop", "kill"),
+        ended_on_request=ended_on_request,
         nan_metrics=tuple(
             sorted(name for name, series in seen.metrics.items() if "loss" in name.lower() and _is_lost(series.last))
         ),
-        silent_s=stalled if is_training else None,
+        silent_s=stalled if is_training or ended_on_request else None,
         step_time_s=story.step_time_s,
         host_growth=steady_growth(story.host_memory),
         device_growth=steady_growth(story.device_memory),

@@ -24,8 +24,12 @@ _TIME_PREFIX = re.compile(
     r"\[?\d{4}-\d\d-\d\d[T _]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ \t](?:std(?:err|out) [FP] )?"
 )
 _SRUN_PREFIX = re.compile(r" {0,4}(\d{1,5}): ?")
-_MARKS = ("[rank", "[default", "]<std", "pid=", "Traceback (most recent call last):")
+_RANK_MARKS = ("[rank", "[default", "]<std", "pid=")
+_MARKS = (*_RANK_MARKS, "Traceback (most recent call last):")
 """Where none of these stands, lines need no closer look for prefixes."""
+_TIME_STARTS = "[0123456789"
+_STARTS = _TIME_STARTS + "( "
+"""With what a line begins that may have a prefix."""
 _HEADER = "Traceback (most recent call last):"
 _LAUNCHER_PREFIX = re.compile(r"[\w\[\]()<>,.@/ -]{1,60}[:|\]>)]{1,2} ?")
 _GROUP_PREFIX = re.compile(r" {0,40}(?:\| ?|\+ (?=Exception Group)|\+-\+?-{3,80}[\d. -]{0,80}$|\+-{4,80}$)")
@@ -55,14 +59,22 @@ def read_streams(output: Output) -> list[Stream]:
     launcher = () if strip_srun else _launcher_prefixes(texts)
     is_grouped = "Exception Group Traceback" in raw
     if not (strip_srun or launcher or is_grouped or "\r" in raw or any(mark in raw for mark in _MARKS)):
-        return [Stream(output.rank, [Line(n, _timeless(text)) for n, text in enumerate(texts, output.first_line)])]
+        timeless = (text[:LINE_LIMIT] if text[:2].isalpha() else _timeless(text) for text in texts)
+        return [Stream(output.rank, [Line(n, text) for n, text in enumerate(timeless, output.first_line)])]
+    always = bool(strip_srun or launcher)
+    starts = _STARTS if any(mark in raw for mark in _RANK_MARKS) else _TIME_STARTS
     streams: dict[int | None, list[Line]] = {}
     for number, whole in enumerate(texts, output.first_line):
-        for text in _segments(whole):
-            rank, text = _without_prefix(text, strip_srun, launcher)
+        is_plain = "\r" not in whole and _HEADER not in whole
+        for text in (whole,) if is_plain else _segments(whole):
+            rank = output.rank
+            if always or text[:1] in starts:
+                rank, text = _without_prefix(text, rank, strip_srun, launcher)
             if is_grouped:
                 text = _GROUP_PREFIX.sub("", text, count=1)
-            streams.setdefault(output.rank if rank is None else rank, []).append(Line(number, text[:LINE_LIMIT]))
+            if rank not in streams:
+                streams[rank] = []
+            streams[rank].append(Line(number, text[:LINE_LIMIT]))
     return [Stream(rank, lines) for rank, lines in streams.items()]
 
 
@@ -117,8 +129,8 @@ def _launcher_prefixes(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))[:64]
 
 
-def _without_prefix(text: str, strip_srun: bool, launcher: tuple[str, ...]) -> tuple[int | None, str]:
-    rank: int | None = None
+def _without_prefix(text: str, rank: int | None, strip_srun: bool, launcher: tuple[str, ...]) -> tuple[int | None, str]:
+    """The rank that a line's prefix names, else the one given, and what stands behind the prefix."""
     if launcher:
         for prefix in launcher:
             if text.startswith(prefix):
@@ -128,7 +140,11 @@ def _without_prefix(text: str, strip_srun: bool, launcher: tuple[str, ...]) -> t
         rank, text = int(match[1]), text[match.end() :]
     for _ in range(2):
         start = text[:1]
-        if start in "[( " and (match := _RANK_PREFIX.match(text)):
+        if text[:5] == "[rank" and text[6:9] == "]: " and text[5] in "0123456789":  # by far the most usual
+            rank, text = int(text[5]), text[9:]
+            if text[:1] not in _TIME_STARTS:
+                return rank, text
+        elif start in "[( " and (match := _RANK_PREFIX.match(text)):
             number = match["a"] or match["b"] or match["c"] or match["d"]
             rank, text = int(number) if number else rank, text[match.end() :]
         elif (start.isdigit() or start == "[") and (match := _TIME_PREFIX.match(text)):

@@ -9,6 +9,9 @@ from string import Formatter
 _OPTIONAL = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\])){0,2000})\]\]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 VALUE_LIMIT = 300
+_HELD = str.maketrans("{}[]", "\ue000\ue001\ue002\ue003")
+_RELEASED = str.maketrans("\ue000\ue001\ue002\ue003", "{}[]")
+"""Braces and brackets of a value stand aside while the text around it is filled: they are no places of it."""
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -22,12 +25,13 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         if shorter == text:
             break
         text = shorter
-    return " ".join((_filled(text, clean) or _without_places(text)).split())
+    return " ".join((_filled(text, clean) or _without_places(text)).translate(_RELEASED).split())
 
 
 def plain(value: str) -> str:
-    """One line of printable text."""
-    return _UNSAFE.sub(" ", value).strip()[:VALUE_LIMIT]
+    """One line of printable text; that it was cut is told by an ellipsis."""
+    text = _UNSAFE.sub(" ", value).strip()
+    return text if len(text) <= VALUE_LIMIT else text[:VALUE_LIMIT].rstrip() + "…"
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str | None:
@@ -38,9 +42,8 @@ def _filled(text: str, values: Mapping[str, str]) -> str | None:
     for literal, name, _, quoting in parts:
         written.append(literal)
         if name is not None:
-            # Braces of a value must not become places of the text around it.
             value = repr(values[name]) if quoting == "r" else values[name]
-            written.append(value.replace("{", "(").replace("}", ")").replace("[[", "[ [").replace("]]", "] ]"))
+            written.append(value.translate(_HELD))
     return "".join(written)
 
 

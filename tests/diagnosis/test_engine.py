@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_tui.diagnosis import Conduct, Diagnosis, Evidence, Output, Raised, apply, diagnose
-from lightning_tui.diagnosis.model import Suggestion
+from lightning_tui.diagnosis.model import CodeHint, Suggestion
 from lightning_tui.plan import Plan
 from lightning_tui.record import GpuSample, HostSample
 
@@ -323,7 +323,37 @@ def test_what_is_so_already_is_not_suggested_as_a_change() -> None:
     evidence = Evidence(
         outputs=(Output(OOM),), plan={"precision": "bf16-mixed", "strategy": "fsdp", "batch_size": 1}, world_size=2
     )
-    assert all(each.changes is None for each in diagnose(evidence)[0].suggestions)
+    found = diagnose(evidence)[0].suggestions
+    assert found
+    assert all(each.changes is None for each in found)
+    assert not any("mixed precision" in each.text or "Shard" in each.text for each in found)
+
+
+def test_of_the_numbers_of_a_full_gpu_those_that_are_known_are_told() -> None:
+    words = "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB on GPU 2"
+    assert told(words)[0].cause.startswith("PyTorch wanted 20.00 MiB more on GPU 2. Weights, gradients")
+    assert told("torch.AcceleratorError: CUDA error: out of memory")[0].cause.startswith("Weights, gradients")
+
+
+def test_a_native_crash_is_told_with_the_programs_own_frame() -> None:
+    text = """\
+Fatal Python error: Segmentation fault
+
+Thread 0x00007f01 (most recent call first):
+  File "/usr/lib/python3.11/threading.py", line 324 in wait
+  File "/home/me/elsewhere.py", line 3 in watch
+
+Current thread 0x00007f02 (most recent call first):
+  File "/usr/lib/python3.11/ctypes/__init__.py", line 519 in string_at
+  File "/home/me/decoder.py", line 8 in read
+  File "/home/me/train.py", line 30 in <module>
+
+Extension modules: numpy._core._multiarray_umath (total: 1)"""
+    (found,) = told(text)
+    assert found.category == "segfault"
+    assert found.where == CodeHint("/home/me/decoder.py", 8, "read")
+    assert "Python was in ctypes/__init__.py:519, string_at." in found.cause
+    assert told("Fatal Python error: Segmentation fault")[0].where is None
 
 
 def test_a_suggestion_without_changes_leaves_the_plan() -> None:
@@ -468,6 +498,13 @@ def test_what_is_told_carries_no_control_sequence() -> None:
     ):
         for text in (found.title, found.cause, found.evidence.text):
             assert all(char.isprintable() for char in text)
+
+
+def test_what_a_program_says_is_told_in_its_own_words() -> None:
+    frame = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n'
+    assert "It says: {'lr': [[1]]} {type}" in told(f"{frame}ValueError: {{'lr': [[1]]}} {{type}}")[0].cause
+    (found,) = told(f"{frame}ValueError: {'long ' * 100}")
+    assert (found.cause[-1], found.evidence.text[-1]) == ("…", "…")
 
 
 OWN_WORDS = [

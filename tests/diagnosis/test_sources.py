@@ -143,6 +143,54 @@ def test_a_program_that_leaves_amid_its_fit(run: RunDirectory) -> None:
     assert categories(record(run, {0: said}, make(Ended, code=0))) == ["program-exit"]
 
 
+def test_a_program_that_left_with_a_code_and_without_a_word(run: RunDirectory) -> None:
+    found = diagnose(record(run, {0: [make(ProgramEnd, code=3)]}, make(Ended, code=3), output="no data folder\n"))
+    assert [(each.category, each.rank) for each in found] == [("program-exit", 0)]
+    assert categories(record(run, {0: [make(ProgramEnd, code=3)]}, make(Ended, code=3, cause="stop"))) == []
+
+
+def test_of_a_workers_exception_the_original_is_told(run: RunDirectory) -> None:
+    original = "FileNotFoundError: [Errno 2] No such file or directory: 'a.png'"
+    traceback = (
+        'Traceback (most recent call last):\n  File "/w/train.py", line 9, in <module>\n    fit()\n'
+        "FileNotFoundError: Caught FileNotFoundError in DataLoader worker process 0.\n"
+        'Original Traceback (most recent call last):\n  File "/w/data.py", line 4, in __getitem__\n    open(path)\n'
+        f"{original}\n"
+    )
+    message = traceback.partition("Error: ")[2]
+    raised = make(ExceptionRaised, type="FileNotFoundError", message=message, traceback=traceback)
+    (found,) = diagnose(record(run, {0: [raised]}, make(Ended, code=1), output=traceback))
+    assert (found.category, found.evidence.text, found.evidence.line) == ("dataset-exception", original, 8)
+    assert found.where is not None
+    assert (found.where.path, found.where.line) == ("/w/data.py", 4)
+
+
+def test_frames_above_lightnings_own_come_from_the_output(run: RunDirectory) -> None:
+    """Telemetry hears of it inside of fit; Lightning has changed the words by the time that Python prints them."""
+    inner = '  File "/v/site-packages/lightning/pytorch/x.py", line 5, in y\n    z()\n'
+    outer = '  File "/w/train.py", line 9, in <module>\n    trainer.fit(net)\n'
+    head = "Traceback (most recent call last):\n"
+    raised = make(
+        ExceptionRaised, type="RuntimeError", message="words", traceback=f"{head}{inner}RuntimeError: words\n"
+    )
+    output = f"{head}{outer}{inner}RuntimeError: other words\n"
+    (found,) = diagnose(record(run, {0: [raised]}, make(Ended, code=1), output=output))
+    assert found.where is not None
+    assert (found.where.path, found.where.line) == ("/w/train.py", 9)
+    assert found.evidence.line == 6
+
+
+def test_a_suggestion_may_take_what_was_captured() -> None:
+    text = (
+        "lightning.fabric.utilities.exceptions.MisconfigurationException: `ModelCheckpoint(monitor='val_acc')` could not "
+        "find the monitored key in the returned metrics: ['train_loss', 'epoch', 'step']."
+    )
+    changes = [each.changes for each in diagnose(evidence_of_text(text))[0].suggestions]
+    assert {"checkpoint_monitor": "train_loss", "checkpoint_mode": "min"} in changes
+    without = [each.changes for each in diagnose(evidence_of_text(text.replace("'train_loss', ", "")))[0].suggestions]
+    assert set(map(str, without)) == {"None"}
+
+
 def test_memory_that_grows_is_told(run: RunDirectory) -> None:
     memory = [
         make(
@@ -222,7 +270,7 @@ def test_plan_changes_are_typed_as_flags() -> None:
         ("[[{a}[[ of {b}]]: ]]full", {"a": "1"}, "1: full"),
         ("{name!r} is missing", {"name": "x"}, "'x' is missing"),
         ("{name} is missing", {}, "… is missing"),
-        ("[[{a}]]", {"a": "{b} [[c]]"}, "(b) [ [c] ]"),
+        ("[[{a}]]", {"a": "{b} [[c]]"}, "{b} [[c]]"),
     ],
 )
 def test_texts_are_filled(text: str, values: dict[str, str], filled: str) -> None:
@@ -239,13 +287,13 @@ def test_texts_are_filled(text: str, values: dict[str, str], filled: str) -> Non
         ),
         ("halve_the_batch", Evidence(), None),
         ("fewer_workers", Evidence(actual={"num_workers": 1}), {"num_workers": 0}),
-        ("fewer_workers", Evidence(actual={"num_workers": 0}), None),
+        ("fewer_workers", Evidence(actual={"num_workers": 0}), {}),
         ("more_workers", Evidence(host=HostSample(cpu_count=16), world_size=4), {"num_workers": 4}),
         ("existing_devices", Evidence(gpus=(GpuSample(index=0), GpuSample(index=1))), {"devices": 2}),
         ("existing_devices", Evidence(), None),
         ("wider_than_half", Evidence(plan={"precision": "16-mixed"}), {"precision": "bf16-mixed"}),
-        ("wider_than_half", Evidence(plan={"precision": "32-true"}), None),
-        ("clip_gradients", Evidence(actual={"gradient_clip_val": 0.5}), None),
+        ("wider_than_half", Evidence(plan={"precision": "32-true"}), {}),
+        ("clip_gradients", Evidence(actual={"gradient_clip_val": 0.5}), {}),
         (
             "lower_precision",
             Evidence(gpus=(GpuSample(index=0, compute_capability="8.6"),)),
@@ -253,7 +301,21 @@ def test_texts_are_filled(text: str, values: dict[str, str], filled: str) -> Non
         ),
         ("shard_the_model", Evidence(world_size=1), None),
         ("half_that_runs_here", Evidence(actual={"accelerator": "cpu"}), {"precision": "32-true"}),
-        ("one_checkpoint_every_epoch", Evidence(actual={"checkpoint_save_top_k": 1}), None),
+        ("one_checkpoint_every_epoch", Evidence(actual={"checkpoint_save_top_k": 1}), {}),
+        ("one_checkpoint_every_epoch", Evidence(actual={"checkpoint_save_top_k": -1}), {"checkpoint_save_top_k": 1}),
+        ("one_checkpoint_every_epoch", Evidence(of_run=True), None),
+        ("no_workers", Evidence(), {"num_workers": 0}),
+        ("no_workers", Evidence(of_run=True), None),
+        ("no_workers", Evidence(actual={"num_workers": 2}, of_run=True), {"num_workers": 0}),
+        ("resume", Evidence(of_run=True), {}),
+        ("resume", Evidence(of_run=True, has_checkpoint=True), {"ckpt_path": "last"}),
+        ("begin_anew", Evidence(), None),
+        ("begin_anew", Evidence(plan={"ckpt_path": "torn.ckpt"}), {"ckpt_path": None}),
+        ("full_precision", Evidence(actual={"precision": "32-true"}), {}),
+        ("full_precision", Evidence(plan={"precision": "16-true"}), {"precision": "32-true"}),
+        ("full_precision", Evidence(of_run=True), None),
+        ("all_batches", Evidence(plan={"limit_train_batches": 0.001}, of_run=True), {"limit_train_batches": 1.0}),
+        ("all_batches", Evidence(of_run=True), {}),
     ],
 )
 def test_changes_are_computed_of_the_run(name: str, evidence: Evidence, changes: dict[str, Any] | None) -> None:

@@ -6,7 +6,7 @@ from lightning_tui.diagnosis.model import Rule
 from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, printed, raised, said
 
 _CHECKPOINTS = f"{LIGHTNING_DOCS}/common/checkpointing_basic.html"
-_OTHER = do("Resume from another checkpoint: the one before, or last.ckpt.", ckpt_path="last")
+_OTHER = do("Resume from another checkpoint: the one before, or last.ckpt.", computed="resume")
 
 RULES = (
     Rule(
@@ -42,7 +42,8 @@ RULES = (
         weight=64,
         advice=(
             do("Look at the path, and at what is there: `ls` the folder; relative paths count from the run's folder."),
-            do("Begin anew: take ckpt_path out of the plan, or resume from the newest.", ckpt_path="last"),
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
+            do("Resume from the newest one that is whole.", computed="resume"),
         ),
         docs=_CHECKPOINTS,
         examples=(
@@ -98,6 +99,7 @@ RULES = (
                 "Look what it is: `ls -l` and `head -c 200 FILE`; a pointer of Git LFS needs `git lfs pull`, a download its right address."
             ),
             _OTHER,
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
         ),
         docs=_CHECKPOINTS,
         examples=(
@@ -271,7 +273,7 @@ RULES = (
         signs=(
             said(
                 "weights only load failed",
-                detail=r"[\s\S]{0,3000}?GLOBAL (?P<what>[\w.]{1,120}) was not an allowed",
+                detail=r"GLOBAL (?P<what>[\w.]{1,120}) was not an allowed",
             ),
             raised("weightsunpickler error"),
             raised("was not an allowed global by default"),

@@ -6,7 +6,7 @@ from lightning_tui.diagnosis.model import Rule
 from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, printed, raised, said
 
 _DATA = f"{TORCH_DOCS}/data.html"
-_IN_MAIN = do("Load data in the main process once: the real error then shows itself.", num_workers=0)
+_IN_MAIN = do("Load data in the main process once: the real error then shows itself.", computed="no_workers")
 
 RULES = (
     Rule(
@@ -22,6 +22,8 @@ RULES = (
             said("unable to mmap", "shared memory"),
             said("killed by signal: bus error"),
             printed("bus error", pattern=r"^(?:[\w./-]{1,80}: )?(?:line \d+: )?[\s\d]{0,12}Bus error\b"),
+            printed("signal 7 (sigbus) received", weight=50),
+            raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -7", weight=50),
             raised("unable to mmap", frame="torch/"),
             raised("semlock", frame="multiprocessing", pattern=r"(?:shm|No space|Function not implemented)"),
             raised(
@@ -70,6 +72,12 @@ RULES = (
             raised("exited unexpectedly", "dataloader", lacks=("bus error",)),
             raised("dataloader worker", "killed by signal", lacks=("bus error",)),
             said("dataloader worker", "is killed by signal", lacks=("bus error",)),
+            printed(
+                "unexpected",
+                "encountered in worker",
+                pattern=r"ERROR: Unexpected (?P<signal>[\w ]{1,40}) encountered in worker",
+                lacks=("bus error",),
+            ),
             raised(types=("BrokenProcessPool",)),
         ),
         weight=56,
@@ -163,7 +171,7 @@ RULES = (
                 "Give samples one size (resize, crop, pad), or write a collate_fn that pads (torch.nn.utils.rnn.pad_sequence) or returns lists.",
                 in_code=True,
             ),
-            do("See at once which sample it is.", num_workers=0),
+            do("To see at once which sample it is, load in the main process: num_workers=0."),
         ),
         docs=f"{_DATA}#dataloader-collate-fn",
         examples=(
@@ -182,7 +190,7 @@ RULES = (
                 "Look at the program's own frame: which sample, which file? A path that does not exist, a damaged file, an index out of range.",
                 in_code=True,
             ),
-            do("Load data in the main process, to debug it there.", num_workers=0),
+            do("To debug it, load in the main process: num_workers=0."),
         ),
         docs=f"{_DATA}#multi-process-data-loading",
         examples=(
@@ -224,7 +232,7 @@ RULES = (
         advice=(
             do("Check the data's path and filters: print(len(dataset)).", in_code=True),
             do("With few samples: a smaller batch, or drop_last=False.", in_code=True),
-            do("Take all batches.", limit_train_batches=1.0, limit_val_batches=1.0),
+            do("Take all batches.", computed="all_batches"),
         ),
         docs=_DATA,
         examples=(

@@ -331,7 +331,7 @@ RULES = (
             said("nccl warn error while creating shared memory segment", weight=62),
             said("nccl warn call to", "failed", weight=55),
             said("nccl warn", "ibv_", "failed"),
-            said("nccl warn net/ib", weight=55),
+            said("nccl warn net/ib", weight=55, lacks=("no device found",)),
         ),
         weight=54,
         advice=(
@@ -808,7 +808,7 @@ RULES = (
     Rule(
         category="stall",
         title="Training stands still",
-        cause="[[No step for {silent} s, where one takes {step} s. ]]A rank waits for a collective that another never joins, or for a batch that does not come.",
+        cause="[[No step for {silent}[[, where one takes {step} s]]. ]]A rank waits for a collective that another never joins, or for a batch that does not come.",
         signs=(
             said("no step for", "stalled"),
             said("no progress for", "training", "stall"),
@@ -817,8 +817,8 @@ RULES = (
         weight=55,
         advice=(
             do("Look at what each rank does: `py-spy dump --pid PID`."),
-            do("Load data in the main process, to see whether a worker hangs.", num_workers=0),
-            do("Stop it and resume from the newest checkpoint.", ckpt_path="last"),
+            do("Load data in the main process, to see whether a worker hangs.", computed="no_workers"),
+            do("Stop it and resume from the newest checkpoint.", computed="resume"),
         ),
         docs=f"{TORCH_DOCS}/distributed.html#debugging-torch-distributed-applications",
     ),

@@ -18,7 +18,7 @@ RULES = (
     Rule(
         category="cuda-oom",
         title="The GPU's memory is full",
-        cause="[[PyTorch wanted {wanted} more]][[ on GPU {gpu}]][[; of {total} only {free} were free.]] Weights, gradients, "
+        cause="[[PyTorch wanted {wanted} more[[ on GPU {gpu}]][[; of {total} only {free} were free]]. ]]Weights, gradients, "
         "optimizer state and activations of one batch must fit together.",
         signs=(
             raised(
@@ -86,7 +86,10 @@ RULES = (
         advice=(
             _SYNCHRONOUS,
             do("Check shapes and dtypes of the operands, and that embedding and label indices are in range."),
-            do("Try without mixed precision, to see whether the kernel or the data is at fault.", precision="32-true"),
+            do(
+                "Try without mixed precision, to see whether the kernel or the data is at fault.",
+                computed="full_precision",
+            ),
         ),
         docs="https://docs.nvidia.com/cuda/cublas/#cublasstatus-t",
         examples=(
@@ -214,10 +217,8 @@ RULES = (
         ),
         weight=72,
         advice=(
-            do(
-                "Leave this GPU out (CUDA_VISIBLE_DEVICES, or another node), and resume from the newest checkpoint.",
-                ckpt_path="last",
-            ),
+            do("Leave this GPU out (CUDA_VISIBLE_DEVICES), or take another node."),
+            do("There, resume from the newest checkpoint.", computed="resume"),
             do(
                 "Look at `nvidia-smi -q -d ECC,ROW_REMAPPER` and `dmesg | grep -i xid`, and tell the machine's owner: it may need a reset or a replacement."
             ),
@@ -289,7 +290,7 @@ RULES = (
         advice=(
             do("Let the dataset give CPU tensors, and leave the move to the GPU to Lightning.", in_code=True),
             do('Let the loader\'s workers begin afresh: DataLoader(..., multiprocessing_context="spawn").'),
-            do("Load data in the main process.", num_workers=0),
+            do("Load data in the main process.", computed="no_workers"),
             do(
                 "Do not touch torch.cuda before the Trainer starts its processes, or start them as subprocesses.",
                 strategy="ddp",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from lightning_tui.diagnosis.model import Rule
 from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, SLURM_DOCS, TORCH_DOCS, do, printed, raised, said
 
-_RESUME = do("Resume from the newest checkpoint.", ckpt_path="last")
+_RESUME = do("Resume from the newest checkpoint.", computed="resume")
 _SIGNALLED = (
     r"(?:[Ss]ignal \d+ \({0}\)|(?:received|caught|killed by|terminated by|exited on|died with|got)[^\n]{{0,30}}{0}\b)"
 )
-_FAULTHANDLER = do("Run once with `python -X faulthandler`: it shows where Python was.")
+_FAULTHANDLER = do("Where no place is told, run once with PYTHONFAULTHANDLER=1 set: it shows where Python was.")
 
 RULES = (
     Rule(
@@ -152,12 +152,19 @@ RULES = (
         signs=(
             printed("fatal python error: segmentation fault"),
             printed(
-                "segmentation fault", pattern=r"^(?:[\w./-]{1,80}: )?(?:line \d+: )?[\s\d]{0,12}Segmentation fault"
+                "segmentation fault",
+                pattern=r"^(?:[\w./-]{1,80}: )?(?:line \d+: )?[\s\d]{0,12}Segmentation fault(?:: \d+|\s{1,20}\(core|\s{2,20}\S|\s*$)",
             ),
-            printed("segmentation fault", pattern=r"(?:srun: error: |received|signal|Caught|\(core dumped\))"),
+            printed(
+                "segmentation fault",
+                pattern=r"(?:srun: error: |received|signal|Caught|\(core dumped\))",
+                lacks=("dataloader worker",),
+            ),
             printed("sigsegv", pattern=_SIGNALLED.format("SIGSEGV")),
             printed("segfault at"),
-            said("segmentation fault", types=("RuntimeError", "ProcessExitedException")),
+            raised(
+                "segmentation fault", types=("RuntimeError", "ProcessExitedException"), lacks=("dataloader worker",)
+            ),
             said("(exitcode: -11)"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -11"),
             raised("signal sigsegv"),
@@ -171,7 +178,7 @@ RULES = (
             do(
                 "Suspect libraries of different builds in one environment (numpy, opencv, torch from conda and pip): make a fresh one."
             ),
-            do("Load data in the main process: a crash in a worker then shows its place.", num_workers=0),
+            do("Load data in the main process: a crash in a worker then shows its place.", computed="no_workers"),
         ),
         docs="https://docs.python.org/3/library/faulthandler.html",
         examples=(
@@ -182,7 +189,7 @@ RULES = (
     Rule(
         category="abort",
         title="Native code aborted (SIGABRT)",
-        cause="A compiled library found its own state broken and ended the process[[: {what}]].",
+        cause="A compiled library found its own state broken and ended the process[[: {what}]][[; Python was in {place}]].",
         signs=(
             printed(
                 "aborted",
@@ -353,10 +360,8 @@ RULES = (
         ),
         weight=75,
         advice=(
-            do(
-                "Nothing needs to be done where auto-requeue is on: it resumes from its hpc checkpoint. Else resume from the newest one.",
-                ckpt_path="last",
-            ),
+            do("Nothing needs to be done where auto-requeue is on: it resumes from its hpc checkpoint."),
+            do("Else resume from the newest checkpoint.", computed="resume"),
             do("Save more often, so that less is lost.", checkpoint_save_last=True),
         ),
         docs=f"{LIGHTNING_DOCS}/clouds/cluster_advanced.html",
@@ -478,7 +483,7 @@ RULES = (
     Rule(
         category="program-exit",
         title="The program ended itself before training was done",
-        cause="sys.exit, exit or os._exit was called[[ with code {code}]] amid the fit.",
+        cause="It left[[ with code {code}]], and no exception or signal is on record: sys.exit and os._exit leave so.",
         signs=(
             raised(
                 types=("SystemExit",),
@@ -511,7 +516,7 @@ RULES = (
         advice=(
             do('Put what starts the training under `if __name__ == "__main__":`.', in_code=True),
             do("Start the ranks as subprocesses instead of by spawn.", strategy="ddp"),
-            do("Load data without worker processes.", num_workers=0),
+            do("Load data without worker processes.", computed="no_workers"),
         ),
         docs="https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods",
         examples=(
@@ -546,7 +551,7 @@ RULES = (
                 in_code=True,
             ),
             do("Start ranks as subprocesses: nothing is pickled.", strategy="ddp"),
-            do("Load data without worker processes.", num_workers=0),
+            do("Load data without worker processes.", computed="no_workers"),
         ),
         docs="https://docs.python.org/3/library/pickle.html#what-can-be-pickled-and-unpickled",
         examples=(

@@ -27,7 +27,7 @@ RULES = (
         signs=(
             said(
                 "no space left on device",
-                detail=r"No space left on device: '(?P<path>[^']{1,300})'",
+                detail=r"No space left on device: (?:'[^']{1,300}' -> )?'(?P<path>[^']{1,300})'",
                 lacks=("shared memory", "shm", "/torch_"),
                 weight=70,
             ),
@@ -343,7 +343,7 @@ RULES = (
         signs=(
             raised(types=("CommError",)),
             raised("error communicating with wandb"),
-            said("wandb: network error", weight=38),
+            said("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
             said("wandb: error error while calling w&b api", weight=60),
             raised("wandb", pattern=r"(?:[Tt]imed out|[Cc]onnect|[Nn]etwork|[Rr]etries)"),
             raised("mlflow", pattern=r"(?:[Cc]onnection|Max retries|refused|timed out|API request|Failed to)"),
@@ -489,7 +489,7 @@ RULES = (
             ),
             do(
                 "If the machine went away, resume from the newest checkpoint on persistent storage (/teamspace).",
-                ckpt_path="last",
+                computed="resume",
             ),
         ),
         docs="https://lightning.ai/docs/overview",

@@ -460,6 +460,7 @@ RULES = (
             raised(
                 "could not find the monitored key",
                 pattern=r"monitor='(?P<metric>[^']{1,80})'\)` could not find the monitored key in the returned metrics: (?P<logged>\[[^\]]{0,300}\])",
+                detail=r"returned metrics: \[[^\]]{0,300}?'(?P<loss>\w{0,40}loss\w{0,40})'",
             ),
             printed("could not find the monitored key", pattern=r"monitor='(?P<metric>[^']{1,80})'", weight=33),
             raised("modelcheckpoint(save_top_k=", "monitor=none"),
@@ -469,8 +470,8 @@ RULES = (
         weight=66,
         advice=(
             do("Log it under this very name: self.log({metric!r}, value).", in_code=True),
-            do("Watch a metric that is logged (checkpoint_monitor)."),
-            do("Keep the newest instead of the best.", checkpoint_save_last=True),
+            do("Watch a metric that is logged.", checkpoint_monitor="{loss}", checkpoint_mode="min"),
+            do("Keep the newest instead of the best: ModelCheckpoint(monitor=None).", in_code=True),
         ),
         docs=f"{LIGHTNING_DOCS}/api/lightning.pytorch.callbacks.ModelCheckpoint.html",
         examples=(
