@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
+import signal
 import warnings
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import AnyStr, NamedTuple
 
 from lightning_tui.output.growing import GrowingFile, read_bytes
@@ -32,6 +35,33 @@ _OF_ERRORS = (b"Error", b"Exception", b"Interrupt", b"Traceback", b"ERROR", b"CR
 
 class PatternError(ValueError):
     """A regular expression that cannot be taken; the message is for people."""
+
+
+def slow_sentence(text: str) -> str:
+    """Why a search was given up, and what to do."""
+    return f"/{text} takes too long: avoid nested repeats and a leading .*"
+
+
+@contextlib.contextmanager
+def cpu_limit(seconds: float, text: str) -> Iterator[None]:
+    """Interrupt what matches the expression `text` when it has taken so much CPU time. In the main thread only.
+
+    Exponential expressions are interrupted in their midst; one that is only quadratic runs to its end on this line.
+
+    Raises:
+        PatternError: it was interrupted.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise PatternError(slow_sentence(text))
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def compile_search(text: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:
@@ -113,8 +143,25 @@ def _parts_of(source: bytes) -> set[bytes]:
     return {source[place : place + 2] for place in range(len(source))}
 
 
+class Report(NamedTuple):
+    """What `Hits` of one process tell those of another."""
+
+    restarts: int
+    file_size: int
+    size: int
+    total: int
+    has_begun: bool
+    blocks: array[int]
+    """Of each block that is new: where it ends, and how many lines and hits there are up to there."""
+
+    @property
+    def new_blocks(self) -> int:
+        """How many."""
+        return len(self.blocks) // 3
+
+
 class Hits:
-    """Where a pattern matches in one file. One thread polls it; another may ask at any time."""
+    """Where a pattern matches in one file. One thread polls it, or takes what others found; another may ask."""
 
     def __init__(self, path: Path, pattern: re.Pattern[bytes]) -> None:
         self.path = path
@@ -158,6 +205,20 @@ class Hits:
         taken = self._poll()
         self._has_begun = True
         return taken
+
+    def report(self, restarts: int, known: int) -> Report:
+        """What is new to one who knows so many blocks of the file, after so many restarts."""
+        blocks = self._blocks
+        new = blocks.since(known if restarts == blocks.restarts else 0)
+        return Report(blocks.restarts, self._file.size, blocks.size, blocks.total, self._has_begun, new)
+
+    def take(self, report: Report) -> None:
+        """Know what another process has found."""
+        if report.restarts != self._blocks.restarts:
+            self._blocks = _Blocks(self.path, self.pattern, report.restarts)
+        self._file.restarts, self._file.size = report.restarts, report.file_size
+        self._blocks.extend(report)
+        self._has_begun = report.has_begun
 
     def line_of(self, hit: int) -> int:
         """Number of the line, from 0, of hit number `hit`, from 0."""
@@ -215,6 +276,19 @@ class _Blocks:
         self._keep(text[end:])
         self.size += len(data)
         self.total = self._hits_before[-1] + self._is_hit
+
+    def since(self, known: int) -> array[int]:
+        """End, lines and hits of each block after the first `known` ones."""
+        parts = (self._starts, self._lines_before, self._hits_before)
+        return array("Q", (part[place] for place in range(known + 1, len(self._starts)) for part in parts))
+
+    def extend(self, report: Report) -> None:
+        """Take blocks that another process has searched."""
+        blocks = report.blocks
+        self._hits_before.extend(blocks[2::3])
+        self._lines_before.extend(blocks[1::3])
+        self._starts.extend(blocks[::3])
+        self.size, self.total = report.size, report.total
 
     def line_of(self, hit: int) -> int:
         place = bisect_right(self._hits_before, hit) - 1

@@ -8,12 +8,13 @@ import time
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.tail import LineTail
+if TYPE_CHECKING:
+    from lightning_tui.record.directory import RunDirectory
+    from lightning_tui.record.tail import LineTail
 
 MOST_STEPS = 1 << 16
 """Of each rank; beyond it every second one is forgotten: memory is flat, and the times of a long run are coarser."""
@@ -52,6 +53,8 @@ class OutputTimes:
             logs = sorted(self._directory.supervisor.glob("*.jsonl"), key=lambda path: (len(path.name), path.name))
             if not logs:
                 return False
+            from lightning_tui.record.tail import LineTail  # not for the cockpit's first frame
+
             self._tail = LineTail(logs[0])
         lines = self._tail.poll()
         for line in lines:
