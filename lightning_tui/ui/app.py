@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType
 
 from lightning_tui.ui.ascii import wants_ascii
 from lightning_tui.ui.cockpit import CockpitScreen
-from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
+from lightning_tui.ui.keys import APP_KEYS, KEYS, Key, shown_key
 from lightning_tui.ui.theme import DARK, LIGHT, make_theme
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class CockpitApp(App[None]):
         super().__init__()
         self._options = options
         self._handles_signals = handles_signals
-        self.is_ascii = wants_ascii(options.environ)
+        self.is_ascii = options.is_ascii or wants_ascii(options.environ)
         self.cockpit = CockpitScreen(options, services)
         self._typed: deque[events.Key] = deque()
         self._typing: asyncio.Task[None] | None = None
@@ -112,11 +112,13 @@ class CockpitApp(App[None]):
                 signal.signal(number, self._leave_on_signal)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette's commands: the table of keys, and the themes."""
-        for key in KEYS:
+        """The palette's commands: the keys of the screen, the cockpit's where it has none, and the themes."""
+        keys: tuple[Key, ...] = getattr(screen, "palette_keys", KEYS)
+        target: Screen[Any] = self.cockpit if keys is KEYS else screen
+        for key in keys:
             if key.group != "move" and key.id not in ("open", "back"):
                 shown = shown_key(key, self._options.settings.keys)
-                yield SystemCommand(key.help, f"{key.label}: {shown}", partial(self._act, key.action))
+                yield SystemCommand(key.help, f"{key.label}: {shown}", partial(target.run_action, key.action))
         yield SystemCommand("Dark theme", "Light text on a near-black ground", partial(self._set_theme, DARK))
         yield SystemCommand("Light theme", "Dark text on a near-white ground", partial(self._set_theme, LIGHT))
 
@@ -132,9 +134,6 @@ class CockpitApp(App[None]):
         keys = self._options.settings.keys
         quit_key = next(key for key in KEYS if key.id == "quit")
         self.cockpit.notice(f"{shown_key(quit_key, keys)} leaves; a run goes on unless you say otherwise")
-
-    async def _act(self, action: str) -> None:
-        await self.cockpit.run_action(action)
 
     def _set_theme(self, name: str) -> None:
         self.theme = name

@@ -427,6 +427,11 @@ def good_ticks(low: float, high: float, at_most: int) -> list[float]:
     return _multiples(step, low, high)
 
 
+def whole_ticks(low: float, high: float, at_most: int) -> list[float]:
+    """As `good_ticks`, but whole numbers only: there is no half a step."""
+    return [tick for tick in good_ticks(low, high, at_most) if tick == round(tick)]
+
+
 def log_ticks(low: float, high: float, at_most: int) -> list[float]:
     """Powers of ten between `low` and `high`; where those are few, 2 and 5 times them too; else round numbers."""
     if not high > low > 0 or at_most < 1:
@@ -548,7 +553,7 @@ def _step_labels(frame: Frame, width: int, unit: Unit) -> list[tuple[int, str]]:
     if unit == "time":
         ticks = time_ticks(frame.first, frame.last, at_most)
         return [(frame.column(tick, width), short_duration(tick)) for tick in ticks]
-    ticks = good_ticks(frame.first, frame.last, at_most)
+    ticks = (whole_ticks if unit == "step" else good_ticks)(frame.first, frame.last, at_most)
     names = [short_count(tick) for tick in ticks]
     if len(set(names)) < len(names):  # a narrow window far along the run: short numbers no longer tell them apart
         names = [f"{tick:,.10g}".replace(",", " ") for tick in ticks]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -12,12 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from lightning_tui.ui.arrangement import arrange, kind_of
+from lightning_tui.ui.failures import RELAUNCHED_S, FailureActions
 from lightning_tui.ui.keys import KEYS, PANES
 from lightning_tui.ui.logactions import LogActions
 from lightning_tui.ui.messages import (
     Answered,
     Broken,
     ChoicesKnown,
+    Diagnosed,
     EnvironmentKnown,
     LeaveNow,
     LogCopied,
@@ -28,14 +29,13 @@ from lightning_tui.ui.messages import (
     ProgramFound,
     Recommended,
     Refused,
-    RunsListed,
+    Relaunched,
     RunStarted,
     SoftwareKnown,
 )
 from lightning_tui.ui.metric_actions import MetricActions
-from lightning_tui.ui.news import checkpoint_news
-from lightning_tui.ui.opening import choose, count_of_gpus, first_view, judged, plan_of, program_of
-from lightning_tui.ui.orders import STOP_ASKED, Orders
+from lightning_tui.ui.opening import choose, count_of_gpus, end_of_opening, first_view, judged, plan_of, program_of
+from lightning_tui.ui.orders import ONLY_WATCHES, Orders
 from lightning_tui.ui.panes.bars import Banner, Footer
 from lightning_tui.ui.panes.base import Pane
 from lightning_tui.ui.panes.environment import EnvironmentPane
@@ -45,6 +45,7 @@ from lightning_tui.ui.panes.metrics import MetricsPane
 from lightning_tui.ui.panes.plan import PlanPane
 from lightning_tui.ui.panes.state_line import StateLine
 from lightning_tui.ui.planning import Planning
+from lightning_tui.ui.run_control import RunControl
 from lightning_tui.ui.services import ProgramChoice, Services
 from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
 from lightning_tui.ui.view import Notice
@@ -54,12 +55,10 @@ if TYPE_CHECKING:
 
     from lightning_tui.record import RunDirectory, RunSnapshot
     from lightning_tui.ui import CockpitOptions
-    from lightning_tui.ui.modals.runs import RunsWindow
+    from lightning_tui.ui.advice import Advising
 
 TICK_S = 0.1
 NOTICE_S = 6.0
-ONLY_WATCHES = "this cockpit only watches"
-NO_RUN = "no run is going on"
 LEAVE_PATIENCE_S = 0.6
 """How long leaving waits for threads; one that hangs in a driver's call is left behind."""
 
@@ -82,19 +81,21 @@ class CockpitScreen(Screen[None]):
         self._options = options
         self._services = services
         self._follower: Follower | None = None
+        self._advising: Advising | None = None
         self._watch = MachineWatch(services, self.post_message)
-        self._orders = Orders(services, self.post_message)
+        self._orders = Orders(services, self.post_message, readonly=options.readonly)
         self._planning = Planning(self, options, self._orders)
+        self._control = RunControl(self, self._orders)
         self._probe = SoftwareProbe(services, options.interpreter, self.post_message)
         self._is_ours = False
         self._zoomed: str | None = None
         self._arranged_for: tuple[int, int, int, str | None] | None = None
-        self._runs_window: RunsWindow | None = None
         self._gpu_rows_hint = count_of_gpus()
         self.view = view = first_view(options, services.clock())
         self._state_line, self._footer, self._banner = StateLine(view), Footer(view), Banner(view)
         self._log = LogPane(view)
         self._log_actions = LogActions(self, self._log, services.clock)
+        self._failures = FailureActions(self, self._log, services)
         self._plan_pane = PlanPane(view)
         self._metrics = MetricsPane(view)
         self._metric_actions = MetricActions(self, self._metrics, services)
@@ -106,6 +107,16 @@ class CockpitScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield from (self._state_line, *self._panes.values(), self._footer, self._banner)
 
+    @property
+    def directory(self) -> RunDirectory | None:
+        """Where the run lives that is followed."""
+        return self._follower.directory if self._follower is not None else None
+
+    @property
+    def follower(self) -> Follower | None:
+        """Who follows that run."""
+        return self._follower
+
     def on_mount(self) -> None:
         self._arrange()
         is_idle = self._options.attach is None and not self._options.start_at_once
@@ -115,6 +126,10 @@ class CockpitScreen(Screen[None]):
 
     def _begin(self) -> None:
         """Start the slow work; the first frame is on the screen."""
+        from lightning_tui.ui.advice import Advising  # not for the first frame
+
+        end_of_opening()
+        self._advising = Advising(self, self._services)
         self.set_interval(TICK_S, self.tick)
         if self._options.attach is not None:
             self.attach(self._options.attach)
@@ -135,6 +150,8 @@ class CockpitScreen(Screen[None]):
             worker.stop()
         for worker in workers:
             worker.join(LEAVE_PATIENCE_S / len(workers))
+        if self._advising is not None:
+            self._advising.stop(LEAVE_PATIENCE_S / 2)
 
     def on_resize(self) -> None:
         if self._arranged_for is not None and self._arranged_for[:2] != self.app.size:
@@ -144,9 +161,11 @@ class CockpitScreen(Screen[None]):
         """Follow this run from now on. Where it `is_ours`, it has the program and the plan that are chosen already."""
         self._detach()
         self._is_ours = is_ours
-        self.view = replace(self.view, run=None, is_opening=True)
+        self.view = replace(self.view, run=None, is_opening=True, origin=None)
         self._follower = Follower(directory, self._services, self.post_message)
         self._log_actions.follow(self._follower)
+        if self._advising is not None:
+            self._advising.follow(self._follower)
         self._follower.start()
         self._show_all()
 
@@ -155,6 +174,8 @@ class CockpitScreen(Screen[None]):
             self._follower.stop()
         self._follower = None
         self._log_actions.follow(None)
+        if self._advising is not None:
+            self._advising.follow(None)
         self.view = replace(self.view, run=None, is_opening=False)
 
     # ------------------------------------------------------------------------------------------------- drawing
@@ -176,24 +197,18 @@ class CockpitScreen(Screen[None]):
         elif int(now) != int(view.now) or notice is not view.notice:
             self._show_bars()
         self._log_actions.tick(is_busy=output_is_pending(self))
+        self._failures.tick()
+        if self._advising is not None:
+            self._advising.tick()
 
     def _take_run(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
         """Let the run report the hardware while it lives; its first snapshot also brings what `start` needs."""
-        self._tell_news(run, before)
+        self._control.tell_news(run, before)
         is_reported = self.view.is_active and run.host is not None
         (self._watch.is_wanted.clear if is_reported else self._watch.is_wanted.set)()
         if before is None and not self._is_ours:
             program, plan = program_of(run, self._options), plan_of(run)
             self.view = replace(self.view, program=program, plan=plan or self.view.plan)
-
-    def _tell_news(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
-        """Say what was answered. What a passing notice said of a run that was going on is stale when it has ended."""
-        if run.state.is_final and (before is None or not before.state.is_final):
-            notice = self.view.notice
-            self.view = replace(self.view, notice=notice if notice is not None and notice.until is None else None)
-        news = checkpoint_news(before, run) if before is not None else None
-        if news is not None:
-            self.notice(*news)
 
     def _show_all(self) -> None:
         self._planning.look()
@@ -260,6 +275,15 @@ class CockpitScreen(Screen[None]):
     def _run_started(self, event: RunStarted) -> None:
         self.attach(event.directory, is_ours=True)
 
+    @on(Diagnosed)
+    def _diagnosed(self, event: Diagnosed) -> None:
+        self._failures.take(event.number, event.findings)
+
+    @on(Relaunched)
+    def _relaunched(self, event: Relaunched) -> None:
+        self.attach(event.directory)
+        self.notice(event.sentence, "good", RELAUNCHED_S)
+
     @on(Answered)
     def _answered(self, event: Answered) -> None:
         self.notice(event.sentence)
@@ -268,7 +292,7 @@ class CockpitScreen(Screen[None]):
     def _refused(self, event: Refused) -> None:
         from lightning_tui.ui.modals.window import message_window
 
-        self.view = replace(self.view, is_opening=False)
+        self.view = replace(self.view, is_opening=False, notice=None)
         self._show_all()
         self.app.push_screen(message_window(event.title, event.sentence))
 
@@ -288,11 +312,6 @@ class CockpitScreen(Screen[None]):
     @on(LeaveNow)
     def _leave_now(self) -> None:
         self.app.exit()
-
-    @on(RunsListed)
-    def _runs_listed(self, event: RunsListed) -> None:
-        if self._runs_window is not None:
-            self._runs_window.take_runs(event.runs, event.is_complete)
 
     @on(ChoicesKnown)
     def _choices_known(self, event: ChoicesKnown) -> None:
@@ -331,42 +350,19 @@ class CockpitScreen(Screen[None]):
         else:
             self._start()
 
-    def action_stop(self) -> None:
-        view, follower = self.view, self._follower
-        if view.readonly:
-            self.notice(ONLY_WATCHES)
-        elif follower is None or view.run is None or not view.is_active:
-            self.notice(NO_RUN)
-        elif view.state == "stopping":
-            self._ask_to_stop_harder(follower.directory)
-        else:
-            self._orders.stop(follower.directory)
-            self.notice(STOP_ASKED, "warn")
-
-    def action_checkpoint(self) -> None:
-        view, follower = self.view, self._follower
-        if view.readonly:
-            self.notice(ONLY_WATCHES)
-        elif follower is None or view.run is None or not view.is_active:
-            self.notice(NO_RUN)
-        elif view.state == "stopping":
-            self.notice("the run is stopping: that saves a checkpoint")
-        else:
-            self._orders.checkpoint(follower.directory)
+    def action_control(self, what: str) -> None:
+        self._control.act(what)
 
     def action_runs(self) -> None:
-        from lightning_tui.ui.modals.runs import RunsWindow
+        from lightning_tui.ui.runs.visits import RunsVisit
 
-        current = self.view.run.record.id if self.view.run is not None else None
-        self._runs_window = RunsWindow(self._delete, self._services.clock(), current)
-        self.app.push_screen(self._runs_window, self._take_chosen_run)
-        self._orders.list_runs()
+        RunsVisit(self, self._options, self._services, self._planning, self._metrics).begin()
 
     def action_open(self) -> None:
         pane = self._focused_pane()
         if isinstance(pane, GpusPane) and pane.current is not None and pane.size.height >= 3:
             self._open_gpu(pane)
-        elif pane is self._log and self._log.toggle_traceback():
+        elif pane is self._log and (self._failures.open() or self._log.toggle_traceback()):
             pass
         elif pane is self._metrics and self._zoomed is not None:
             self._metric_actions.open()
@@ -394,11 +390,26 @@ class CockpitScreen(Screen[None]):
         else:
             self._open_tuning(view.program)
 
+    def action_advice(self) -> None:
+        if self._advising is not None:
+            self._advising.open()
+
     def action_metrics(self, what: str) -> None:
         self._metric_actions.act(what)
 
     def action_log(self, what: str) -> None:
-        self._log_actions.act(what)
+        if what != "copy" or not self._failures.copy():
+            self._log_actions.act(what)
+
+    def action_fix(self) -> None:
+        self._failures.fix()
+
+    def action_report(self) -> None:
+        self._failures.report()
+
+    def action_number(self, number: int, pane: str) -> None:
+        if not self._failures.number(number):
+            self.action_jump(pane)
 
     def action_zoom(self) -> None:
         pane = self._focused_pane()
@@ -412,6 +423,8 @@ class CockpitScreen(Screen[None]):
             return
         if self._zoomed is not None:
             self.action_zoom()
+        elif self.view.origin is not None:
+            self.change(origin=None)
 
     def action_focus_pane(self, direction: int) -> None:
         shown = [name for name in PANES if self._zoomed is not None or self._panes[name].display]
@@ -483,18 +496,10 @@ class CockpitScreen(Screen[None]):
         self._detach()
         self.view = replace(self.view, is_opening=True)
         self._show_all()
-        self._orders.start(program, plan)
-
-    def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.modals.leave import harder_window
-
-        def take(answer: str | None) -> None:
-            if answer == "harder":
-                self._orders.stop_harder(directory)
-            elif answer == "kill":
-                self._orders.kill(directory)
-
-        self.app.push_screen(harder_window(self.view), take)
+        if self.view.origin is None:
+            self._orders.start(program, plan)
+        else:
+            self._orders.relaunch(self.view.origin, program, plan)
 
     def _take_leave(self, answer: str | None, directory: RunDirectory) -> None:
         if answer == "leave":
@@ -502,24 +507,11 @@ class CockpitScreen(Screen[None]):
         elif answer == "stop":
             self._orders.stop_and_leave(directory)
 
-    def _take_chosen_run(self, path: Path | None) -> None:
-        self._runs_window = None
-        if path is not None:
-            from lightning_tui.record import RunDirectory
-
-            self.attach(RunDirectory(path))
-
-    def _delete(self, path: Path) -> None:
-        from lightning_tui.record import RunDirectory
-
-        if self.view.readonly:
-            self.notice(ONLY_WATCHES)
-            return
-        directory = RunDirectory(path)
-        if self._follower is not None and self._follower.directory.path == path and not self.view.is_active:
+    def let_go(self, directory: RunDirectory) -> None:
+        """Follow this run no longer, where it is followed and over: it is about to be deleted."""
+        if self.directory is not None and self.directory.path == directory.path and not self.view.is_active:
             self._detach()
             self._show_all()
-        self._orders.delete(directory)
 
     def take_program(self, program: ProgramChoice) -> None:
         """Let this be the program that `start` starts; a run that is over leaves the screen."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lightning_tui.ui.rows import Row, Span
 
@@ -44,8 +45,7 @@ MEANINGS: tuple[tuple[Span, str, str], ...] = (
 _THIN = str.maketrans({OURS[0]: "━", RESERVED[0]: "╍", REST[0]: "┅", OTHERS[0]: "▒"})
 
 
-@dataclass(frozen=True)
-class MemoryParts:
+class MemoryParts(msgspec.Struct, frozen=True):
     """A GPU's memory by holder, in bytes; the six parts add up to `total` where `used` and `total` are known."""
 
     total: int | None

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from lightning_tui.ui.gauges import MemoryParts, memory_parts
 from lightning_tui.ui.rows import Row, join
 from lightning_tui.ui.words import gpu_name
@@ -41,8 +43,7 @@ class Trouble(NamedTuple):
     token: str
 
 
-@dataclass(frozen=True)
-class GpuView:
+class GpuView(msgspec.Struct, frozen=True, dict=True):
     """One GPU: its reading, the ranks on it, and its memory by holder."""
 
     node: str

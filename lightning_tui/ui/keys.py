@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 PANES = {"environment": "Environment", "plan": "Plan", "metrics": "Metrics", "gpus": "GPUs", "log": "Log"}
 """The panes in the order of their number keys, and their titles."""
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One thing that can be done, and the key for it."""
 
     id: str
@@ -22,8 +22,10 @@ class Key:
     label: str
     """One word for the footer."""
     help: str
-    group: Literal["run", "plan", "move", "log", "metrics", "view"]
-    when: Literal["always", "startable", "active", "training", "plan", "log", "ranks", "metrics", "zoomed"] = "always"
+    group: Literal["run", "plan", "move", "log", "metrics", "view", "runs"]
+    when: Literal[
+        "always", "startable", "active", "training", "plan", "log", "ranks", "metrics", "zoomed", "fixable"
+    ] = "always"
     """When the footer offers it. Pressed at another time it says why it does nothing."""
     footer: int = 0
     """Place in the footer, 0 for none; the highest go first where it is narrow."""
@@ -32,10 +34,37 @@ class Key:
 KEYS: tuple[Key, ...] = (
     Key("start", "s", "start", "start", "Start the program under the plan", "run", "startable", 1),
     Key(
-        "stop", "x", "stop", "stop", "Stop: finish the batch, save a checkpoint, end. Again: harder", "run", "active", 2
+        "stop",
+        "x",
+        "control('stop')",
+        "stop",
+        "Stop: finish the batch, save a checkpoint, end. Again: harder",
+        "run",
+        "active",
+        2,
     ),
-    Key("checkpoint", "c", "checkpoint", "checkpoint", "Save a checkpoint now, and train on", "run", "training", 3),
-    Key("runs", "r", "runs", "runs", "All runs: attach to one, or delete one", "run", "always", 8),
+    Key(
+        "checkpoint",
+        "c",
+        "control('checkpoint')",
+        "checkpoint",
+        "Save a checkpoint now, and train on",
+        "run",
+        "training",
+        3,
+    ),
+    Key("pause", "p", "control('pause')", "pause", "Pause on all ranks; again: resume", "run", "training", 3),
+    Key("validate", "v", "control('validate')", "validate", "Validate now, then train on", "run", "training"),
+    Key("end", "e", "control('end')", "end", "End after this epoch, with a checkpoint", "run", "training"),
+    Key("rate", "l", "control('rate')", "rate", "Change the learning rate", "run", "training"),
+    Key(
+        "log-level", "D", "control('log_level')", "level", "How much Lightning says: debug ... error", "run", "training"
+    ),
+    Key("adopt", "O", "control('adopt')", "adopt", "A new supervisor, where a run's own has died", "run", "active"),
+    Key("fix", "f", "fix", "fix", "Fix what a run failed of, and relaunch it", "run", "fixable", 1),
+    Key("report", "i", "report", "report", "What a run failed of, in full: read it, copy it", "run"),
+    Key("runs", "r", "runs", "runs", "All runs: attach, compare, relaunch, resume", "run", "always", 8),
+    Key("advice", "A", "advice", "advice", "What this run could do better, and why", "run"),
     Key("open", "enter", "open", "edit", "Change the plan's field, open a traceback or the pane", "view", "plan", 4),
     Key("fields", "a", "plan('fields')", "fields", "Every field of the plan: search, see, set", "plan", "plan", 5),
     Key("recommend", "R", "plan('recommended')", "recommend", "The plan that suits this machine", "plan", "plan", 6),
@@ -69,7 +98,7 @@ KEYS: tuple[Key, ...] = (
     Key("next-pane", "tab", "focus_pane(1)", "next pane", "Go to the next pane", "move"),
     Key("previous-pane", "shift+tab", "focus_pane(-1)", "previous pane", "Go to the previous pane", "move"),
     *(
-        Key(f"pane-{number}", str(number), f"jump('{name}')", title, f"Go to the {title} pane", "move")
+        Key(f"pane-{number}", str(number), f"number({number}, '{name}')", title, f"Go to the {title} pane", "move")
         for number, (name, title) in enumerate(PANES.items(), start=1)
     ),
     Key("up", "up", "scroll_pane('line', -1)", "up", "One line, field or metric up", "move"),
@@ -90,7 +119,33 @@ APP_KEYS: tuple[Key, ...] = (
 )
 """Keys that work everywhere, also over an open window."""
 
-GROUP_TITLES = {"run": "Run", "plan": "Plan", "view": "View", "metrics": "Metrics", "log": "Log", "move": "Move"}
+RUNS_KEYS: tuple[Key, ...] = (
+    Key("runs-attach", "enter", "attach", "attach", "Go to the run: watch it, steer it", "runs", footer=1),
+    Key("runs-mark", "space", "mark", "mark", "Mark the run, or take the mark away", "runs", footer=2),
+    Key("runs-compare", "c", "compare", "compare", "Compare the two marked, or one marked and this", "runs", footer=3),
+    Key("runs-relaunch", "n", "relaunch", "relaunch", "The run again, with one thing changed", "runs", footer=4),
+    Key("runs-checkpoints", "k", "checkpoints", "resume", "Its checkpoints: resume from one", "runs", footer=5),
+    Key("runs-filter", "slash", "filter", "filter", "Only runs with these words: state, name, note", "runs", footer=6),
+    Key("runs-sort", "s", "sort", "sort", "Sort by another column", "runs", footer=7),
+    Key("runs-overlay", "o", "overlay", "overlay", "Lay the curves of two runs over each other", "runs", footer=8),
+    Key("runs-note", "t", "note", "note", "Name the run, or note something of it", "runs", footer=9),
+    Key("runs-delete", "d", "delete", "delete", "Delete the run, or those that are marked", "runs", footer=10),
+    Key("runs-prune", "P", "prune", "prune", "Delete old runs, or until the rest is small", "runs", footer=11),
+    Key("runs-help", "question_mark,f1", "help", "help", "What the keys do", "runs", footer=12),
+    Key("runs-close", "escape,q,r", "close", "back", "Back to the cockpit", "runs", footer=13),
+)
+"""Keys of the runs screen."""
+
+COMPARE_KEYS: tuple[Key, ...] = (
+    Key("compare-overlay", "o", "overlay", "overlay", "Lay the curves of both over each other", "runs", footer=1),
+    Key("compare-close", "escape,q,c", "close", "back", "Back to all runs", "runs", footer=2),
+)
+"""Keys of the comparison of two runs."""
+
+GROUP_TITLES = {
+    "run": "Run", "plan": "Plan", "view": "View", "metrics": "Metrics", "log": "Log", "move": "Move",
+    "runs": "Runs screen",
+}  # fmt: skip
 
 _NAMES = {"question_mark": "?", "slash": "/", "escape": "esc", "pageup": "page up", "pagedown": "page down"} | {
     "up": "↑", "down": "↓", "left": "←", "right": "→"
@@ -104,7 +159,16 @@ def shown_key(key: Key, remapped: Mapping[str, str]) -> str:
 
 
 def is_offered(
-    key: Key, *, startable: bool, active: bool, training: bool, has_run: bool, has_ranks: bool, pane: str, zoomed: bool
+    key: Key,
+    *,
+    startable: bool,
+    active: bool,
+    training: bool,
+    has_run: bool,
+    has_ranks: bool,
+    pane: str,
+    zoomed: bool,
+    fixable: bool = False,
 ) -> bool:
     """Whether the footer offers the key now."""
     return {
@@ -117,4 +181,5 @@ def is_offered(
         "ranks": pane == "log" and has_ranks,
         "metrics": pane == "metrics" and has_run,
         "zoomed": zoomed,
+        "fixable": fixable,
     }[key.when]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lightning_tui.output.search import compile_errors, compile_search
-from lightning_tui.output.times import parse_moment
-from lightning_tui.ui.logfollow import ALL_RANKS, Output
-from lightning_tui.ui.loglines import MatchingLines
-from lightning_tui.ui.logsearch import Search, next_hit, previous_hit
+import msgspec
+
+from lightning_tui.ui.loglines import ALL_RANKS, MatchingLines
 from lightning_tui.ui.threads import Action
 from lightning_tui.words import count
 
@@ -20,6 +17,8 @@ if TYPE_CHECKING:
 
     from lightning_tui.record import RunDirectory
     from lightning_tui.ui.cockpit import CockpitScreen
+    from lightning_tui.ui.logfollow import Output
+    from lightning_tui.ui.logsearch import Search
     from lightning_tui.ui.messages import LogCopied
     from lightning_tui.ui.panes.log import LogPane
     from lightning_tui.ui.threads import Follower
@@ -30,8 +29,7 @@ NO_LOG = "there is no log to look at"
 Direction = Literal[1, -1]
 
 
-@dataclass(frozen=True)
-class Jump:
+class Jump(msgspec.Struct, frozen=True):
     """Where a person wants to go: to a share of the log, to a line counted from 1, or to a time."""
 
     share: float | None = None
@@ -53,6 +51,8 @@ def parse_jump(text: str, now: float) -> Jump:
     if re.fullmatch(r"[0-9]{1,15}", text) and int(text) > 0:
         return Jump(line=int(text))
     try:
+        from lightning_tui.output.times import parse_moment
+
         return Jump(moment=parse_moment(text, now))
     except ValueError:
         raise ValueError(
@@ -93,6 +93,9 @@ class LogActions:
         output = self._follower.output
         if output is None:
             return
+        if self._search is not None and self._search.problem is not None:
+            self._screen.notice(self._search.problem, "warn")
+            self.stop_search()
         self._search_where_it_is_shown(output)
         self._pane.show_output(output, is_busy)
         if self._wanted is not None:
@@ -179,6 +182,8 @@ class LogActions:
         self._pane.show_search(None, None)
 
     def _ask_for_pattern(self, *, filters: bool) -> None:
+        from lightning_tui.output.search import compile_search
+
         self._filters_next = filters
         title = "Show only lines that match" if filters else "Search"
         explanation = (
@@ -188,6 +193,8 @@ class LogActions:
         self._prompt(title, explanation, compile_search, self._take_pattern, self._last_text)
 
     def _take_pattern(self, text: str) -> None:
+        from lightning_tui.output.search import compile_search
+
         self._last_text = text
         self._begin(text, compile_search(text), 0 if self._filters_next else None)
         if not self._pane.follow and not self._filters_next:
@@ -201,13 +208,21 @@ class LogActions:
             return
         if self._search is not None:
             self._search.stop()
-        self._search = Search(text, patterns, _paths(output), self._screen.post_message)
-        self._search.start()
+        self._search = self._searching(text, patterns, output)
         if output.rank == ALL_RANKS and context is not None:
             context = None
             self._say_filter_is_of_one_rank()
         self._wanted = None
         self._pane.show_search(self._search, context)
+
+    def _searching(
+        self, text: str, patterns: tuple[re.Pattern[bytes], re.Pattern[str] | None], output: Output
+    ) -> Search:
+        from lightning_tui.ui.logsearch import Search
+
+        search = Search(text, patterns, _paths(output), self._screen.post_message)
+        search.start()
+        return search
 
     def _search_where_it_is_shown(self, output: Output) -> None:
         """Another rank's output is shown now: look for the same there."""
@@ -215,8 +230,7 @@ class LogActions:
         if search is not None and {rank: hits.path for rank, hits in search.hits.items()} != _paths(output):
             shown = self._pane.context
             search.stop()
-            self._search = Search(search.text, search.patterns, _paths(output), self._screen.post_message)
-            self._search.start()
+            self._search = self._searching(search.text, search.patterns, output)
             self._pane.show_search(self._search, shown if output.rank != ALL_RANKS else None)
 
     def _next_filter(self) -> None:
@@ -237,6 +251,8 @@ class LogActions:
         """Go to the next or previous hit; with no search, to the next or previous error."""
         pane = self._pane
         if self._search is None:
+            from lightning_tui.output.search import compile_errors
+
             self._begin("", (compile_errors(), None), None)
         search, lines, output = self._search, pane.lines, pane.output
         if search is None or lines is None or output is None:
@@ -259,6 +275,8 @@ class LogActions:
             self._screen.notice(self._nothing_found(search, direction))
 
     def _hit_from(self, direction: Direction) -> int | None:
+        from lightning_tui.ui.logsearch import next_hit, previous_hit
+
         pane, search = self._pane, self._search
         lines = pane.lines
         if search is None or lines is None or not lines.total:

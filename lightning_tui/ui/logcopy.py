@@ -29,17 +29,29 @@ def copy_lines(lines: Lines, first: int, last: int, target: Path, what: str) -> 
     """Write these lines to a file, and give them on for the clipboard where they are few enough."""
     texts = _texts(lines, first, last)
     text = _beginning(texts, CLIPBOARD_BYTES)
-    amount = what or _lines(last - first + 1)
     is_short = len(text.encode()) <= CLIPBOARD_BYTES
-    places = ["the terminal's clipboard"] if is_short else []
     trouble = _write(target, itertools.chain([text], texts))
-    places += [str(target)] if trouble is None else []
+    return _told(text if is_short else None, what or _lines(last - first + 1), target, trouble)
+
+
+def copy_text(text: str, what: str, target: Path | None, written: Path | None = None) -> LogCopied:
+    """Give a text on for the clipboard where it is short enough; write it to `target`, or say where it is `written`."""
+    is_short = len(text.encode()) <= CLIPBOARD_BYTES
+    trouble = _write(target, iter((text,))) if target is not None else None
+    if target is None or trouble is not None:
+        target, trouble = (written, None) if written is not None else (target, trouble)
+    return _told(text if is_short else None, what, target, trouble)
+
+
+def _told(text: str | None, what: str, target: Path | None, trouble: str | None) -> LogCopied:
+    """What was copied, and where to: in so few words that 80 columns show both."""
+    places = ["the clipboard"] if text is not None else []
+    places += [_in_run(target)] if target is not None and trouble is None else []
     if not places:
-        return LogCopied(
-            None, f"not copied: too long for a clipboard, and {target} cannot be written: {trouble}", "bad"
-        )
-    note = "" if is_short else " (too long for a clipboard)"
-    return LogCopied(text if is_short else None, f"copied {amount} to {' and '.join(places)}{note}", "good")
+        why = f", and {target} cannot be written: {trouble}" if trouble is not None else ""
+        return LogCopied(None, f"not copied: too long for a clipboard{why}", "bad")
+    note = "" if text is not None else ", not to a clipboard"
+    return LogCopied(text, f"copied {what} to {' and '.join(places)}{note}", "good")
 
 
 def save_lines(lines: Lines, target: Path) -> LogCopied:
@@ -49,7 +61,7 @@ def save_lines(lines: Lines, target: Path) -> LogCopied:
     if trouble is not None:
         return LogCopied(None, f"not saved: {target} cannot be written: {trouble}", "bad")
     which = _lines(total) if total == lines.total else f"the first {_lines(total)}"
-    return LogCopied(None, f"saved {which} to {target}", "good")
+    return LogCopied(None, f"saved {which} to {_in_run(target)}", "good")
 
 
 def to_clipboard(app: App[object], text: str, environ: Mapping[str, str]) -> None:
@@ -96,6 +108,11 @@ def _write(target: Path, texts: Iterator[str]) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def _in_run(path: Path) -> str:
+    """A file of the run's; the whole path would leave no room for what is in it."""
+    return f"{path.name} in the run directory"
 
 
 def _lines(amount: int) -> str:

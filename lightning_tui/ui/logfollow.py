@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lightning_tui.output.times import OutputTimes
 from lightning_tui.ui.logindex import LogIndex, LogReading
-from lightning_tui.ui.loglines import MergedLines
+from lightning_tui.ui.loglines import ALL_RANKS, MergedLines
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lightning_tui.record import RunDirectory, RunSnapshot
-
-ALL_RANKS: Final = -1
-"""Chosen in place of a rank: the output of all of them, by time."""
 
 _LIMIT = 8 << 20
 """Bytes of one file that are read at a time."""
@@ -53,12 +50,14 @@ class OutputFollower:
 
     def turn(self, snapshot: RunSnapshot) -> bool:
         """Read what is new, once; true where there is more at once."""
-        outputs = self._directory.outputs(snapshot.attempt)
+        # Until a program that failed has been started again, what it printed stays to be read.
+        attempt = min(snapshot.attempt, max(self._directory.attempts(), default=0))
+        outputs = self._directory.outputs(attempt)
         times = self._read_times()
         if self._chosen == ALL_RANKS and len(outputs) > 1:
             return self._read_all(snapshot, outputs, times)
         rank = self._rank_to_show(snapshot, tuple(outputs))
-        path = self._directory.output(snapshot.attempt, rank)
+        path = self._directory.output(attempt, rank)
         is_behind = self._reading(path).poll(_LIMIT)
         self._forget_but({path})
         reading = self._reading(path)

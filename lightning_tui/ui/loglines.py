@@ -9,12 +9,17 @@ import copy
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from lightning_tui.output.search import Hits
-from lightning_tui.output.times import OutputTimes
-from lightning_tui.ui.logindex import LogIndex, LogMark
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightning_tui.output.search import Hits
+    from lightning_tui.output.times import OutputTimes
+    from lightning_tui.ui.logindex import LogIndex, LogMark
+
+ALL_RANKS: Final = -1
+"""Chosen in place of a rank: the output of all of them, by time."""
 
 MOST_FOLDED = 300
 """A traceback that is longer is not folded."""

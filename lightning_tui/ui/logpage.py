@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from lightning_tui.ui.loglines import Folds, Line, Lines
 from lightning_tui.ui.logtext import cut_left, highlight, log_row, wrap_row
@@ -16,8 +17,7 @@ HIT = "warn+r"
 """Token of what was searched for."""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """How lines are drawn."""
 
     width: int
@@ -27,7 +27,7 @@ class Look:
     pattern: re.Pattern[str] | None = None
     chosen: tuple[int, int] | None = None
     """First and last position on the selection's ground."""
-    opened: frozenset[tuple[int, int]] = field(default_factory=frozenset)
+    opened: frozenset[tuple[int, int]] = frozenset()
     """Rank and number of the first lines of tracebacks that are shown whole."""
     rank_width: int = 0
     """Digits of the column with the rank, 0 for none."""

@@ -1,24 +1,19 @@
-"""A search in the log: a thread that looks through files of any size and goes on as they grow, and what it found."""
+"""A search in the log: a child process looks through files of any size, and goes on as they grow; what it found."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tui.output.search import Hits
+from lightning_tui.output.search import Hits, PatternError
+from lightning_tui.output.searching import SearchProcess
 from lightning_tui.ui.loglines import Lines
 from lightning_tui.ui.threads import Worker
 
 if TYPE_CHECKING:
     from textual.message import Message
-
-_REST_S = 0.2
-_BREATH_S = 0.0002
-"""Every few blocks the interpreter is left to the screen."""
-_BLOCKS = 4
 
 
 class Search(Worker):
@@ -37,6 +32,14 @@ class Search(Worker):
         self.pattern = patterns[1]
         self.hits = {rank: Hits(path, patterns[0]) for rank, path in paths.items()}
         self.patterns = patterns
+        self.problem: str | None = None
+        """Why it was given up."""
+        self._process: SearchProcess | None = None
+
+    def stop(self) -> None:
+        super().stop()
+        if self._process is not None:
+            self._process.end()
 
     @property
     def total(self) -> int:
@@ -59,11 +62,15 @@ class Search(Worker):
         return self.total, int(self.share * 100)
 
     def _body(self) -> None:
-        while not self._stop.is_set():
-            taken = sum(hits.poll() for hits in self.hits.values() for _ in range(_BLOCKS) if not self._stop.is_set())
-            time.sleep(_BREATH_S)
-            if not taken:
-                self._stop.wait(_REST_S)
+        all_hits = list(self.hits.values())
+        self._process = process = SearchProcess(self.patterns[0], [hits.path for hits in all_hits])
+        if self._stop.is_set():
+            process.end()
+        try:
+            for place, report in process.reports():
+                all_hits[place].take(report)
+        except PatternError as error:
+            self.problem = str(error)
 
 
 def next_hit(lines: Lines, hits: Mapping[int, Hits], position: int) -> int | None:

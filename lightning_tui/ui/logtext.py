@@ -92,7 +92,7 @@ def cut_left(row: Row, columns: int) -> Row:
 def highlight(row: Row, pattern: re.Pattern[str], mark: str) -> Row:
     """The row with `mark` added to the tokens of all that matches."""
     text = "".join(text for text, _ in row)
-    places = [match.span() for match in pattern.finditer(text) if match.end() > match.start()]
+    places = _places(pattern, text)
     if not places:
         return row
     spans: list[Span] = []
@@ -101,6 +101,24 @@ def highlight(row: Row, pattern: re.Pattern[str], mark: str) -> Row:
         spans += _marked(part, token, begin, places, mark)
         begin += len(part)
     return tuple(spans)
+
+
+def _places(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    if pattern in _SLOW:
+        return []
+    from lightning_tui.output.search import PatternError, cpu_limit  # not for the first frame
+
+    try:
+        with cpu_limit(_PATIENCE_S, pattern.pattern):
+            return [match.span() for match in pattern.finditer(text) if match.end() > match.start()]
+    except PatternError:
+        _SLOW.add(pattern)
+        return []
+
+
+_PATIENCE_S = 0.05
+_SLOW: set[re.Pattern[str]] = set()
+"""Expressions that took longer than that for one line, and would hold up the screen again."""
 
 
 def _marked(part: str, token: str, begin: int, places: list[tuple[int, int]], mark: str) -> list[Span]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning_tui.plan.recommended import Recommendation
     from lightning_tui.plan.saved import SavedPlan
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.ui.findings import Findings
     from lightning_tui.ui.plan_services import Export, FieldChoices, Judgement
 
 
@@ -55,6 +56,10 @@ class Answered(Message):
     def __init__(self, sentence: str) -> None:
         self.sentence = sentence
         super().__init__()
+
+
+class CommandWritten(Message):
+    """A command lies where the run looks for it; the run's snapshots tell what becomes of it."""
 
 
 class Refused(Message):
@@ -141,6 +146,24 @@ class LogCopied(Message):
         self.text = text
         self.sentence = sentence
         self.token = token
+        super().__init__()
+
+
+class Diagnosed(Message):
+    """A run in trouble has been explained; the number is that of the question."""
+
+    def __init__(self, number: int, findings: Findings) -> None:
+        self.number = number
+        self.findings = findings
+        super().__init__()
+
+
+class Relaunched(Message):
+    """A child run was started; it lives in this directory, and the sentence says whose child it is."""
+
+    def __init__(self, directory: RunDirectory, sentence: str) -> None:
+        self.directory = directory
+        self.sentence = sentence
         super().__init__()
 
 

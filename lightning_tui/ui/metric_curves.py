@@ -6,8 +6,9 @@ import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from lightning_tui.ui.chart import Curve, Mark, Unit
 from lightning_tui.ui.metrics import Member, Quantity, best_point
@@ -29,8 +30,7 @@ OTHER_GLYPHS = ("●", "■", "▲")
 """How other runs are told apart without colour."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """How the metrics are looked at; the same for all charts, so that they can be compared."""
 
     chosen: tuple[str, ...] = ()
@@ -45,8 +45,7 @@ class Settings:
     """Whether the current quantity has the pane for itself where there is room for more."""
 
 
-@dataclass(frozen=True)
-class OtherRun:
+class OtherRun(msgspec.Struct, frozen=True):
     """A run that is laid under this one, as it was when it was chosen."""
 
     id: str
@@ -117,17 +116,18 @@ def smoothed(xs: Sequence[float], values: Sequence[float], weight: float) -> arr
     """
     span = (xs[-1] - xs[0]) / _VIEWPORT if len(xs) > 1 else 0.0
     mean, correction, before = 0.0, 0.0, xs[0] if len(xs) else 0.0
-    found = array("d")
-    for x, value in zip(xs, values, strict=True):
-        if math.isnan(value):
-            found.append(math.nan)
+    found = array("d", values)
+    for at, x in enumerate(xs):
+        value = found[at]
+        if value != value:  # NaN; this loop is what a redraw waits for
             continue
         distance = (x - before) / span if span > 0 else 1.0
-        kept = weight ** max(_LEAST_DISTANCE, distance)
+        kept = weight ** (max(_LEAST_DISTANCE, distance))
         before = x
-        mean = kept * mean + (1 - kept) * value
-        correction = kept * correction + (1 - kept)
-        found.append(mean / correction)
+        fresh = 1.0 - kept
+        mean = kept * mean + fresh * value
+        correction = kept * correction + fresh
+        found[at] = mean / correction
     return found
 
 

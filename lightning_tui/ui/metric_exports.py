@@ -49,7 +49,7 @@ def export(
 
 
 def _picture(run: RunSnapshot, quantity: Quantity, settings: Settings, others: Sequence[OtherRun]) -> str:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from lightning_tui.ui.metric_svg import svg_chart
 

@@ -42,7 +42,7 @@ def waiting_rows(view: View) -> list[Row]:
 # ------------------------------------------------------------------------------------------------------------ values
 
 
-def values_row(view: View, quantity: Quantity, width: int) -> Row:
+def values_row(view: View, quantity: Quantity, width: int, *, with_speed: bool = True) -> Row:
     """Last values with their colours, best, then rate and speed; parts that do not fit are left out whole."""
     assert view.run is not None
     known = view.run.metrics
@@ -50,7 +50,7 @@ def values_row(view: View, quantity: Quantity, width: int) -> Row:
     rate = learning_rate(known)
     if rate is not None and quantity.name != RATES and known[rate].last is not None:
         parts.append((("lr ", "dim"), (number(known[rate].last or 0.0), "text")))
-    return join([*parts, *_speeds(view.run.progress if view.is_active else None)], width, _GAP)
+    return join([*parts, *_speeds(view.run.progress if view.is_active and with_speed else None)], width, _GAP)
 
 
 def value_parts(run: RunSnapshot, quantity: Quantity) -> list[Row]:
@@ -220,6 +220,8 @@ def progress_row(view: View, width: int, widest_bar: int = 24) -> Row:
     parts = [where, percent]
     if stall:
         parts.append(stall)
+    elif view.is_active and view.state == "paused":
+        parts.append((("paused", "warn"),))
     elif view.is_active and view.state != "stopping" and progress.eta_s is not None:
         parts.append((("ETA ", "dim"), (short_duration(progress.eta_s), "text")))
     taken = width_of(join(parts, 200))
@@ -268,7 +270,7 @@ def stall_row(view: View) -> Row:
     if progress is None or progress.stalled_s is None or not view.is_active or view.state in ("paused", "stopping"):
         return EMPTY
     usual = f" · usual {per_step(progress.usual_s)}" if progress.usual_s is not None else ""
-    noun = "step" if progress.stage == "train" else "batch"
+    noun = ("step" if progress.stage == "train" else "batch") + ("" if usual else " yet")
     return ((f"no {noun} for {_span(progress.stalled_s)}", "warn+b"), (usual, "dim"))
 
 

@@ -20,10 +20,6 @@ _RATE = re.compile(r"^(?:lr|learning_rate)\b|^lr-", re.IGNORECASE)
 RATES = "lr"
 """Name of the quantity that all learning rates are."""
 
-_FALLING = ("loss", "error", "perplexity", "ppl", "mse", "mae", "rmse", "nll", "wer", "cer", "fid")
-_RISING = ("acc", "f1", "auc", "auroc", "precision", "recall", "iou", "miou", "map", "bleu", "rouge", "dice", "reward",
-           "psnr", "ssim", "r2", "top1", "top5", "score")  # fmt: skip
-
 _TOKENS = {"train": "train", "val": "val", "train epoch": "third", "val step": "fourth", "test": "fifth"}
 _SPARE = ("third", "fifth", "fourth")
 
@@ -76,13 +72,16 @@ def learning_rate(names: Iterable[str]) -> str | None:
 
 def falls(quantity: Quantity) -> bool:
     """Whether less is better, as far as the name tells."""
-    return any(word in quantity.name.lower() for word in _FALLING)
+    from lightning_tui.record import best  # not for the first frame
+
+    return best.falls(quantity.name)
 
 
 def rises(quantity: Quantity) -> bool:
     """Whether more is better, as far as the name tells."""
-    words = re.split(r"[^a-z0-9]+", quantity.name.lower())
-    return not falls(quantity) and any(word.startswith(good) for word in words for good in _RISING)
+    from lightning_tui.record import best  # not for the first frame
+
+    return best.rises(quantity.name)
 
 
 def best_point(quantity: Quantity, known: Mapping[str, Series]) -> tuple[Member, Point] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
+from lightning_tui.ui.keys import APP_KEYS, COMPARE_KEYS, KEYS, RUNS_KEYS, shown_key
 from lightning_tui.ui.services import ProgramChoice
 from lightning_tui.ui.view import View
 
@@ -26,11 +27,18 @@ def first_view(options: CockpitOptions, now: float) -> View:
         plan=options.plan,
         program=program,
         is_opening=options.attach is not None or (options.start_at_once and program is not None),
-        keys={key.id: shown_key(key, options.settings.keys) for key in (*KEYS, *APP_KEYS)},
+        keys={key.id: shown_key(key, options.settings.keys) for key in (*KEYS, *APP_KEYS, *RUNS_KEYS, *COMPARE_KEYS)},
         readonly=options.readonly,
         runs_home=str(options.settings.runs_home),
         runs_home_reason=options.settings.runs_home_reason,
     )
+
+
+def end_of_opening() -> None:
+    """Look for garbage from now on where that was put off, but never among all that the opening has brought."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def choose(options: CockpitOptions, given: tuple[str, ...], folder: Path | None = None) -> ProgramChoice:

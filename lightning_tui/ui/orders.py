@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lightning_tui.ui.messages import (
     Answered,
     ChoicesKnown,
+    CommandWritten,
     LeaveNow,
     MeasureFailed,
     PlanExported,
@@ -16,7 +17,6 @@ from lightning_tui.ui.messages import (
     ProgramFound,
     Recommended,
     Refused,
-    RunsListed,
     RunStarted,
 )
 from lightning_tui.ui.plan_services import Judgement
@@ -29,26 +29,32 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.plan.model import Plan
-    from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.record import RunDirectory
+    from lightning_tui.record.commands import Operation
     from lightning_tui.ui.plan_services import PlanCase
+    from lightning_tui.ui.runs.services import Origin
     from lightning_tui.ui.services import ProgramChoice, Services
 
-CHECKPOINT_ASKED = "asked for a checkpoint: it is saved after the batch"
+ONLY_WATCHES = "this cockpit only watches"
+NO_RUN = "no run is going on"
+ADOPTED = "adopted: a new supervisor watches the run to its end"
 STOP_ASKED = "asked to stop: the batch ends, then a checkpoint is saved"
-_RUNS_AT_ONCE = 20
 
 
 class Orders:
     """Gives orders; none of the methods waits."""
 
-    def __init__(self, services: Services, post: Callable[[Message], object]) -> None:
+    def __init__(self, services: Services, post: Callable[[Message], object], *, readonly: bool = False) -> None:
         self._services = services
+        self._readonly = readonly
         self._plans = services.plans
         self._post = post
 
     def start(self, program: ProgramChoice, plan: Plan) -> None:
         """Start a run; answered by `RunStarted`."""
-        self._give("starting", "The run could not be started", lambda: RunStarted(self._services.start(program, plan)))
+        self._change(
+            "starting", "The run could not be started", lambda: RunStarted(self._services.start(program, plan))
+        )
 
     def stop(self, directory: RunDirectory) -> None:
         """Ask for a gentle stop."""
@@ -58,9 +64,16 @@ class Orders:
         """Take the stop's next step at once."""
         self._tell(directory, self._services.stop, Answered("the next step of the stop is taken now"))
 
-    def checkpoint(self, directory: RunDirectory) -> None:
-        """Ask for a checkpoint."""
-        self._tell(directory, self._services.checkpoint, Answered(CHECKPOINT_ASKED), "No checkpoint can be saved")
+    def tell(self, directory: RunDirectory, op: Operation, what: Mapping[str, object]) -> None:
+        """Ask a training for what it can do while it goes on; what becomes of it is told by the run's snapshots."""
+        self._tell(
+            directory, lambda found: self._services.tell(found, op, what), CommandWritten(), "The run cannot be told"
+        )
+
+    def adopt(self, directory: RunDirectory) -> None:
+        """Set a new supervisor over a run whose own has died."""
+        if (adopt := self._services.adopt) is not None:
+            self._tell(directory, adopt, Answered(ADOPTED), "The run cannot be adopted")
 
     def kill(self, directory: RunDirectory) -> None:
         """End every process of the run."""
@@ -70,18 +83,10 @@ class Orders:
         """Ask for a gentle stop; answered by `LeaveNow`."""
         self._tell(directory, self._services.stop, LeaveNow())
 
-    def list_runs(self) -> None:
-        """Read all runs; answered by one or more `RunsListed`."""
-        self._give("listing the runs", "The runs cannot be listed", self._list_runs)
-
-    def delete(self, directory: RunDirectory) -> None:
-        """Delete a run; answered by the list of those that are left."""
-
-        def act() -> Message:
-            self._services.delete(directory)
-            return self._list_runs()
-
-        self._give("deleting", "The run cannot be deleted", act)
+    def relaunch(self, origin: Origin, program: ProgramChoice, plan: Plan) -> None:
+        """Start a child of a run; answered by `RunStarted`."""
+        relaunch = self._services.all_runs().relaunch
+        self._change("starting", "The run could not be started", lambda: RunStarted(relaunch(origin, program, plan)))
 
     def find_program(self) -> None:
         """Ask which program to offer; answered by `ProgramFound`."""
@@ -137,7 +142,7 @@ class Orders:
 
     def save_plan(self, case: PlanCase, name: str) -> None:
         """Save the plan under a name."""
-        self._give(
+        self._change(
             "saving the plan", "The plan is not saved", lambda: Answered(f"saved: {self._plans.save(case, name)}")
         )
 
@@ -148,7 +153,7 @@ class Orders:
             self._plans.delete(case, name)
             return PlansListed(self._plans.saved(case))
 
-        self._give("deleting the plan", "The plan is not deleted", act)
+        self._change("deleting the plan", "The plan is not deleted", act)
 
     def export(self, case: PlanCase) -> None:
         """Ask for the plan in its forms; answered by `PlanExported`."""
@@ -176,7 +181,14 @@ class Orders:
             tell(directory)
             return answer
 
-        self._give("asking the run", refusal, act)
+        self._change("asking the run", refusal, act)
+
+    def _change(self, name: str, refusal: str, act: Callable[[], Message]) -> None:
+        """Give an order that changes something, which a cockpit that only watches never does, whoever calls."""
+        if self._readonly:
+            self._post(Refused(refusal, f"{ONLY_WATCHES}."))
+        else:
+            self._give(name, refusal, act)
 
     def _give(self, name: str, refusal: str, act: Callable[[], Message]) -> None:
         def guarded() -> Message:
@@ -186,11 +198,3 @@ class Orders:
                 return Refused(refusal, str(error))
 
         Action(name, guarded, self._post).start()
-
-    def _list_runs(self) -> Message:
-        runs: list[RunSnapshot | UnreadableRun] = []
-        for run in self._services.runs():
-            runs.append(run)
-            if len(runs) % _RUNS_AT_ONCE == 0:
-                self._post(RunsListed(tuple(runs), False))
-        return RunsListed(tuple(runs), True)

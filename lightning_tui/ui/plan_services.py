@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lightning_tui.ui.services import ProgramChoice, RefusalError, after_loading, refusals
 
 if TYPE_CHECKING:
@@ -30,8 +32,7 @@ _LOOK_AGAIN_S = 10.0
 """How long it is believed that the files of a program have not changed."""
 
 
-@dataclass(frozen=True)
-class PlanCase:
+class PlanCase(msgspec.Struct, frozen=True):
     """A plan, and what it is for: the question that all of these are asked."""
 
     plan: Plan
@@ -66,8 +67,7 @@ class FieldChoices:
     """Whether nothing more can be learnt of them by asking again, patiently."""
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(msgspec.Struct, frozen=True):
     """The plan in one form."""
 
     title: str
@@ -77,8 +77,7 @@ class Export:
     """What a file with it would be called."""
 
 
-@dataclass(frozen=True)
-class PlanServices:
+class PlanServices(msgspec.Struct, frozen=True):
     """Each callable may raise `RefusalError`."""
 
     choices: Callable[[str, PlanCase, bool], FieldChoices]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lightning_tui.ui.rows import EMPTY, Row
 from lightning_tui.words import plural
@@ -27,8 +28,7 @@ _PATHS = frozenset({"default_root_dir", "ckpt_path", "checkpoint_dir"})
 _PRECISIONS = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "64-true"}
 
 
-@dataclass(frozen=True)
-class FieldState:
+class FieldState(msgspec.Struct, frozen=True):
     """How a field is drawn."""
 
     value: Row

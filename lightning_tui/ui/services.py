@@ -5,6 +5,7 @@ Each is called in a thread, never on the event loop; the first call imports the 
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,13 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar
 
+import msgspec
+
 if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.gpus import GpuSampler, HostReader
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.record.commands import Operation
     from lightning_tui.settings import Settings
+    from lightning_tui.ui.advice import RunAdvice
+    from lightning_tui.ui.failure_services import FailureServices
     from lightning_tui.ui.plan_services import PlanServices
+    from lightning_tui.ui.runs.services import RunServices
     from lightning_tui.ui.tuning import Search
 
 
@@ -57,8 +64,7 @@ class Hardware(NamedTuple):
     host: HostSample
 
 
-@dataclass(frozen=True)
-class ProgramChoice:
+class ProgramChoice(msgspec.Struct, frozen=True):
     """The program that `start` would start."""
 
     given: tuple[str, ...]
@@ -82,23 +88,30 @@ class Services:
     stop: Callable[[RunDirectory], None]
     """Ask for a gentle stop; asked again, for the next and harder step at once."""
     kill: Callable[[RunDirectory], None]
-    checkpoint: Callable[[RunDirectory], None]
-    """Ask for a checkpoint; the run's snapshots tell the answer."""
+    tell: Callable[[RunDirectory, Operation, Mapping[str, object]], None]
+    """Ask a training for what it can do while it goes on; the run's snapshots tell the answer."""
     last_program: Callable[[], Sequence[str]]
     """What to offer where no program was named; may be empty."""
     runs: Callable[[], Iterator[RunSnapshot | UnreadableRun]]
-    delete: Callable[[RunDirectory], None]
     environment: Callable[[], Environment]
     software: Callable[[Path], Software]
     hardware: Callable[[], Hardware]
     plans: PlanServices
+    failures: FailureServices
+    all_runs: Callable[[], RunServices]
+    """What the runs screen asks; made when it opens, and not in a thread."""
     tune: Search
     """Look for a batch size or a learning rate."""
     clock: Callable[[], float] = time.time
+    adopt: Callable[[RunDirectory], None] | None = None
+    """Set a new supervisor over a run whose own has died."""
+    advise: Callable[[RunDirectory], RunAdvice] | None = None
+    """Advises on a run as it goes on; asked in a thread of its own."""
 
 
 def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
     """The services of a real cockpit. Imports and touches nothing slow yet."""
+    from lightning_tui.ui.failure_services import real_failure_services
     from lightning_tui.ui.plan_services import real_plan_services
     from lightning_tui.ui.tuning import real_search
 
@@ -107,20 +120,29 @@ def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
         start=after_loading(partial(_start, settings, environ)),
         stop=after_loading(partial(_stop, settings.stop_patience_s)),
         kill=after_loading(_kill),
-        checkpoint=after_loading(_checkpoint),
+        tell=after_loading(partial(_tell_run, settings.stop_patience_s)),
         last_program=after_loading(partial(_last_program, settings.runs_home, Path.cwd())),
         runs=after_loading(partial(_runs, settings.runs_home)),
-        delete=after_loading(partial(_delete, settings.runs_home)),
         environment=after_loading(partial(_environment, settings, environ)),
         software=after_loading(_software),
         hardware=after_loading(_Sampler()),
         plans=real_plan_services(settings, environ),
+        failures=real_failure_services(settings, environ),
+        all_runs=partial(_all_runs, settings, environ),
         tune=real_search(environ),
+        adopt=after_loading(partial(_adopt, settings.stop_patience_s)),
+        advise=after_loading(_advise, "lightning_tui.diagnosis.live"),
     )
 
 
-def after_loading(service: Callable[P, T]) -> Callable[P, T]:
-    """The service, with the modules that it needs imported first.
+def _all_runs(settings: Settings, environ: Mapping[str, str]) -> RunServices:
+    from lightning_tui.ui.runs.services import real_run_services
+
+    return real_run_services(settings, environ)
+
+
+def after_loading(service: Callable[P, T], *modules: str) -> Callable[P, T]:
+    """The service, with the modules that it needs imported first; `modules` are those that no other service needs.
 
     One thread at a time: where one imports a package while another imports a module of it, Python breaks the
     deadlock by handing out a half-made module.
@@ -132,6 +154,9 @@ def after_loading(service: Callable[P, T]) -> Callable[P, T]:
             import lightning_tui.gpus
             import lightning_tui.launch
             import lightning_tui.plan.checks  # noqa: F401
+
+            for name in modules:
+                importlib.import_module(name)
         return service(*arguments, **named)
 
     return call
@@ -145,9 +170,7 @@ def _open_run(directory: RunDirectory) -> Reader:
 
 
 def _start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice, plan: Plan) -> RunDirectory:
-    from lightning_tui.environment import probe_software, reason_not_to_start, with_software
     from lightning_tui.launch import resolve_program, start_run
-    from lightning_tui.plan import check_plan, machine_facts
     from lightning_tui.record import RunStore
 
     with refusals():
@@ -158,20 +181,35 @@ def _start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice
             folder=choice.folder,
             environ=environ,
         )
-        software = probe_software(program.interpreter)
-        reason = reason_not_to_start(software)
-        if reason is not None:
-            raise RefusalError(reason)
-        if plan.changes():
-            facts = machine_facts(with_software(_environment(settings, environ), software))
-            check_plan(plan, facts=facts, interpreter=program.interpreter)
+        check_may_start(settings, environ, program.interpreter, plan)
         return start_run(
             RunStore(settings.runs_home),
             program,
             plan.changes(),
             environ=environ,
             stop_patience_s=settings.stop_patience_s,
+            term_patience_s=settings.term_patience_s,
+            max_restarts=settings.max_restarts,
         )
+
+
+def check_may_start(settings: Settings, environ: Mapping[str, str], interpreter: Path, plan: Plan) -> None:
+    """Look whether this interpreter may run, and this plan can work on this machine.
+
+    Raises:
+        RefusalError: a release that must not be run.
+        PlanError: the plan cannot work here.
+    """
+    from lightning_tui.environment import probe_software, reason_not_to_start, with_software
+    from lightning_tui.plan import check_plan, machine_facts
+
+    software = probe_software(interpreter)
+    reason = reason_not_to_start(software)
+    if reason is not None:
+        raise RefusalError(reason)
+    if plan.changes():
+        facts = machine_facts(with_software(_environment(settings, environ), software))
+        check_plan(plan, facts=facts, interpreter=interpreter)
 
 
 def _stop(patience_s: float, directory: RunDirectory) -> None:
@@ -181,6 +219,13 @@ def _stop(patience_s: float, directory: RunDirectory) -> None:
         request_stop(directory, stop_patience_s=patience_s)
 
 
+def _adopt(patience_s: float, directory: RunDirectory) -> None:
+    from lightning_tui.launch import adopt_run
+
+    with refusals():
+        adopt_run(directory, stop_patience_s=patience_s)
+
+
 def _kill(directory: RunDirectory) -> None:
     from lightning_tui.launch import request_kill
 
@@ -188,11 +233,17 @@ def _kill(directory: RunDirectory) -> None:
         request_kill(directory)
 
 
-def _checkpoint(directory: RunDirectory) -> None:
-    from lightning_tui.launch import request_checkpoint
+def _tell_run(patience_s: float, directory: RunDirectory, op: Operation, what: Mapping[str, object]) -> None:
+    from lightning_tui.launch import request
 
     with refusals():
-        request_checkpoint(directory)
+        request(directory, op, stop_patience_s=patience_s, **what)  # type: ignore[arg-type]  # checked by the command
+
+
+def _advise(directory: RunDirectory) -> RunAdvice:
+    from lightning_tui.diagnosis.live import RunAdviser
+
+    return RunAdviser(directory)
 
 
 @contextmanager
@@ -200,11 +251,11 @@ def refusals() -> Iterator[None]:
     """Turn the errors of the house into refusals."""
     from lightning_tui.launch import LaunchError, ProgramError
     from lightning_tui.plan.model import PlanError
-    from lightning_tui.record import RecordError
+    from lightning_tui.record import CommandError, RecordError
 
     try:
         yield
-    except (PlanError, ProgramError, LaunchError, RecordError) as error:
+    except (CommandError, PlanError, ProgramError, LaunchError, RecordError) as error:
         raise RefusalError(str(error)) from error
 
 
@@ -240,13 +291,6 @@ def _runs(home: Path) -> Iterator[RunSnapshot | UnreadableRun]:
             yield read_snapshot(directory)
         except RecordError as error:
             yield UnreadableRun(directory.id, str(directory.path), str(error))
-
-
-def _delete(home: Path, directory: RunDirectory) -> None:
-    from lightning_tui.record import RunStore
-
-    with refusals():
-        RunStore(home).delete(directory)
 
 
 def _environment(settings: Settings, environ: Mapping[str, str]) -> Environment:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.logfollow import Output, OutputFollower
 from lightning_tui.ui.messages import Broken, EnvironmentKnown, SoftwareKnown
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
+    from lightning_tui.ui.logfollow import Output
     from lightning_tui.ui.services import Hardware, Reader, Services
 
 FOLLOW_PERIOD_S = 0.1
@@ -37,6 +37,11 @@ class Worker:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Ask the thread to end."""
@@ -62,6 +67,8 @@ class Follower(Worker):
     """Reads one run and the output of its ranks, about ten times a second."""
 
     def __init__(self, directory: RunDirectory, services: Services, post: Callable[[Message], object]) -> None:
+        from lightning_tui.ui.logfollow import OutputFollower  # not for the first frame
+
         super().__init__("following the run", post)
         self.directory = directory
         self.newest: RunSnapshot | None = None

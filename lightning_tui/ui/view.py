@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lightning_tui.ui.keys import PANES
 
 if TYPE_CHECKING:
@@ -13,12 +15,14 @@ if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
+    from lightning_tui.ui.advice_line import AdviceLine
+    from lightning_tui.ui.findings import Findings
     from lightning_tui.ui.plan_services import Judgement
+    from lightning_tui.ui.runs.services import Origin
     from lightning_tui.ui.services import Hardware, ProgramChoice
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A sentence that stands in the state line for a while."""
 
     text: str
@@ -37,6 +41,8 @@ class View:
     """What is known of the plan without starting it; `None` until it was asked."""
     program: ProgramChoice | None = None
     run: RunSnapshot | None = None
+    origin: Origin | None = None
+    """Of which run the next one is a child; `None`: it is started on its own."""
     is_opening: bool = False
     """A run is being started or opened, and nothing of it has been read yet."""
     environment: Environment | None = None
@@ -45,7 +51,11 @@ class View:
     notice: Notice | None = None
     keys: Mapping[str, str] | None = None
     """How the keys are written, by their ids."""
+    findings: Findings | None = None
+    """What is known of the run's trouble; of an earlier one until the present one is explained."""
     readonly: bool = False
+    advice: AdviceLine | None = None
+    """What there is to advise on the run."""
     runs_home: str = ""
     runs_home_reason: str = ""
 
@@ -105,6 +115,17 @@ class View:
     def _run_reports(self) -> bool:
         return self.is_active and self.state != "lost" and self.run is not None and self.run.host is not None
 
+    @property
+    def can_fix(self) -> bool:
+        """Whether a change of the plan may help the run that has ended badly."""
+        if self.findings is None or self.readonly:
+            return False
+        from lightning_tui.ui.findings import findings_for, is_told
+
+        found = findings_for(self.run, self.findings)
+        is_over = self.run is not None and self.run.is_over
+        return is_over and found is not None and bool(found.fixes) and is_told(self.run, found)
+
     def key(self, key_id: str) -> str:
         """How a key is written."""
         return (self.keys or {}).get(key_id, key_id)
@@ -115,6 +136,4 @@ class View:
 
     def elapsed_s(self) -> float | None:
         """How long the run has taken so far, or took."""
-        if self.run is None or self.run.started_at is None:
-            return None
-        return (self.run.ended_at or self.now) - self.run.started_at
+        return self.run.took_s(self.now) if self.run is not None else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lightning_tui.environment import Environment, Evidence, Host, Place, Platform, Software, Storage
+from lightning_tui.diagnosis import Conduct, Evidence, Output, Raised
+from lightning_tui.environment import Environment, Host, Place, Platform, Software, Storage
+from lightning_tui.environment import Evidence as PlatformEvidence
 from lightning_tui.environment.findings import find_problems
 from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
@@ -37,11 +41,15 @@ from lightning_tui.record import (
     RunState,
     Series,
 )
+from lightning_tui.record.checkpoints import Checkpoint
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
+from lightning_tui.ui.advice import RunAdvice
 from lightning_tui.ui.app import CockpitApp
+from lightning_tui.ui.failure_services import FailureServices, findings_of
+from lightning_tui.ui.findings import Findings, Fix, trouble_of
 from lightning_tui.ui.plan_services import (
     FieldChoices,
     Judgement,
@@ -52,8 +60,10 @@ from lightning_tui.ui.plan_services import (
     judged,
 )
 from lightning_tui.ui.rows import Row
+from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
 from lightning_tui.ui.tuning import Search
+from tests.ui import run_scenes
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -95,6 +105,12 @@ class FakeOutside:
     environment: Environment = field(default_factory=lambda: local_machine())
     software: Software = field(default_factory=lambda: cpu_software())
     runs: tuple[RunSnapshot, ...] = ()
+    lines: tuple[RunLine, ...] | None = None
+    """What the runs screen lists, in place of `runs`."""
+    mark: int = 0
+    """Counted up by a test when it makes or takes away one of the `lines`."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Those of every run, as the runs screen tells them."""
     last_program: tuple[str, ...] = ()
     refusal: str | None = None
     choices: tuple[Any, ...] | None = None
@@ -112,6 +128,14 @@ class FakeOutside:
     search: Search | None = None
     """A fake of the search that tunes."""
     reader: FakeReader | None = None
+    findings: Findings | None = None
+    """What is found of a run in trouble; `None`: what the real engine finds in the scene."""
+    advice: RunAdvice | None = None
+    """Advises on every run; `None`: nobody does."""
+    may_explain: threading.Event | None = None
+    """Set when the explanation may come."""
+    child: RunSnapshot | None = None
+    """What a relaunch starts."""
 
     def services(self) -> Services:
         return Services(
@@ -119,16 +143,19 @@ class FakeOutside:
             start=self._start,
             stop=lambda directory: self.asked.append(("stop", directory.path)),
             kill=lambda directory: self.asked.append(("kill", directory.path)),
-            checkpoint=lambda directory: self.asked.append(("checkpoint", directory.path)),
+            adopt=lambda directory: self.asked.append(("adopt", directory.path)),
+            tell=lambda directory, op, what: self.asked.append((op, dict(what) or directory.path)),
             last_program=lambda: self.last_program,
             runs=self._runs,
-            delete=lambda directory: self.asked.append(("delete", directory.path)),
+            all_runs=lambda: run_scenes.run_services(self),
             environment=lambda: self.environment,
             software=lambda interpreter: self.software,
             hardware=lambda: self.hardware,
             plans=self._plans(),
+            failures=FailureServices(explain=self._explain, relaunch=self._relaunch),
             tune=self.search or _no_search,
             clock=lambda: NOW,
+            advise=self._advise if self.advice is not None else None,
         )
 
     def _plans(self) -> PlanServices:
@@ -170,6 +197,10 @@ class FakeOutside:
             write=lambda path, text: self.written.append((path, text)),
         )
 
+    def _advise(self, directory: RunDirectory) -> RunAdvice:
+        assert self.advice is not None
+        return self.advice
+
     def _open(self, directory: RunDirectory) -> FakeReader:
         assert self.snapshot is not None
         self.reader = FakeReader(self.snapshot)
@@ -184,6 +215,25 @@ class FakeOutside:
 
     def _runs(self) -> Iterator[RunSnapshot]:
         yield from self.runs
+
+    def _explain(self, run: RunSnapshot, environment: Environment | None, may_write: bool) -> Findings:
+        """What the scene says was found; the real engine on the scene's files where it says nothing."""
+        trouble = trouble_of(run)
+        assert trouble is not None
+        self.asked.append(("explain", trouble.kind))
+        if self.may_explain is not None:
+            self.may_explain.wait(20)
+        if self.findings is not None:
+            return replace_struct(self.findings, trouble=trouble)
+        return findings_of(trouble, evidence_of_scene(run), run, environment)
+
+    def _relaunch(self, directory: RunDirectory, fix: Fix) -> RunDirectory:
+        if self.refusal is not None:
+            raise RefusalError(self.refusal)
+        self.asked.append(("relaunch", (directory.path, dict(fix.changes), fix.beginning.checkpoint)))
+        assert self.child is not None
+        self.snapshot = self.child
+        return RunDirectory(Path(self.child.directory))
 
 
 def _no_search(*asked: Any, **named: Any) -> BatchSizeResult | LearningRateResult:
@@ -235,7 +285,7 @@ def studio() -> Environment:
             family="lightning_cloud",
             kind="studio",
             label="Lightning Studio",
-            evidence=(Evidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
+            evidence=(PlatformEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
         ),
         gpus=tuple(replace_struct(gpu, processes=()) for gpu in four_gpus()),
     )
@@ -452,8 +502,45 @@ torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.11 GiB. GPU 2 ha
 """
 
 
+def evidence_of_scene(run: RunSnapshot) -> Evidence:
+    """What the real engine has to go by: the scene's output, its exception, its plan."""
+    failure, directory = run.failure, RunDirectory(Path(run.directory))
+    told = failure is not None and failure.hook is not None
+    assert run.trainer is not None
+    return Evidence(
+        outputs=tuple(
+            Output(path.read_bytes().decode("utf-8", "replace"), rank)
+            for rank, path in directory.outputs(run.attempt).items()
+        ),
+        exceptions=(
+            (Raised(type=failure.type, message=failure.message, traceback=failure.traceback, rank=failure.rank),)
+            if failure is not None and told
+            else ()
+        ),
+        exit_code=run.ended.code if run.ended is not None else None,
+        signal=run.ended.signal if run.ended is not None else None,
+        plan=run.record.plan,
+        actual={name: field.actual for name, field in run.trainer.fields.items()},
+        batch_size=32,
+        world_size=len(run.ranks),
+        gpus=run.gpus,
+        host=run.host,
+        conduct=Conduct(silent_s=run.progress.stalled_s if run.progress is not None else None, step_time_s=0.041),
+    )
+
+
+def with_checkpoint(run: RunSnapshot) -> RunSnapshot:
+    """The run with a file where it says that it has saved a checkpoint: a zip file, as torch writes them."""
+    path = RunDirectory(Path(run.directory)).checkpoints / "epoch=1-step=1000.ckpt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"nothing")
+    saved = replace_struct(run.checkpoints[0], path=str(path), size=path.stat().st_size)
+    return replace_struct(run, checkpoints=(saved,))
+
+
 def failed(folder: Path) -> RunSnapshot:
-    run = training(folder)
+    run = with_checkpoint(training(folder))
     failure = Failure(
         rank=2,
         type="torch.OutOfMemoryError",
@@ -762,7 +849,7 @@ async def settle(app: CockpitApp, pilot: Any) -> None:
         output = follower.output if follower is not None else None
         has_log = follower is None or (output is not None and output.log is cockpit_screen._log._log)
         has_told = view.environment and view.software and view.hardware and view.judgement
-        if has_told and has_log and not view.is_opening:
+        if has_told and has_log and not view.is_opening and not cockpit_screen._failures.is_waiting:
             await pilot.pause()
             return
     raise AssertionError("the cockpit did not settle")

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightning_tui.record import Series
-from lightning_tui.ui.chart import BROKEN_MARK, Curve, chart, frame_of, good_ticks, plot, tick_labels
+from lightning_tui.ui.chart import BROKEN_MARK, Curve, chart, frame_of, good_ticks, plot, tick_labels, whole_ticks
 from lightning_tui.ui.rows import Row, width_of
 from tests.ui.scenes import text_of
 
@@ -103,6 +103,14 @@ def test_ticks_are_round_and_inside(low: float, high: float) -> None:
     slack = (high - low) * 1e-6
     assert all(low - slack <= tick <= high + slack for tick in ticks)
     assert len(set(tick_labels(ticks))) == len(ticks)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 2), (0, 10), (3.2, 4.9), (0, 13), (99, 104), (0, 400_000), (7, 7.5)])
+def test_ticks_of_steps_are_whole(low: float, high: float) -> None:
+    ticks = whole_ticks(low, high, 4)
+    assert len(ticks) <= 5
+    assert all(tick == int(tick) and low <= tick <= high for tick in ticks)
+    assert ticks or math.floor(high) < low
 
 
 def test_labels_have_as_many_decimals_as_they_need() -> None:

@@ -151,7 +151,7 @@ async def test_n_steps_through_errors_and_enter_opens_a_folded_traceback(tmp_pat
         await pilot.press("enter")
         await until(pilot, shows(app, "client.put(path, timeout=5)"))
         await pilot.press("y")
-        await until(pilot, shows(app, "copied traceback to the terminal's clipboard and"))
+        await until(pilot, shows(app, "copied traceback to the clipboard and copied.txt in the run directory"))
         await pilot.press("enter")
         await until(pilot, gone(app, "client.put"))
         await pilot.press("n")
@@ -185,6 +185,17 @@ async def test_lines_are_selected_by_key_and_mouse_and_copied_to_clipboard_and_f
         await until(pilot, shows(app, "copied 3 lines"))
 
 
+async def test_an_expression_that_takes_for_ever_is_given_up_and_the_screen_goes_on(tmp_path: Path) -> None:
+    app, _ = on_log(tmp_path, b"first\n" + (b"a" * 3000 + b"!\n") * 20)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, shows(app, "aaaa"))
+        await search(app, pilot, "(a+)+$")
+        await until(pilot, shows(app, "/(a+)+$ takes too long"))
+        assert app.cockpit._log.search is None
+        await search(app, pilot, "fir(s)t")
+        await until(pilot, shows(app, "/fir(s)t · 1 found"))
+
+
 async def test_what_was_marked_but_is_out_of_sight_is_not_copied(tmp_path: Path) -> None:
     app, directory = on_log(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
@@ -207,7 +218,8 @@ def test_a_copy_goes_where_it_can_and_a_long_one_to_the_file_only(tmp_path: Path
     log.poll()
     lines, target, nowhere = PlainLines(log, 0), tmp_path / "copied.txt", tmp_path / "missing" / "copied.txt"
     short, long = copy_lines(lines, 0, 0, nowhere, ""), copy_lines(lines, 0, 1, target, "")
-    assert (short.text, short.sentence) == ("a\n", "copied 1 line to the terminal's clipboard")
+    assert (short.text, short.sentence) == ("a\n", "copied 1 line to the clipboard")
+    assert long.sentence == "copied 2 lines to copied.txt in the run directory, not to a clipboard"
     assert (long.text, target.read_bytes()) == (None, log.path.read_bytes())
     assert target.stat().st_mode & 0o777 == 0o600
     assert copy_lines(lines, 0, 1, nowhere, "").sentence.startswith("not copied: too long for a clipboard")

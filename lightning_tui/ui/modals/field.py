@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lightning_tui.ui.logtext import harmless
 from lightning_tui.ui.panes.base import Canvas
 from lightning_tui.ui.rows import EMPTY, Row, wrap
 
@@ -64,7 +65,7 @@ class FieldWindow(ModalScreen["str | None"]):
         self._explanation = Explanation(explanation)
 
     def compose(self) -> ComposeResult:
-        box = Vertical(Input(self._value, select_on_focus=False), self._explanation)
+        box = Vertical(Input(harmless(self._value), select_on_focus=False), self._explanation)
         box.border_title = self._title
         box.border_subtitle = "enter take  esc close"
         yield box

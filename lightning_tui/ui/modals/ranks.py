@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.logfollow import ALL_RANKS
+from lightning_tui.ui.loglines import ALL_RANKS
 from lightning_tui.ui.modals.window import Item, ListWindow
 from lightning_tui.ui.rows import Row
 from lightning_tui.ui.words import rank_state
@@ -12,14 +12,17 @@ from lightning_tui.ui.words import rank_state
 if TYPE_CHECKING:
     from lightning_tui.record import RankView, RunSnapshot
 
+TITLE = "Log of (stdout and stderr are one file)"
+"""A rank has one file for both of its streams: so there is no choice between them."""
+
 
 def rank_window(run: RunSnapshot, ranks: tuple[int, ...], shown: int | None, *, is_active: bool) -> ListWindow[int]:
-    """Choose one of the ranks that have output, or all of them. Each rank has one file for both of its streams."""
+    """Choose one of the ranks that have output, or all of them."""
     known = {rank.rank: rank for rank in run.ranks}
     items = [Item(rank, ((f"rank {rank}", "text"),), _words(known.get(rank), is_active)) for rank in ranks]
     everyone: Item[int] = Item(ALL_RANKS, (("all ranks", "text"),), (("by the second they were written in", "dim"),))
     values = (ALL_RANKS, *ranks)
-    return ListWindow("Log of", [everyone, *items], values.index(shown) if shown in values else 1)
+    return ListWindow(TITLE, [everyone, *items], values.index(shown) if shown in values else 1)
 
 
 def _words(rank: RankView | None, is_active: bool) -> Row:

@@ -195,11 +195,11 @@ class TextWindow(ModalScreen[None]):
         Binding("pagedown,space", "scroll(10)", show=False),
     ]
 
-    def __init__(self, title: Row, body: Callable[[int], list[Row]], width: int = 64) -> None:
+    def __init__(self, title: Row, body: Callable[[int], list[Row]], width: int = 64, keys: Row | None = None) -> None:
         super().__init__()
         self._body = body
         self._wanted = width
-        self.text = Text(title, body, hint(("esc", "close")))
+        self.text = Text(title, body, keys or hint(("esc", "close")))
 
     def compose(self) -> ComposeResult:
         yield self.text

@@ -36,6 +36,7 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
         "startable": not view.is_active and not view.readonly,
         "active": is_active,
         "training": is_active and view.state != "stopping",
+        "fixable": view.can_fix,
         "has_run": view.run is not None,
         "has_ranks": view.run is not None and len(view.run.ranks) > 1,
     }
@@ -43,12 +44,12 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
     offered.sort(key=lambda key: key.footer)
     palette = next(key for key in APP_KEYS if key.id == "palette")
     while width_of(row := _keys_row(view, offered)) > width:
-        offered.remove(_least_needed(offered))
+        offered.remove(_least_needed(offered, view))
     right: Row = ((view.key(palette.id), "accent"), (f" {palette.label} ", "dim"))
     return ends(row, right, width) if width_of(row) + width_of(right) + 2 <= width else row
 
 
-def _least_needed(offered: list[Key]) -> Key:
+def _least_needed(offered: list[Key], view: View) -> Key:
     """Help and quit stay longest, then what starts and stops."""
     order = (
         "export",
@@ -63,6 +64,7 @@ def _least_needed(offered: list[Key]) -> Key:
         "open",
         "runs",
         "back",
+        "pause" if view.state != "paused" else "checkpoint",
         "checkpoint",
     )
     plan = ("zoom", "runs", "tune", "command", "recommend", "fields")
@@ -82,7 +84,8 @@ def _least_needed(offered: list[Key]) -> Key:
 def _keys_row(view: View, keys: list[Key]) -> Row:
     row: Row = EMPTY
     for key in keys:
-        row = (*row, ("   " if row else " ", "text"), (view.key(key.id), "accent+b"), (f" {key.label}", "dim"))
+        label = "resume" if key.id == "pause" and view.state == "paused" else key.label
+        row = (*row, ("   " if row else " ", "text"), (view.key(key.id), "accent+b"), (f" {label}", "dim"))
     return row
 
 

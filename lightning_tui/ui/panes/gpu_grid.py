@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from lightning_tui.ui.gpuset import GpuSet
 
@@ -23,8 +24,7 @@ class Group(NamedTuple):
     members: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Groups in lines. In a `list` each group is one GPU, told in a row; in a `grid` it is a node, told in cells."""
 
     kind: Literal["list", "grid"]

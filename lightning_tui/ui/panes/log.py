@@ -6,13 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.logfollow import ALL_RANKS, Output
-from lightning_tui.ui.logindex import LogIndex
-from lightning_tui.ui.loglines import Folds, Line, Lines, MatchingLines, MergedLines, PlainLines
+from lightning_tui.ui.loglines import ALL_RANKS, Folds, Line, Lines, MatchingLines, MergedLines, PlainLines
 from lightning_tui.ui.logpage import Drawn, Look, last_page, last_top, moved, page_from, unit_at
 from lightning_tui.ui.logtext import LONGEST, harmless
 from lightning_tui.ui.panes.base import Pane, frame
-from lightning_tui.ui.panes.failure_card import failure_card
 from lightning_tui.ui.rows import EMPTY, Row, crop, join
 from lightning_tui.ui.view import View
 from lightning_tui.words import count
@@ -20,6 +17,8 @@ from lightning_tui.words import count
 if TYPE_CHECKING:
     from textual import events
 
+    from lightning_tui.ui.logfollow import Output
+    from lightning_tui.ui.logindex import LogIndex
     from lightning_tui.ui.logsearch import Search
 
 FLOOD_LINES_PER_S = 5000
@@ -33,7 +32,7 @@ class LogPane(Pane):
     """A page of a log of any length. Only the lines that are seen are ever read."""
 
     name_of_pane = "log"
-    draws = ("run", "is_opening", "program", "readonly", "keys")
+    draws = ("run", "findings", "is_opening", "program", "readonly", "keys", "advice")
 
     def __init__(self, view: View, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(view)
@@ -260,7 +259,7 @@ class LogPane(Pane):
         if height < 3:
             return [crop(self.summary(width), width)]
         inner_width, inner_height = width - 4, height - 2
-        card = failure_card(self.view, inner_width, inner_height // 2)
+        card = self._card(inner_width, inner_height)
         room = inner_height - len(card)
         body = self._page(inner_width, room)
         body = body if len(body) == room or not card else [*body, *[EMPTY] * (room - len(body))]
@@ -270,11 +269,23 @@ class LogPane(Pane):
             width,
             height,
             title=((f"{number} ", "faint"), (self.title_text(), self._title_token())),
-            heading=self._search_words(inner_width - 8),
+            heading=self._search_words(inner_width - 8) or self._advice(inner_width - 12),
             facts=self.facts(inner_width - 3),
             is_focused=self.has_focus,
             thumb=self._thumb(room),
         )
+
+    def _card(self, width: int, height: int) -> list[Row]:
+        """What is told over the log of a run in trouble."""
+        if self.view.run is None:
+            return []
+        from lightning_tui.ui.panes.failure_card import failure_card  # not for the first frame
+
+        return failure_card(self.view, width, height, self.has_focus)
+
+    def _advice(self, width: int) -> Row:
+        """What there is to advise on the run, in one line."""
+        return self.view.advice.row(width) if self.view.advice is not None else EMPTY
 
     def summary(self, width: int) -> Row:
         page = self._page(width, 1)
@@ -480,7 +491,7 @@ class LogPane(Pane):
         if self._lines is None or not self._lines.total:
             return 0
         width, height = self.size.width - 4, self.size.height - 2
-        height -= len(failure_card(self.view, width, height // 2))
+        height -= len(self._card(width, height))
         return last_top(self._lines, self._folds, max(1, height), self._look(max(1, width)))
 
     def _unit_first(self, position: int) -> int:

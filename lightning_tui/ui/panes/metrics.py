@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from lightning_tui.ui.chart import Look, Unit, chart, frame_of, layout_of, plot
 from lightning_tui.ui.metric_curves import (
@@ -100,25 +101,24 @@ class MetricsPane(Pane):
         current = self.current()
         if current is None or self.view.run is None:
             return centred(waiting_rows(self.view), width, height)
-        foot = self._foot(width, height, current)
+        pace = pace_row(self.view, width) if height >= PACE_HEIGHT else EMPTY
+        foot = [row for row in (self._legend(width, current), pace) if row]
         height -= len(foot)
         columns, lines = grid_shape(width, height, len(self.shown()))
         is_grid = columns * lines > 1 and not self.settings.is_alone
-        rows = self._grid(width, height, columns, lines) if is_grid else self._single(current, width, height)
+        rows = self._grid(width, height, columns, lines) if is_grid else self._single(current, width, height, pace)
         return [*rows, *foot]
 
-    def _foot(self, width: int, height: int, current: Quantity) -> list[Row]:
-        """Other runs' legend, and where there is room how fast it goes."""
+    def _legend(self, width: int, current: Quantity) -> Row:
+        """Names and ends of the other runs."""
         assert self.view.run is not None
         drawn = drawn_curves(self.view.run, current, self.settings, self.others) if self.others else []
-        legend = legend_row(drawn, width)
-        pace = pace_row(self.view, width) if height >= PACE_HEIGHT else EMPTY
-        return [row for row in (legend, pace) if row]
+        return legend_row(drawn, width)
 
-    def _single(self, quantity: Quantity, width: int, height: int) -> list[Row]:
+    def _single(self, quantity: Quantity, width: int, height: int, pace: Row) -> list[Row]:
         drawn, rows = self._chart(quantity, width, height - 1, None)
         reading = self._reading(drawn, width)
-        return [reading or values_row(self.view, quantity, width), *rows]
+        return [reading or values_row(self.view, quantity, width, with_speed=not pace), *rows]
 
     def _grid(self, width: int, height: int, columns: int, lines: int) -> list[Row]:
         shown, current = self.shown(), self.current()
@@ -234,7 +234,7 @@ class MetricsPane(Pane):
 
     def change(self, **changes: object) -> None:
         """Look at it otherwise."""
-        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        self.settings = replace(self.settings, **changes)
         self.redraw()
 
     def overlay(self, others: Sequence[OtherRun]) -> None:

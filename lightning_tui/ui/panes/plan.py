@@ -67,13 +67,13 @@ class PlanPane(Pane):
     def body(self, width: int, height: int) -> list[Row]:
         rows: list[Row] = []
         line_of_cursor = 0
-        blocks = self._blocks()
+        blocks, field = self._blocks(), self.field
         has_gaps = height > sum(map(len, blocks)) + len(blocks)
         for block in blocks:
             if rows and has_gaps:
                 rows.append(EMPTY)
             for name in block:
-                if name == self.field:
+                if name == field:
                     line_of_cursor = len(rows)
                 rows += self._rows_of(name, width, height)
         rows += self._below(width, height - len(rows))
@@ -101,8 +101,7 @@ class PlanPane(Pane):
         return [[PROGRAM], first, limits, *([others] if others else []), [FITS], [ALL_FIELDS]]
 
     def _is_shown(self, name: str) -> bool:
-        is_roomy = self.size.height > 30
-        return is_set(self.view, name) or (is_roomy and name in _OFTEN)
+        return is_set(self.view, name) or (name in _OFTEN and self.size.height > 30)
 
     def _rows_of(self, name: str, width: int, height: int) -> list[Row]:
         rows = fits_rows(self.view, width, height) if name == FITS else [self._row_of(name, width)]

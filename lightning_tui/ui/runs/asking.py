@@ -1,0 +1,240 @@
+"""The windows over the runs screen: what to delete, what to prune, what to call a run, what to resume from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from lightning_tui.ui.logtext import harmless
+from lightning_tui.ui.modals.field import Explanation
+from lightning_tui.ui.modals.window import Item, ListWindow, hint
+from lightning_tui.ui.panes.base import printable
+from lightning_tui.ui.rows import EMPTY, Row, crop, fill
+from lightning_tui.ui.runs.lines import RunLine, Value, total_size
+from lightning_tui.ui.runs.services import PruneRule
+from lightning_tui.ui.runs.table import value_row
+from lightning_tui.ui.words import STATE_MARKS
+from lightning_tui.words import NOT_KNOWN, ago, count, plural, size
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from lightning_tui.record.checkpoints import Checkpoint
+
+DAY_S = 86400.0
+_GIB = 1 << 30
+_MOST_NAMED = 4
+
+
+# ------------------------------------------------------------------------------------------------------- deleting
+
+
+def delete_window(lines: Sequence[RunLine], children: int) -> ListWindow[bool]:
+    """Ask before these runs, all of them over, are deleted; keeping them is the default."""
+    one = len(lines) == 1
+    what = "it, with its checkpoints and all its files" if one else "them, with their checkpoints and all their files"
+    left = f" {plural(children, 'child', 'children')} of {'it' if one else 'them'} stay." if children else ""
+    items = [
+        Item(False, ((f"keep {'it' if one else 'them'}", "text"),), note="Nothing changes."),
+        Item(True, ((f"delete {what}", "bad"),), _freed(lines), note=f"{_names(lines)}. For good.{left}"),
+    ]
+    return ListWindow(f"Delete {lines[0].title() if one else plural(len(lines), 'run')}?", items)
+
+
+def _freed(lines: Sequence[RunLine]) -> Row:
+    freed = total_size(lines)
+    return ((f"  {size(freed)}", "dim"),) if freed else EMPTY
+
+
+def _names(lines: Sequence[RunLine]) -> str:
+    shown = ", ".join(line.title() for line in lines[:_MOST_NAMED])
+    more = len(lines) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+# -------------------------------------------------------------------------------------------------------- pruning
+
+
+OTHER = PruneRule()
+"""Not one of those that are offered: it is typed."""
+
+
+def prune_window() -> ListWindow[PruneRule]:
+    """Which rule; nothing is deleted by it before its preview."""
+    rules = [
+        *((f"that ended more than {days} days ago", PruneRule(older_than_s=days * DAY_S)) for days in (7, 30, 90)),
+        *((f"until the rest takes at most {rest} GiB", PruneRule(keep_size=rest * _GIB)) for rest in (10, 100)),
+        *((f"all but the newest {amount}", PruneRule(keep=amount)) for amount in (20, 100)),
+        ("another rule …", OTHER),
+    ]
+    items = [
+        Item(rule, ((words, "text"),), note="What goes is shown first. A run that is not over is never deleted.")
+        for words, rule in rules
+    ]
+    window = ListWindow("Delete runs", items, keys=hint(("enter", "preview"), ("esc", "close")))
+    window.list.note_height = 1
+    return window
+
+
+_RULE = re.compile(r"(\d+(?:\.\d+)?)\s*(d|days?|mib|gib|)", re.IGNORECASE)
+
+RULE_HELP = """14 days: those that ended longer ago.
+5 GiB, or 500 MiB: the oldest, until the rest takes no more.
+10: all but the newest ten. What goes is shown first."""
+
+
+def typed_rule(text: str) -> PruneRule:
+    """The rule that was typed.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _RULE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text.strip()!r} is no rule. Type 14 days, 5 GiB, 500 MiB, or how many runs shall stay.")
+    amount, unit = float(found[1]), found[2].lower()
+    if unit.startswith("d"):
+        return PruneRule(older_than_s=amount * DAY_S)
+    if unit:
+        return PruneRule(keep_size=int(amount * (_GIB if unit == "gib" else 1 << 20)))
+    return PruneRule(keep=int(amount))
+
+
+def preview_window(doomed: Sequence[RunLine], now: float) -> ListWindow[bool]:
+    """What a rule would delete, and whether it shall; keeping all is the default."""
+    items: list[Item[bool]] = [
+        Item(False, (("keep them all", "text"),)),
+        Item(True, ((f"delete {plural(len(doomed), 'run')}, with all their files", "bad"),), _freed(doomed)),
+    ]
+    items += [Item(False, *_preview_line(line, now), is_enabled=False) for line in doomed]
+    return ListWindow(f"{plural(len(doomed), 'run')} would go", items)
+
+
+def _preview_line(line: RunLine, now: float) -> tuple[Row, Row]:
+    glyph, _ = STATE_MARKS[line.state]
+    when = ago(now - line.created_at) if line.created_at is not None else ""
+    left: Row = ((f"  {glyph} ", "dim"), *fill(printable(((line.title(), "dim"),)), 30), (when, "dim"))
+    return left, ((size(line.size) if line.size is not None else NOT_KNOWN, "dim"),)
+
+
+# ---------------------------------------------------------------------------------------------------- checkpoints
+
+
+class CheckpointsWindow(ListWindow["Checkpoint"]):
+    """Choose one to go on from; those that are not whole cannot be chosen."""
+
+    def __init__(self, line: RunLine, checkpoints: Sequence[Checkpoint], now: float) -> None:
+        metric = line.best.name if line.best is not None else None
+        items = [_checkpoint_item(one, metric, now) for one in checkpoints]
+        start = next((at for at, item in enumerate(items) if item.is_enabled), 0)
+        keys = hint(("enter", "resume from it"), ("esc", "close"))
+        super().__init__(f"Checkpoints of {line.title()}", items, start, keys)
+        self.list.waiting = "It has saved none."
+
+
+def _checkpoint_item(one: Checkpoint, metric: str | None, now: float) -> Item[Checkpoint]:
+    step = f"step {count(one.global_step)}" if one.global_step is not None else "step not known"
+    epoch = f"epoch {one.epoch}" if one.epoch is not None else ""
+    name = metric if metric in one.metrics else next((name for name in sorted(one.metrics) if "loss" in name), None)
+    is_good = one.is_complete and one.problem is None
+    place = Path(one.path).name if "://" not in one.path else one.path
+    left: Row = (
+        *fill(((step, "text"),), 13),
+        *fill(((epoch, "dim"),), 10),
+        *fill(value_row(Value(name, one.metrics[name]), 20) if name is not None else EMPTY, 21),
+        *crop(printable(((place, "dim"),)), 24),
+        ("  ", "text"),
+    )
+    when = f"{ago(now - one.saved_at)}  " if one.saved_at is not None else ""
+    right: Row = (
+        ("" if is_good else "not whole  " if not one.is_complete else "no good  ", "warn"),
+        (when, "dim"),
+        (f"{size(one.size) if one.size is not None else NOT_KNOWN:>8}", "text" if is_good else "dim"),
+    )
+    return Item(one, left, right, is_good, one.path if is_good else f"Not offered: {one.problem}.")
+
+
+def resume_window(line: RunLine, one: Checkpoint) -> ListWindow[str]:
+    """Start the child at once, or change something of its plan first."""
+    place = Path(one.path).name if "://" not in one.path else one.path
+    at = f"step {count(one.global_step)}" if one.global_step is not None else place
+    items = [
+        Item("start", (("start it", "text"),), note=f"A child of {line.title()}. In its plan: ckpt_path → {place}"),
+        Item("change", (("change something of its plan first", "text"),), note="The plan is loaded; nothing starts."),
+        Item("", (("not now", "text"),), note="Nothing changes."),
+    ]
+    return ListWindow(f"Resume from {at}", items)
+
+
+# ------------------------------------------------------------------------------------------------- name and note
+
+
+class _Line(Input):
+    """One line to type in; tab goes on to the next one at once, before the letters that follow it."""
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("tab", "down", "shift+tab", "up"):
+            event.stop()
+            event.prevent_default()
+            screen = self.screen
+            (screen.focus_next if event.key in ("tab", "down") else screen.focus_previous)()
+
+
+class Words(NamedTuple):
+    """What a person says of a run."""
+
+    name: str
+    note: str
+
+
+class WordsWindow(ModalScreen["Words | None"]):
+    """Type a name and a note."""
+
+    DEFAULT_CSS = """
+    WordsWindow { align: center middle; }
+    WordsWindow > Vertical {
+        width: 72; max-width: 96%; height: 9; max-height: 96%; padding: 1 2 0 2;
+        border: round $accent; border-title-color: $foreground; border-title-style: bold;
+        border-subtitle-color: $foreground 60%; background: $background;
+    }
+    WordsWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    WordsWindow Input:focus { border: none; }
+    WordsWindow Explanation { height: 1; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
+
+    def __init__(self, line: RunLine) -> None:
+        super().__init__()
+        self._line = line
+
+    def compose(self) -> ComposeResult:
+        labels = [Explanation(text) for text in ("Name: in the list, and for commands", "Note")]
+        for label in labels:
+            label.has_gap = False
+        name = _Line(harmless(self._line.name), id="name", max_length=60, select_on_focus=False)
+        note = _Line(harmless(self._line.note), id="note", max_length=4000, select_on_focus=False)
+        box = Vertical(labels[0], name, Explanation(""), labels[1], note)
+        box.border_title = Content(harmless(self._line.title()))
+        box.border_subtitle = "enter take  tab next  esc close"
+        yield box
+
+    def on_mount(self) -> None:
+        self.query_one("#name", Input).focus()
+
+    def on_input_submitted(self) -> None:
+        name, note = (self.query_one(f"#{part}", Input).value for part in Words._fields)
+        is_touched = note != harmless(self._line.note)
+        self.dismiss(Words(name, note if is_touched else self._line.note))  # with its line ends
+
+    def action_close(self) -> None:
+        self.dismiss(None)
