@@ -6,31 +6,56 @@ Unknown is `null`, never 0; sizes in bytes, times in UTC epoch seconds.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lightning_tui.record import CommandView, ProgressView, RunSnapshot, Series, UnreadableRun
+from lightning_tui.record import CommandProgress, ProgressView, RunDirectory, RunSnapshot, Series, UnreadableRun
+from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
+from lightning_tui.record.comparison import Comparison
+from lightning_tui.record.summaries import RunSummary
 
 
-def run_row(run: RunSnapshot | UnreadableRun) -> dict[str, Any]:
+def run_row(run: RunSummary | UnreadableRun) -> dict[str, Any]:
     """One entry of `runs --json`."""
     if isinstance(run, UnreadableRun):
-        names = ("state", "program", "created_at", "ended_at", "progress")
+        names = ("state", "program", "created_at", "ended_at", "progress", "name", "note", "parent", "metric", "size")
         return {"id": run.id, **dict.fromkeys(names), "directory": run.directory, "problem": run.problem}
     return {
-        "id": run.record.id,
+        "id": run.id,
         "state": run.state.value,
-        "program": run.record.program.label,
-        "created_at": run.record.created_at,
+        "program": run.program,
+        "created_at": run.created_at,
         "ended_at": run.ended_at,
         "progress": _progress(run.progress),
         "directory": run.directory,
+        "name": run.name,
+        "note": run.note,
+        "parent": run.parent,
+        "metric": _json_safe(msgspec.to_builtins(run.metric)),
+        "size": run.size,
     }
+
+
+def comparison_object(compared: Comparison) -> dict[str, Any]:
+    """The object of `compare --json`."""
+    safe: dict[str, Any] = _json_safe(msgspec.to_builtins(compared))
+    return safe
+
+
+def _json_safe(value: Any) -> Any:
+    """The same without the numbers that JSON cannot write."""
+    if isinstance(value, dict):
+        return {name: _json_safe(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(item) for item in value]
+    return _finite(value) if isinstance(value, float) else value
 
 
 def run_details(run: RunSnapshot) -> dict[str, Any]:
     """The object of `show --json`."""
+    from lightning_tui.cli.advising import advice_rows
     from lightning_tui.cli.diagnosing import diagnoses_of_run
 
     return {
@@ -60,11 +85,14 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
             }
             for rank in run.ranks
         ],
-        "checkpoints": [{"path": c.path, "step": c.global_step, "size": c.size} for c in run.checkpoints],
-        "commands": [_command(view) for view in run.commands],
+        "checkpoints": [_checkpoint(c) for c in checkpoints_of(RunDirectory(Path(run.directory)), run)],
+        "commands": [command_row(view) for view in run.commands],
         "exit": run_exit(run),
+        "restarts": [msgspec.to_builtins(restart) for restart in run.restarts],
+        "proof": msgspec.to_builtins(run.ended.proof) if run.ended is not None else None,
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
         "diagnoses": diagnoses_of_run(run),
+        "advice": advice_rows(run),
         "notices": list(run.notices),
     }
 
@@ -79,7 +107,8 @@ def run_exit(run: RunSnapshot) -> dict[str, Any]:
     }
 
 
-def _command(view: CommandView) -> dict[str, Any]:
+def command_row(view: CommandProgress) -> dict[str, Any]:
+    """One of `commands` in `show --json`, and the last line of a command that waits for its answer."""
     command = view.command
     return {
         "id": command.id,
@@ -88,7 +117,25 @@ def _command(view: CommandView) -> dict[str, Any]:
         "time": command.time,
         "status": view.status,
         "global_step": view.global_step,
+        "taken_step": view.taken_step,
+        "taken_at": view.taken_at,
+        "ranks_taken": list(view.ranks_taken),
+        "waiting_for": list(view.waiting_for),
+        "done_at": view.done_at,
         "detail": view.detail,
+    }
+
+
+def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "path": checkpoint.path,
+        "step": checkpoint.global_step,
+        "epoch": checkpoint.epoch,
+        "size": checkpoint.size,
+        "saved_at": checkpoint.saved_at,
+        "metrics": {name: _finite(value) for name, value in checkpoint.metrics.items()},
+        "complete": checkpoint.is_complete,
+        "problem": checkpoint.problem,
     }
 
 

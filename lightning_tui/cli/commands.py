@@ -48,17 +48,26 @@ def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
         from lightning_tui.cli import diagnosing
 
         return diagnosing.diagnose_command
-    from lightning_tui.cli import logs, starting, steering, watching
+    if command == "relaunch":
+        from lightning_tui.cli import relaunching
+
+        return relaunching.relaunch_command
+    if command in ("runs", "compare", "name", "note", "prune"):
+        from lightning_tui.cli import runs
+
+        kept = {"runs": runs.runs, "compare": runs.compare, "name": runs.name, "note": runs.note, "prune": runs.prune}
+        return kept[command]
+    from lightning_tui.cli import adopting, logs, starting, steering, watching
 
     return {
+        "adopt": adopting.adopt,
         "run": starting.run,
-        "runs": watching.runs,
         "show": watching.show,
         "logs": logs.logs,
         "doctor": watching.doctor,
         "stop": steering.stop,
         "kill": steering.kill,
-        "checkpoint": steering.checkpoint,
+        **dict.fromkeys(("pause", "resume", "checkpoint", "validate", "set-lr", "log-level"), steering.tell),
         "rm": steering.remove,
     }[command]
 
@@ -69,9 +78,10 @@ def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
 def _wrong_usage() -> tuple[type[Exception], ...]:
     from lightning_tui.launch import ProgramError
     from lightning_tui.plan import PlanError
+    from lightning_tui.record import CommandError
     from lightning_tui.settings import SettingsError
 
-    return PlanError, ProgramError, SettingsError
+    return CommandError, PlanError, ProgramError, SettingsError
 
 
 def _could_not() -> tuple[type[Exception], ...]:

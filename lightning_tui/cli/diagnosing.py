@@ -11,11 +11,11 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.arguments import settings_of
-from lightning_tui.cli.terminal import say
+from lightning_tui.cli.terminal import one_line, say
 from lightning_tui.diagnosis import (
     Diagnosis,
     Evidence,
@@ -27,6 +27,7 @@ from lightning_tui.diagnosis import (
     flags,
     report_text,
 )
+from lightning_tui.launch.report import write_report
 from lightning_tui.record import RecordError, RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
 
 MOST_INPUT = 64 << 20
@@ -41,13 +42,21 @@ def diagnose_command(arguments: argparse.Namespace) -> int:
         say(f"{arguments.what} cannot be read: {error.strerror or error}.")
         return COULD_NOT
     found = diagnose(evidence)
+    if run is not None:
+        _keep_report(run, found)
     if arguments.report:
         return _report(run, found)
     if arguments.json:
         print(json.dumps({"diagnoses": as_json(found)}))
     else:
-        print("\n".join(as_text(found, run)))
+        print("\n".join(as_text(found, evidence, run)))
     return DONE
+
+
+def _keep_report(run: RunSnapshot, found: tuple[Diagnosis, ...]) -> None:
+    """Leave the report in the directory of a run that ended badly, as the cockpit does where one watches."""
+    if run.is_over and run.state is not RunState.FINISHED and found and found[0].severity == "error":
+        write_report(RunDirectory(Path(run.directory)), report_text(run, found[0]))
 
 
 def diagnoses_of_run(run: RunSnapshot) -> list[dict[str, Any]]:
@@ -80,17 +89,19 @@ def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
     return {"text": suggestion.text, "changes": suggestion.changes, "trust": suggestion.trust}
 
 
-def as_text(found: tuple[Diagnosis, ...], run: RunSnapshot | None = None) -> list[str]:
+def as_text(found: tuple[Diagnosis, ...], evidence: Evidence, run: RunSnapshot | None = None) -> list[str]:
     """The root cause in full, and what else shows in one line each."""
     if not found:
-        return [_nothing(run)]
-    return [_printable(line) for line in _lines(found)]
+        return [_nothing(evidence, run)]
+    return [one_line(line) for line in _lines(found)]
 
 
-def _nothing(run: RunSnapshot | None) -> str:
+def _nothing(evidence: Evidence, run: RunSnapshot | None) -> str:
     if run is not None and run.state is RunState.FAILED:
-        return f"Failed: {_printable(run.detail)}. Nothing in its record or output says more."
-    return "Nothing wrong."
+        return f"Failed: {one_line(run.detail)}. Nothing in its record or output says more."
+    if run is None and not any(output.text.strip() for output in evidence.outputs):
+        return "There is no text to explain."
+    return "Nothing wrong." if run is not None else "No sign of a failure that is known stands in this text."
 
 
 def _lines(found: tuple[Diagnosis, ...]) -> Iterator[str]:
@@ -123,10 +134,6 @@ def _wrapped(text: str, first: str, following: str | None = None) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_long_words=False)
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "·" for c in text)
-
-
 def _report(run: RunSnapshot | None, found: tuple[Diagnosis, ...]) -> int:
     if run is None or not found:
         say("--report is for a run that something is wrong with: lightning-tui diagnose RUN --report")
@@ -139,9 +146,9 @@ def _evidence(arguments: argparse.Namespace) -> tuple[Evidence, RunSnapshot | No
     """What the word means: `-` or nothing with a pipe is stdin, a file that exists is a file, else it is a run."""
     what = arguments.what
     if what == "-":
-        return evidence_of_text(_piped()), None
-    if what is None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode) and (text := _piped()).strip():
-        return evidence_of_text(text), None
+        return _of_stream(sys.stdin.buffer), None
+    if what is None and _is_fed() and (evidence := _of_stream(sys.stdin.buffer)).outputs[0].text.strip():
+        return evidence, None
     store = RunStore(settings_of(arguments).runs_home)
     if what is None:
         return _of_run(_newest(store))
@@ -150,6 +157,9 @@ def _evidence(arguments: argparse.Namespace) -> tuple[Evidence, RunSnapshot | No
         return _of_run(RunDirectory(path.resolve()))
     if path.is_file() or path.is_dir():
         return evidence_of_file(path), None
+    if path.exists():  # a named pipe, or what the shell makes of <(command)
+        with path.open("rb") as stream:
+            return _of_stream(stream), None
     try:
         return _of_run(store.find(what))
     except RecordError as error:
@@ -170,10 +180,17 @@ def _newest(store: RunStore) -> RunDirectory:
     return newest
 
 
-def _piped() -> str:
-    kept = bytearray()
-    while chunk := sys.stdin.buffer.read(1 << 20):
+def _is_fed() -> bool:
+    """Whether stdin is a pipe or a file: no terminal, and nothing empty such as /dev/null."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _of_stream(stream: BinaryIO) -> Evidence:
+    kept, dropped = bytearray(), 0
+    while chunk := stream.read(1 << 20):
         kept += chunk
         if len(kept) > 2 * MOST_INPUT:
+            dropped += kept.count(b"\n", 0, len(kept) - MOST_INPUT)
             del kept[:-MOST_INPUT]
-    return kept.replace(b"\0", b"").decode("utf-8", errors="replace")
+    return evidence_of_text(kept.replace(b"\0", b"").decode("utf-8", errors="replace"), first_line=dropped + 1)

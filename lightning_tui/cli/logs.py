@@ -12,11 +12,13 @@ from lightning_tui.cli import COULD_NOT, DONE, WRONG_USAGE
 from lightning_tui.cli.terminal import heed_closed_pipe, say, write_output
 from lightning_tui.cli.watching import POLL_S, follow_output, read_chunks, store_of
 from lightning_tui.output.merging import MergedOutput, line_start
-from lightning_tui.output.search import compile_search, matching_lines
+from lightning_tui.output.search import PatternError, compile_search, cpu_limit, matching_lines
 from lightning_tui.output.times import OutputTimes, parse_moment
 from lightning_tui.record import RunDirectory, RunReader
 
 _LONGEST_LINE = 16 << 20
+_PATIENCE_S = 3.0
+"""CPU time for the lines of one piece."""
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-9;:]{0,60})?|\xc2)\Z")
 """The beginning of a sequence at the end of a piece: only with what follows it can be judged."""
@@ -41,10 +43,18 @@ def logs(arguments: argparse.Namespace) -> int:
         if arguments.rank == "all"
         else _of_one(directory, arguments.rank, times, since, pattern, follows=arguments.follow)
     )
+    try:
+        _write(output)
+    except PatternError as error:
+        say(str(error))
+        return COULD_NOT
+    return DONE
+
+
+def _write(output: Iterator[bytes]) -> None:
     is_terminal = sys.stdout.isatty()
     for piece in whole_sequences(output) if is_terminal else output:
         write_output(piece, sys.stdout.buffer, to_terminal=is_terminal)
-    return DONE
 
 
 def whole_sequences(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -75,7 +85,8 @@ def grep(pieces: Iterator[bytes], pattern: re.Pattern[bytes]) -> Iterator[bytes]
 
 
 def _matching(text: bytes, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
-    numbers = set(matching_lines(pattern, text))
+    with cpu_limit(_PATIENCE_S, pattern.pattern.decode("utf-8", "replace")):
+        numbers = set(matching_lines(pattern, text))
     if numbers:
         yield b"".join(line for number, line in enumerate(_LINE.findall(text)) if number in numbers)
 

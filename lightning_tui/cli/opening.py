@@ -76,6 +76,8 @@ def _open_cockpit(
             attach=attach_to,
             start_at_once=start_at_once,
             environ=dict(os.environ),
+            readonly=getattr(arguments, "readonly", False),
+            is_ascii=getattr(arguments, "ascii", False),
         )
     )
 

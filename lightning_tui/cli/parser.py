@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         SystemExit: with code 2 on wrong usage, 0 after `--help` or `--version`.
     """
     ours, program = _split(argv)
+    if not ours:  # to build the whole grammar for nothing would hold up the first frame
+        return argparse.Namespace(command="cockpit", program=program)
     arguments = build_parser().parse_args(ours)
     arguments.program = program
     arguments.command = arguments.command or "cockpit"
@@ -56,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lightning-tui {__version__}")
     _add_common(parser)
     _add_interpreter(parser)
+    _add_screen(parser)
+    _add_readonly(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=parser.prog)
     _add_starting(commands)
     _add_planning(commands)
@@ -72,11 +77,45 @@ def _add_starting(commands: Commands[argparse.ArgumentParser]) -> None:
     demo = _command(commands, "demo", "open the cockpit and start the built-in example")
     demo.add_argument("--size", choices=["tiny", "small", "gpt2"], help="model size (default: tiny)")
     _add_interpreter(demo)
+    _add_screen(demo)
     run = _command(commands, "run", "start without a screen, follow it, exit with its outcome")
     run.add_argument("--detach", action="store_true", help="start, print the run's id and return")
     run.add_argument("--json", action="store_true", help="one event a line instead of the output")
+    _add_restarts(run)
     _add_interpreter(run)
     _add_plan(run)
+    _add_relaunch(commands)
+
+
+def _add_restarts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-restarts",
+        type=_whole_or_none,
+        metavar="N",
+        help="start again from the last good checkpoint where that may help (a killed worker, a lost connection), at "
+        "most so often without getting on (default: 0, or max_restarts of the settings)",
+    )
+
+
+def _whole_or_none(text: str) -> int:
+    return 0 if text == "0" else _whole(text)
+
+
+def _add_relaunch(commands: Commands[argparse.ArgumentParser]) -> None:
+    relaunch = _command(commands, "relaunch", "a run again with something changed, from where it was")
+    relaunch.add_argument("run", metavar="RUN")
+    relaunch.add_argument(
+        "--fix", nargs="?", type=_whole, const=0, metavar="N", help="with what diagnose suggests (default: the first)"
+    )
+    relaunch.add_argument(
+        "--ckpt", metavar="PATH|last|none", help="go on from here; none: begin anew (default: last, where there is one)"
+    )
+    _add_restarts(relaunch)
+    relaunch.add_argument("--beside", action="store_true", help="although the run is still alive")
+    relaunch.add_argument("--detach", action="store_true", help="start, print the new run's id and return")
+    relaunch.add_argument("--json", action="store_true", help="one event a line instead of the output")
+    _add_plan(relaunch)
+    relaunch.usage = f"{relaunch.prog} RUN [OPTIONS] [PLAN] [-- PROGRAM [ARGS...]]"
 
 
 def _add_planning(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -149,8 +188,11 @@ def _export_form(text: str) -> str:
 def _add_watching(commands: Commands[argparse.ArgumentParser]) -> None:
     attach = _command(commands, "attach", "open the cockpit on a run (default: the newest active)")
     attach.add_argument("run", nargs="?", metavar="RUN")
+    _add_screen(attach)
+    _add_readonly(attach)
     runs = _command(commands, "runs", "list runs, newest first")
     runs.add_argument("--json", action="store_true")
+    _add_keeping(commands)
     show = _command(commands, "show", "state, plan, progress, metrics, ranks and end of a run")
     show.add_argument("run", metavar="RUN")
     forms = show.add_mutually_exclusive_group()
@@ -172,6 +214,33 @@ def _add_watching(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_interpreter(doctor)
 
 
+def _add_keeping(commands: Commands[argparse.ArgumentParser]) -> None:
+    """What one does with many runs."""
+    compare = _command(commands, "compare", "two runs side by side: plan, metrics, time")
+    compare.add_argument("first", metavar="RUN")
+    compare.add_argument("second", metavar="RUN")
+    compare.add_argument("--json", action="store_true")
+    for word, what in (("name", "give a run a name, by which it is then found"), ("note", "note something of a run")):
+        telling = _command(commands, word, what)
+        telling.add_argument("run", metavar="RUN")
+        telling.add_argument("text", nargs="?", metavar="TEXT", help="not given: say it; empty: take it away")
+    prune = _command(commands, "prune", "delete runs that are over, by age, by number or by the room they take")
+    which = prune.add_mutually_exclusive_group(required=True)
+    which.add_argument("--older-than", type=_age, metavar="AGE", help="those that ended so long ago: 30d, 12h, 8w")
+    which.add_argument("--keep-size", type=_memory, metavar="SIZE", help="the oldest, until the rest takes no more")
+    which.add_argument("--keep", type=_whole, metavar="N", help="all but the newest N")
+    prune.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
+    prune.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _age(text: str) -> float:
+    """Seconds of `30d`, `12h`."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([mhdw])", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age. Allowed are 90m, 12h, 30d and 8w.")
+    return float(match[1]) * {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}[match[2]]
+
+
 def _rank(text: str) -> int | str:
     if text != "all" and not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no rank. Allowed are a number from 0 on, and all.")
@@ -181,14 +250,72 @@ def _rank(text: str) -> int | str:
 def _add_steering(commands: Commands[argparse.ArgumentParser]) -> None:
     stop = _command(commands, "stop", "finish the step, save, end; harder where it does not answer")
     stop.add_argument("run", metavar="RUN")
-    stop.add_argument("--after", choices=["batch", "epoch"], default="batch", help="end after this (default: batch)")
+    stop.add_argument(
+        "--after", choices=["batch", "epoch", "validation"], default="batch", help="end after this (default: batch)"
+    )
+    for name, what in (("--patience", "to save and end, before SIGTERM"), ("--term-patience", "after SIGTERM")):
+        stop.add_argument(name, type=_seconds, metavar="SECONDS", help=f"give it so long {what} (default: as started)")
+    adopt = _command(commands, "adopt", "a new supervisor for a run whose own has died")
+    adopt.add_argument("run", metavar="RUN")
     kill = _command(commands, "kill", "end every process of the run at once; nothing is saved")
     kill.add_argument("run", metavar="RUN")
-    checkpoint = _command(commands, "checkpoint", "save a checkpoint now and train on")
-    checkpoint.add_argument("run", metavar="RUN")
+    _add_answer(stop, kill, *_add_telling(commands))
     remove = _command(commands, "rm", "delete finished runs with all their files")
     remove.add_argument("runs", nargs="+", metavar="RUN")
     remove.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_telling(commands: Commands[argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
+    """What a training can be told while it goes on; all its ranks do it at the same batch."""
+    texts = {
+        "pause": "let the training stand where it is, on all ranks",
+        "resume": "let a paused training go on",
+        "checkpoint": "save a checkpoint now and train on",
+        "validate": "validate now, then train on",
+        "set-lr": "change the learning rate",
+        "log-level": "change how much Lightning and the root logger say",
+    }
+    parsers = {name: _command(commands, name, what) for name, what in texts.items()}
+    for parser in parsers.values():
+        parser.add_argument("run", metavar="RUN")
+    parsers["set-lr"].add_argument("value", type=_learning_rate, metavar="VALUE")
+    parsers["set-lr"].add_argument(
+        "--group", type=_group, metavar="N", help="this parameter group alone, from 0 (default: all)"
+    )
+    parsers["log-level"].add_argument("level", choices=["debug", "info", "warning", "error"])
+    return list(parsers.values())
+
+
+def _add_answer(*parsers: argparse.ArgumentParser) -> None:
+    for parser in parsers:
+        parser.add_argument("--no-wait", action="store_true", help="ask, and do not wait for the answer")
+        parser.add_argument("--json", action="store_true", help="what became of it as one object")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed is a number of seconds above 0.")
+    return value
+
+
+def _learning_rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no learning rate. Allowed is a number above 0, such as 3e-4.")
+    return value
+
+
+def _group(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a group. Allowed are whole numbers from 0 on.")
+    return int(text)
 
 
 def _command(commands: Commands[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:
@@ -209,6 +336,24 @@ def _add_interpreter(parser: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         metavar="PATH",
         help="interpreter of the program (default: the active virtual environment's, else our own)",
+    )
+
+
+def _add_screen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ascii",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="draw with ASCII characters alone, as LIGHTNING_TUI_ASCII=1 does",
+    )
+
+
+def _add_readonly(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--readonly",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="only watch: no key of the cockpit starts, steers or deletes anything",
     )
 
 

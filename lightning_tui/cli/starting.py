@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from lightning_tui.cli import COULD_NOT, DONE
+from lightning_tui.cli.advising import AdviceOnStderr
 from lightning_tui.cli.arguments import program_of, refuse_compromised, settings_of
 from lightning_tui.cli.as_json import run_exit
 from lightning_tui.cli.plans import plan_of
@@ -26,6 +27,7 @@ from lightning_tui.launch import LaunchError, Program, request_stop, start_run
 from lightning_tui.plan import Plan
 from lightning_tui.record import RecordError, RunDirectory, RunReader, RunSnapshot, RunState, RunStore
 from lightning_tui.record.events import AnyEvent
+from lightning_tui.record.state import restart_sentence
 from lightning_tui.settings import Settings
 
 EXIT_CODES: dict[RunState, int] = {
@@ -53,15 +55,27 @@ def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool
     """Start the program; return at once (`detach`), or follow it and return what its end means as an exit code."""
     settings = settings_of(arguments)
     program = program_of(arguments)
-    _check(plan, program, settings)
-    with _signals_held():
-        directory = start_run(
+    most = getattr(arguments, "max_restarts", None)  # `demo` has no such option
+    check_start(plan, program, settings)
+
+    def start() -> RunDirectory:
+        return start_run(
             RunStore(settings.runs_home),
             program,
             plan.changes(),
             environ=os.environ,
             stop_patience_s=settings.stop_patience_s,
+            term_patience_s=settings.term_patience_s,
+            max_restarts=settings.max_restarts if most is None else most,
         )
+
+    return follow_new(start, as_json=as_json, detach=detach)
+
+
+def follow_new(start: Callable[[], RunDirectory], *, as_json: bool, detach: bool) -> int:
+    """Start a run; return at once (`detach`), or follow it and return what its end means as an exit code."""
+    with _signals_held():
+        directory = start()
         if as_json:
             return _follow_json(directory, detach=detach)
         if detach:
@@ -72,7 +86,7 @@ def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool
         return follow_text(directory)
 
 
-def _check(plan: Plan, program: Program, settings: Settings) -> None:
+def check_start(plan: Plan, program: Program, settings: Settings) -> None:
     """Refuse what surely cannot work, and what must not run, before anything is started.
 
     Raises:
@@ -96,8 +110,14 @@ def follow_text(directory: RunDirectory) -> int:
     """Write the run's output until it ends; returns what its end means as an exit code."""
     attempts = directory.attempts()
     output = directory.output(attempts[-1] if attempts else 0, 0)
+    advice, restarts = AdviceOnStderr(directory), _RestartsTold()
+
+    def look(snapshot: RunSnapshot) -> None:
+        restarts.look(snapshot)
+        advice.look(snapshot)
+
     with _signals_stop(directory):
-        for chunk in follow_output(output, directory):
+        for chunk in follow_output(output, directory, look=look):
             write_output(chunk, sys.stdout.buffer, to_terminal=sys.stdout.isatty())
     reader = RunReader(directory)
     reader.poll()
@@ -105,6 +125,19 @@ def follow_text(directory: RunDirectory) -> int:
     took = f" after {duration((snapshot.ended_at or time.time()) - snapshot.started_at)}" if snapshot.started_at else ""
     say(f"{directory.id}: {snapshot.state.value}{took}" + (f" · {snapshot.detail}" if snapshot.detail else ""))
     return EXIT_CODES.get(snapshot.state, COULD_NOT)
+
+
+class _RestartsTold:
+    """Says each restart of the program once."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def look(self, run: RunSnapshot) -> None:
+        """Say what is new."""
+        for restart in run.restarts[self._told :]:
+            say(restart_sentence(restart))
+        self._told = len(run.restarts)
 
 
 def _follow_json(directory: RunDirectory, *, detach: bool) -> int:

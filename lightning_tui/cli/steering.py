@@ -1,22 +1,38 @@
-"""Commands that act on a run: stop, kill, checkpoint, rm."""
+"""Commands that act on a run: stop, kill, what a training can be told while it runs, rm."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
 
 from lightning_tui.cli import COULD_NOT, DONE, WRONG_USAGE
 from lightning_tui.cli.arguments import settings_of
-from lightning_tui.cli.terminal import say
+from lightning_tui.cli.as_json import command_row, run_exit
+from lightning_tui.cli.terminal import say, size
 from lightning_tui.cli.watching import POLL_S, store_of
-from lightning_tui.launch import request_checkpoint, request_kill, request_stop
-from lightning_tui.record import Command, RecordError, RunDirectory, RunReader, RunSnapshot, RunState, RunStore
+from lightning_tui.command_words import is_told, name_of, status_words, waiting_words
+from lightning_tui.launch import request, request_kill, request_stop
+from lightning_tui.record import (
+    Command,
+    CommandProgress,
+    RecordError,
+    RunDirectory,
+    RunReader,
+    RunSnapshot,
+    RunState,
+    RunStore,
+)
+from lightning_tui.record.state import holding_sentence, proof_sentence
+from lightning_tui.record.summaries import size_on_disk
 
-CHECKPOINT_PATIENCE_S = 600.0
+ANSWER_PATIENCE_S = 600.0
+"""How long an answer is waited for; the command stays asked after that."""
+WAITING_SAID_EVERY_S = 10.0
 _RUNG_WORDS = {
-    "asked": ("asked it to finish its step and save", "SIGTERM in {:.0f} s if it does not answer"),
+    "asked": ("asked it to finish its {} and save", "SIGTERM in {:.0f} s if it does not answer"),
     "sigterm": ("sent SIGTERM to rank 0", "SIGKILL in {:.0f} s if it does not end"),
     "sigkill": ("sent SIGKILL to every process of the run", ""),
 }
@@ -29,35 +45,50 @@ def stop(arguments: argparse.Namespace) -> int:
     """`lightning-tui stop RUN`: ask, and stay until the run is over."""
     settings = settings_of(arguments)
     directory = RunStore(settings.runs_home).find(arguments.run)
-    request_stop(directory, after=arguments.after, stop_patience_s=settings.stop_patience_s)
-    return _STOP_CODES.get(_wait_for_end(directory).state, COULD_NOT)
+    command = request_stop(
+        directory,
+        after=arguments.after,
+        stop_patience_s=settings.stop_patience_s,
+        patience_s=arguments.patience,
+        term_patience_s=arguments.term_patience,
+    )
+    if arguments.no_wait:
+        return _leave_asked(directory, command, as_json=arguments.json)
+    return _STOP_CODES.get(_wait_for_end(directory, command, as_json=arguments.json).state, COULD_NOT)
 
 
 def kill(arguments: argparse.Namespace) -> int:
     """`lightning-tui kill RUN`."""
     directory = store_of(arguments).find(arguments.run)
-    request_kill(directory)
-    return COULD_NOT if _wait_for_end(directory).state is RunState.LOST else DONE
+    command = request_kill(directory)
+    if arguments.no_wait:
+        return _leave_asked(directory, command, as_json=arguments.json)
+    ended = _wait_for_end(directory, command, as_json=arguments.json)
+    return COULD_NOT if ended.state is RunState.LOST else DONE
 
 
-def checkpoint(arguments: argparse.Namespace) -> int:
-    """`lightning-tui checkpoint RUN`: ask, and stay until it is answered."""
+def tell(arguments: argparse.Namespace) -> int:
+    """`lightning-tui pause|resume|checkpoint|validate|set-lr|log-level RUN`: ask, and stay until it is answered."""
     directory = store_of(arguments).find(arguments.run)
-    command = request_checkpoint(directory)
-    return _wait_for_answer(directory, command)
+    told = {name: getattr(arguments, name) for name in ("value", "group", "level") if name in arguments}
+    command = request(directory, arguments.command, **told)
+    if arguments.no_wait:
+        return _leave_asked(directory, command, as_json=arguments.json)
+    return _wait_for_answer(directory, command, as_json=arguments.json)
 
 
 def remove(arguments: argparse.Namespace) -> int:
     """`lightning-tui rm RUN...`."""
     store = store_of(arguments)
-    directories = [store.find(name) for name in arguments.runs]
+    directories = list({found.id: found for found in map(store.find, arguments.runs)}.values())
     if not arguments.yes and not _confirmed(directories):
         return WRONG_USAGE
     failed = False
     for directory in directories:
         try:
+            freed = size_on_disk(directory.path)
             store.delete(directory)
-            say(f"deleted {directory.id}")
+            say(f"deleted {directory.id}, {size(freed)} are free again")
         except RecordError as error:
             say(str(error))
             failed = True
@@ -77,47 +108,102 @@ def _confirmed(directories: list[RunDirectory]) -> bool:
     return False
 
 
-def _wait_for_end(directory: RunDirectory) -> RunSnapshot:
+def _leave_asked(directory: RunDirectory, command: Command, *, as_json: bool) -> int:
+    say(f"{name_of(command)}: asked; not waiting for the answer")
+    if as_json:
+        _print_command(directory, CommandProgress(command=command, status="asked"))
+    return DONE
+
+
+def _print_command(directory: RunDirectory, progress: CommandProgress) -> None:
+    print(json.dumps({"run": directory.id, **command_row(progress)}), flush=True)
+
+
+def _wait_for_end(directory: RunDirectory, command: Command, *, as_json: bool) -> RunSnapshot:
     """Report each rung once until the run is over, then how it ended and what was saved."""
     told: set[str] = set()
+    progress, saving = _Telling(command), _SavingTold()
+    what = "step" if command.after == "batch" else command.after
 
     def tell_rung(snapshot: RunSnapshot) -> None:
         stopping = snapshot.stopping
         if stopping is not None and stopping.rung not in told:
             told.add(stopping.rung)
             done, then = _RUNG_WORDS[stopping.rung]
-            if stopping.next_rung_at is not None:
+            done = done.format(what)
+            if stopping.next_rung_at is not None and not stopping.is_held:
                 done = f"{done}; {then.format(stopping.next_rung_at - time.time())}"
             say(done)
+        saving.tell(snapshot)
+        progress.tell(snapshot)
 
     snapshot = _watch(directory, lambda snapshot: snapshot.is_over, tell_rung)
     say(f"{directory.id}: {snapshot.state.value}" + (f" · {snapshot.detail}" if snapshot.detail else ""))
+    proof = snapshot.ended.proof if snapshot.ended is not None else None
+    if proof is not None:
+        say(proof_sentence(proof))
     for saved in snapshot.checkpoints[-1:]:
         say(f"the last checkpoint is of step {saved.global_step}: {saved.path}")
+    if as_json:
+        row = command_row(_progress_of(snapshot, command))
+        print(json.dumps({"run": directory.id, **row, "state": snapshot.state.value, "exit": run_exit(snapshot)}))
     return snapshot
 
 
-def _wait_for_answer(directory: RunDirectory, command: Command) -> int:
-    deadline = time.monotonic() + CHECKPOINT_PATIENCE_S
+def _wait_for_answer(directory: RunDirectory, command: Command, *, as_json: bool) -> int:
+    deadline = time.monotonic() + ANSWER_PATIENCE_S
+    telling = _Telling(command)
 
     def answered(snapshot: RunSnapshot) -> bool:
-        status = _status(snapshot, command)
-        return status in ("done", "refused") or snapshot.is_over or time.monotonic() > deadline
+        return _progress_of(snapshot, command).is_settled or snapshot.is_over or time.monotonic() > deadline
 
-    snapshot = _watch(directory, answered)
-    view = next((v for v in snapshot.commands if v.command.id == command.id), None)
-    if view is not None and view.status == "done":
-        say(f"done at step {view.global_step}" + (f": {view.detail}" if view.detail else ""))
-        return DONE
-    reason = (
-        view.detail if view is not None and view.detail else f"the run is {snapshot.state.value} and did not answer"
-    )
-    say(f"not done: {reason}")
-    return COULD_NOT
+    snapshot = _watch(directory, answered, telling.tell)
+    progress = _progress_of(snapshot, command)
+    if not progress.is_settled:
+        say(f"no answer: the run is {snapshot.state.value}. It stays asked, and is done when it is taken")
+    if as_json:
+        _print_command(directory, progress)
+    return DONE if progress.status == "done" else COULD_NOT
 
 
-def _status(snapshot: RunSnapshot, command: Command) -> str:
-    return next((view.status for view in snapshot.commands if view.command.id == command.id), "asked")
+class _Telling:
+    """Says each stage of a command once, and from time to time who is waited for."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._said = ""
+        self._waiting_due = time.monotonic() + 1.0
+
+    def tell(self, snapshot: RunSnapshot) -> None:
+        """Say what is new."""
+        progress = _progress_of(snapshot, self._command)
+        stage = status_words(progress, snapshot)
+        if stage != self._said and self._command.op != "kill":
+            self._said = stage
+            say(f"{stage}: {progress.detail}" if is_told(progress) else stage)
+        waiting = waiting_words(progress, snapshot)
+        if waiting and time.monotonic() >= self._waiting_due:
+            self._waiting_due = time.monotonic() + WAITING_SAID_EVERY_S
+            say(waiting)
+
+
+class _SavingTold:
+    """Says from time to time that the stop waits for a checkpoint."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def tell(self, snapshot: RunSnapshot) -> None:
+        """Say it where it is so, and has not been said for a while."""
+        stopping = snapshot.stopping
+        if stopping is not None and stopping.is_held and time.monotonic() >= self._due and not snapshot.is_over:
+            self._due = time.monotonic() + WAITING_SAID_EVERY_S
+            say(holding_sentence(stopping))
+
+
+def _progress_of(snapshot: RunSnapshot, command: Command) -> CommandProgress:
+    asked = CommandProgress(command=command, status="asked")
+    return next((progress for progress in snapshot.commands if progress.id == command.id), asked)
 
 
 def _watch(

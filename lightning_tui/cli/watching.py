@@ -1,4 +1,4 @@
-"""Commands that only look: runs, show, doctor."""
+"""Commands that only look: show, doctor."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lightning_tui.cli import DONE
+from lightning_tui.cli.advising import advice_lines
 from lightning_tui.cli.arguments import interpreter_of, settings_of
-from lightning_tui.cli.as_json import run_details, run_row
-from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, significant, size
+from lightning_tui.cli.as_json import run_details
+from lightning_tui.cli.terminal import duration, heed_closed_pipe, safe_lines, significant, size
 from lightning_tui.record import (
     ProgressView,
     RunDirectory,
@@ -22,9 +23,9 @@ from lightning_tui.record import (
     RunSnapshot,
     RunState,
     RunStore,
-    UnreadableRun,
     read_snapshot,
 )
+from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.exports import write_metrics
 from lightning_tui.words import STATE_GLYPHS
 
@@ -34,19 +35,6 @@ POLL_S = 0.1
 def store_of(arguments: argparse.Namespace) -> RunStore:
     """The runs that this command is about."""
     return RunStore(settings_of(arguments).runs_home)
-
-
-def runs(arguments: argparse.Namespace) -> int:
-    """`lightning-tui runs`."""
-    store = store_of(arguments)
-    found = store.snapshots()
-    if arguments.json:
-        print(json.dumps([run_row(run) for run in found]))
-    elif not found:
-        say(f"there are no runs in {store.home} yet. Start one with: lightning-tui demo")
-    else:
-        print("\n".join(_table([_row(run) for run in found])))
-    return DONE
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -74,21 +62,41 @@ def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:
         return
 
 
-def follow_output(path: Path, directory: RunDirectory, offset: int = 0) -> Iterator[bytes]:
-    """The bytes of an output file from `offset` on as they come, until the run is over and all is read."""
+def follow_output(
+    path: Path, directory: RunDirectory, offset: int = 0, look: Callable[[RunSnapshot], None] | None = None
+) -> Iterator[bytes]:
+    """The bytes of an output file from `offset` on as they come, until the run is over and all is read.
+
+    Where the run is started again, the same rank's file of the next attempt follows. `look` gets each snapshot.
+    """
     reader = RunReader(directory)
     over = False
     while True:
         for chunk in read_chunks(path, offset):
             offset += len(chunk)
             yield chunk
+        following = _of_next_attempt(path, reader)
+        if following != path:
+            path, offset = following, 0
+            continue
         if over:
             return
         reader.poll()
-        over = reader.snapshot().is_over
+        snapshot = reader.snapshot()
+        over = snapshot.is_over
+        if look is not None:
+            look(snapshot)
         if not over:
             heed_closed_pipe()
             time.sleep(POLL_S)
+
+
+def _of_next_attempt(path: Path, reader: RunReader) -> Path:
+    """The output file of the attempt that follows the one of `path`; the same one where there is none yet."""
+    rank, attempt = path.name.removesuffix(".log"), path.parent.parent.name.removeprefix("attempt-")
+    if not (rank.isdecimal() and attempt.isdecimal()) or int(attempt) >= reader.history.attempt:
+        return path
+    return reader.directory.output(int(attempt) + 1, int(rank))
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -109,28 +117,21 @@ def doctor(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _row(run: RunSnapshot | UnreadableRun) -> tuple[str, ...]:
-    if isinstance(run, UnreadableRun):
-        return (run.id, "? unreadable", "", "", run.problem)
-    progress = run.progress
-    share = f"{progress.fraction:.0%}" if progress and progress.fraction is not None else ""
-    step = f"step {progress.global_step}" if progress else ""
-    state = _marked(run.state)
-    return (run.record.id, state, _when(run.record.created_at), f"{share} {step}".strip(), run.record.program.label)
-
-
-def _marked(state: RunState) -> str:
+def marked(state: RunState) -> str:
+    """A state's mark and word."""
     return f"{STATE_GLYPHS[state.value]} {state.value}"
 
 
-def _when(seconds: float) -> str:
+def when(seconds: float) -> str:
+    """A moment in local time."""
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
     except (OverflowError, OSError, ValueError):  # a clock, or a hand, that wrote nonsense
         return "N/A"
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of the same length as lines with columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -139,7 +140,7 @@ def _details(run: RunSnapshot) -> list[str]:
     lines = _labelled(
         [
             ("Run", run.record.id),
-            ("State", _marked(run.state) + (f" · {run.detail}" if run.detail else "")),
+            ("State", marked(run.state) + (f" · {run.detail}" if run.detail else "")),
             ("Program", " ".join(run.record.program.given)),
             ("Folder", run.record.program.folder),
             ("Python", run.record.program.interpreter),
@@ -165,22 +166,28 @@ def _details(run: RunSnapshot) -> list[str]:
     if run.ranks:
         lines += ["", "Ranks"]
         lines += [f"  rank {r.rank}  {r.host}  pid {r.pid}  {r.state}  step {_value(r.global_step)}" for r in run.ranks]
-    if run.checkpoints:
-        lines += ["", "Checkpoints"]
-        lines += [f"  step {c.global_step:<8} {size(c.size):>10}  {c.path}" for c in run.checkpoints]
+    if found := checkpoints_of(RunDirectory(Path(run.directory)), run):
+        lines += ["", "Checkpoints, newest first"]
+        lines += [_checkpoint_line(checkpoint) for checkpoint in found]
     lines += [f"Notice: {notice}" for notice in run.notices]
+    if advice := advice_lines(run):
+        lines += ["", "Advice", *advice]
     if run.failure and run.failure.traceback:
         lines += ["", run.failure.traceback.rstrip()]
-    return [_one_line(line) if "\n" not in line else _safe_block(line) for line in lines]
+    return [safe_lines(line) for line in lines]
+
+
+def _checkpoint_line(checkpoint: Checkpoint) -> str:
+    problem = f"  ! {checkpoint.problem}" if checkpoint.problem else ""
+    return f"  step {_value(checkpoint.global_step):<8} {size(checkpoint.size):>10}  {checkpoint.path}{problem}"
 
 
 def _progress_lines(run: RunSnapshot) -> list[tuple[str, str]]:
-    end = run.ended_at or time.time()
-    lines = [("Took", duration(end - run.started_at) if run.started_at else "N/A")]
+    lines = [("Took", duration(run.took_s(time.time())))]
     if run.progress:
         p = run.progress
         share = "N/A" if p.fraction is None else f"{math.floor(p.fraction * 100)} %"
-        eta = "" if run.state.is_final else f" · ETA {duration(p.eta_s)}"
+        eta = "" if run.is_over else f" · ETA {duration(p.eta_s)}"
         lines.append(("Progress", f"{share} · epoch {_epoch(p)} · step {p.global_step}{eta}"))
     return lines
 
@@ -198,11 +205,3 @@ def _labelled(pairs: list[tuple[str, str]]) -> list[str]:
 
 def _value(value: object) -> str:
     return "–" if value is None else str(value)
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "·" for c in text)
-
-
-def _safe_block(text: str) -> str:
-    return "\n".join(_one_line(line) for line in text.split("\n"))

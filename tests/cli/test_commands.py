@@ -219,7 +219,14 @@ def test_sigkill_of_the_supervisor_is_said_and_stop_still_works(folder: Path) ->
     os.kill(supervisor.pid, signal.SIGKILL)
     wait_until(lambda: newest_snapshot().state is RunState.LOST, what="state lost")
     assert "stop works" in newest_snapshot().detail
-    assert lightning_tui("stop", run_id).returncode == 0
+    adopted = lightning_tui("adopt", run_id)
+    assert (adopted.returncode, f"{run_id}: adopted, starting" in adopted.stderr) == (0, True)
+    again = lightning_tui("adopt", run_id)
+    assert (again.returncode, "there is nothing to adopt" in again.stderr) == (1, True)
+    stopped = lightning_tui("stop", "--patience", "20", "--term-patience", "9", run_id)
+    assert stopped.returncode == 0
+    assert "SIGKILL in 9 s" in stopped.stderr
+    assert "1 rank gone, no checkpoint" in stopped.stderr
     assert newest_snapshot().state is RunState.STOPPED
 
 

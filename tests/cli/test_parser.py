@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lightning_tui import __version__
-from lightning_tui.cli.parser import parse
+from lightning_tui.cli.parser import build_parser, parse
 from lightning_tui.cli.terminal import duration, harmless, significant, size
 from lightning_tui.plan import FIELDS
 from lightning_tui.plan.fields import FLAGS
@@ -44,6 +44,25 @@ def test_wrong_usage_is_2(line: list[str], capsys: pytest.CaptureFixture[str]) -
         parse(line)
     assert stopped.value.code == 2
     assert "usage: lightning-tui" in capsys.readouterr().err
+
+
+def test_nothing_to_parse_means_the_same_as_the_whole_grammar_says() -> None:
+    for program in ([], ["--", "train.py"]):
+        whole = vars(build_parser().parse_args([]))
+        assert vars(parse(program)) == {**whole, "command": "cockpit", "program": program[1:] or None}
+
+
+def test_ascii_is_asked_for_of_each_command_that_opens_the_cockpit() -> None:
+    for line in (["--ascii"], ["--ascii", "attach"], ["attach", "x", "--ascii"], ["demo", "--ascii"]):
+        assert parse(line).ascii is True
+    assert not hasattr(parse(["attach"]), "ascii")
+
+
+def test_readonly_is_asked_for_of_the_commands_that_watch() -> None:
+    for line in (["--readonly"], ["--readonly", "attach"], ["attach", "x", "--readonly"]):
+        assert parse(line).readonly is True
+    with pytest.raises(SystemExit):
+        parse(["demo", "--readonly"])
 
 
 def test_version() -> None:
