@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+HEAD = (
+    "# Performance\n\nMade by `make bench`, or one by one by `python -m benchmarks NAME`. Every number stands beside a "
+    "named peer measured in the same run; compare the rows of a table with each other, not across machines."
+)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -32,11 +37,13 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms"
 
 
-def write_page(path: Path, tables: Sequence[Table]) -> None:
-    """Write the whole page anew."""
+def write_page(path: Path, table: Table) -> None:
+    """Put the table into its section of the page, at the end where it is new."""
+    try:
+        old = path.read_text().split("\n## ")[1:]
+    except FileNotFoundError:
+        old = []
+    sections = {section.partition("\n")[0]: f"## {section.strip()}" for section in old}
     where = f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    head = (
-        "# Performance\n\nMade by `make bench`; every number stands beside a named peer measured in the same run. "
-        f"Measured on {time.strftime('%Y-%m-%d')} on {where}; compare the rows with each other, not across machines."
-    )
-    path.write_text("\n\n".join([head, *(table.markdown() for table in tables)]) + "\n")
+    sections[table.title] = f"{table.markdown()}\n\nMeasured on {time.strftime('%Y-%m-%d')} on {where}."
+    path.write_text("\n\n".join([HEAD, *sections.values()]) + "\n")
