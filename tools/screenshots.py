@@ -1,9 +1,9 @@
 """Draw the cockpit as SVG and PNG into `screenshots/`: `python tools/screenshots.py [FOLDER]`.
 
-The scenes are the invented ones of the tests, so their pictures are the same on every machine. Two are drawn of a real
-run of the demo on this machine, which takes a minute each and needs torch and lightning: `demo`, and `gpus-stub-data`,
-whose GPUs are told by a stand-in for the driver's library (it needs gcc): the path from NVML to the screen is real,
-the readings are invented.
+The scenes are the invented ones of the tests, so their pictures are the same on every machine. Some are drawn of a real
+run on this machine, which takes a minute each and needs torch and lightning: `demo`; `oom-2-ranks-...`, of a program
+that raises PyTorch's error by hand and is relaunched with the fix; and `gpus-stub-data`, whose GPUs are told by a
+stand-in for the driver's library (it needs gcc): the path from NVML to the screen is real, the readings are invented.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,14 +31,15 @@ os.environ.pop("NO_COLOR", None)
 
 from lightning_tui.launch import request_kill, resolve_program, start_run  # noqa: E402 - it may not be installed
 from lightning_tui.plan.model import Plan  # noqa: E402
-from lightning_tui.record import RunDirectory, RunSnapshot, RunStore, read_snapshot  # noqa: E402
+from lightning_tui.record import RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot  # noqa: E402
 from lightning_tui.settings import Settings  # noqa: E402
 from lightning_tui.ui import CockpitOptions  # noqa: E402
 from lightning_tui.ui.app import CockpitApp  # noqa: E402
 from lightning_tui.ui.services import real_services  # noqa: E402
 from lightning_tui.ui.theme import DARK, LIGHT  # noqa: E402
 from tests.gpus.stub import build_stub, write_scene  # noqa: E402
-from tests.ui import scenes  # noqa: E402
+from tests.ui import run_scenes, scenes  # noqa: E402
+from tests.ui.advice_scenes import FakeAdvice, much_to_advise  # noqa: E402
 
 FONT = "Fira Code"
 DEMO_SHARE = 0.3
@@ -68,6 +70,11 @@ SCENES = {
     "log-context": scenes.long_log,
     "log-traceback": scenes.long_log,
     "log-all-ranks": scenes.long_log,
+    "advice": scenes.training,
+    "advice-window": scenes.training,
+    "runs": scenes.training,
+    "runs-compare": scenes.training,
+    "runs-checkpoints": scenes.training,
 }
 PLANNED = ("plan", "strategy")
 """Scenes of a plan on idle GPUs, for an invented model."""
@@ -83,6 +90,10 @@ KEYS = {
     "log-context": ("5", "z", "slash", *"val", "enter", "F", "F"),
     "log-traceback": ("5", "n", "enter"),
     "log-all-ranks": ("5", "z", "k", "up", "enter", "T"),
+    "advice-window": ("A", "down"),
+    "runs": ("r",),
+    "runs-compare": ("r", "down", "space", "c"),
+    "runs-checkpoints": ("r", "down", "k"),
 }
 """What is pressed before a scene, or one picture of it, is drawn."""
 
@@ -109,10 +120,18 @@ async def draw(name: str, size: tuple[int, int], target: Path, theme: str) -> No
         told: dict[str, Any] = {"outside": scenes.on_gpus(), "plan": scenes.PLAN} if name in PLANNED else {}
         if name == "metrics-overlay":
             told = {"outside": scenes.FakeOutside(runs=scenes.earlier_runs(Path(folder)))}
+        if name.startswith("advice"):
+            told = {"outside": scenes.FakeOutside(advice=FakeAdvice(*much_to_advise()))}
+        if name.startswith("runs"):
+            lines, runs = run_scenes.runs_home(Path("/home/ada/runs"))
+            told = {"outside": scenes.FakeOutside(lines=lines, runs=runs, checkpoints=run_scenes.checkpoints())}
         app = scenes.cockpit(Path(folder), make(Path(folder)) if make else None, **told)
         async with app.run_test(size=size) as pilot:
             app.theme = theme
             await scenes.settle(app, pilot)
+            if name.startswith("advice"):
+                while not app.cockpit.view.advice:
+                    await pilot.pause(0.1)
             for key in KEYS.get(target.name, KEYS.get(name, ())):
                 await pilot.press(key)
                 await pilot.pause(0.1)
@@ -163,6 +182,64 @@ async def draw_stub_gpus(folder: Path) -> None:
             await draw_attached(directory, settings, target, SIZES["120x36"], ("4", "z", "down", "down"))
 
 
+OOM_ARGUMENTS = ("--long-from", "160", "--steps", "240", "--pause", "0.04")
+"""So that there is a curve to see, before it and after it."""
+
+
+async def draw_out_of_memory(folder: Path) -> None:
+    """Let a real run on two ranks run out of memory, and draw the card, the window with the fix, and the child run.
+
+    Raises:
+        TimeoutError: the run did not fail, or its child did not train.
+    """
+    with tempfile.TemporaryDirectory(prefix="lightning-tui-") as name:
+        home, place = Path(name) / "runs", Path(name) / "work"
+        place.mkdir()
+        shutil.copy(ROOT / "tests" / "programs" / "out_of_memory.py", place / "train.py")
+        given = ["train.py", *OOM_ARGUMENTS]
+        program = resolve_program(
+            given, interpreter=Path(sys.executable), interpreter_is_given=False, folder=place, environ=os.environ
+        )
+        directory = start_run(RunStore(home), program, {}, environ=os.environ)
+        wait_until(directory, lambda run: run.state is RunState.FAILED, "the run did not run out of memory")
+        settings = Settings(runs_home=home, runs_home_reason="--home")
+        for size in ("80x24", "200x50"):
+            await draw_attached(directory, settings, folder / f"oom-2-ranks-card-{size}", SIZES[size], ("5",))
+        await draw_attached(
+            directory, settings, folder / "oom-2-ranks-card-light-120x36", SIZES["120x36"], ("5",), theme=LIGHT
+        )
+        await draw_fix(directory, settings, folder)
+
+
+async def draw_fix(directory: RunDirectory, settings: Settings, folder: Path) -> None:
+    """Draw a failed run before `f`, its window, and the child run after Enter."""
+    app = attached(directory, settings)
+    async with app.run_test(size=SIZES["120x36"]) as pilot:
+        await scenes.settle(app, pilot)
+        await pilot.press("5")
+        await pilot.pause(1.0)
+        save(app, folder / "oom-2-ranks-card-120x36")
+        await pilot.press("f")
+        await pilot.pause(1.0)
+        save(app, folder / "oom-2-ranks-fix-120x36")
+        await pilot.press("enter")
+        deadline = time.monotonic() + DEMO_PATIENCE_S
+        while not is_well_on_its_way(app.cockpit.view.run, directory):
+            await pilot.pause(0.2)
+            if time.monotonic() > deadline:
+                raise TimeoutError("the child run did not train")
+        save(app, folder / "oom-2-ranks-after-120x36")
+        child = app.cockpit.directory
+        assert child is not None
+    wait_until(child, lambda run: run.state.is_final, "the child run did not end")
+
+
+def is_well_on_its_way(run: RunSnapshot | None, parent: RunDirectory) -> bool:
+    """Whether a child of this run has trained most of what was left."""
+    is_child = run is not None and run.record.parent == parent.id
+    return is_child and run is not None and run.progress is not None and (run.progress.fraction or 0.0) > 0.9
+
+
 @contextmanager
 def running_demo(environ: Mapping[str, str], share: float) -> Iterator[tuple[RunDirectory, Settings]]:
     """A run of the demo of which so much is trained; it is killed at the end.
@@ -186,16 +263,27 @@ def running_demo(environ: Mapping[str, str], share: float) -> Iterator[tuple[Run
 
 
 async def draw_attached(
-    directory: RunDirectory, settings: Settings, target: Path, size: tuple[int, int], keys: Sequence[str] = ()
+    directory: RunDirectory,
+    settings: Settings,
+    target: Path,
+    size: tuple[int, int],
+    keys: Sequence[str] = (),
+    theme: str = DARK,
 ) -> None:
     """Draw a real cockpit that follows this run."""
-    options = CockpitOptions(settings, None, Path(sys.executable), False, Plan(), directory, False, os.environ)
-    app = CockpitApp(options, real_services(settings, os.environ))
+    app = attached(directory, settings)
     async with app.run_test(size=size) as pilot:
+        app.theme = theme
         await scenes.settle(app, pilot)
         await pilot.press(*keys)
         await pilot.pause(2.0)
         save(app, target)
+
+
+def attached(directory: RunDirectory, settings: Settings) -> CockpitApp:
+    """A real cockpit that opens on this run."""
+    options = CockpitOptions(settings, None, Path(sys.executable), False, Plan(), directory, False, os.environ)
+    return CockpitApp(options, real_services(settings, os.environ))
 
 
 def wait_until(directory: RunDirectory, condition: Callable[[RunSnapshot], bool], otherwise: str) -> None:
@@ -237,6 +325,7 @@ PICTURES = (
     ("log-traceback", "120x36", LIGHT),
     ("log-all-ranks", "120x36", DARK),
     *(("training", size, DARK) for size in SIZES),
+    *((name, size, DARK) for name in ("advice", "advice-window") for size in ("120x36", "80x24")),
     *(("failed", size, DARK) for size in SIZES),
     ("idle", "120x36", DARK),
     ("validating-cpu", "120x36", DARK),
@@ -257,6 +346,11 @@ PICTURES = (
     ("gpus-512-invented", "120x36", DARK),
     ("gpus-512-invented", "80x24", DARK),
     ("gpus-window-invented", "120x36", DARK),
+    *(("runs", size, DARK) for size in SIZES),
+    ("runs", "120x36", LIGHT),
+    ("runs-compare", "120x36", DARK),
+    ("runs-compare", "80x24", DARK),
+    ("runs-checkpoints", "120x36", DARK),
 )
 
 
@@ -280,6 +374,7 @@ async def main(folder: Path) -> None:
         await draw(name, SIZES[size], folder / f"{name}{light}-{size}", theme)
     await draw_demo(folder / "demo-120x36")
     await draw_stub_gpus(folder)
+    await draw_out_of_memory(folder)
 
 
 if __name__ == "__main__":
