@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,12 @@ import pytest
 LeftT = TypeVar("LeftT")
 
 _LEAK_PATIENCE_S = 5.0
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and let programs under test hear it: a shell's background jobs are started deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
