@@ -373,8 +373,8 @@ async def main(folder: Path) -> None:
         light = "-light" if theme == LIGHT else ""
         await draw(name, SIZES[size], folder / f"{name}{light}-{size}", theme)
     await draw_demo(folder / "demo-120x36")
-    await draw_stub_gpus(folder)
     await draw_out_of_memory(folder)
+    await draw_stub_gpus(folder)  # last: the stand-in for NVIDIA's library stays in this process
 
 
 if __name__ == "__main__":
