@@ -7,13 +7,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from lightning_tui.plan.fields import FIELD_TEXTS
 from lightning_tui.ui.failure_words import change_words, first_sentence, rest_of, tried_words
 from lightning_tui.ui.findings import Beginning, FieldChange, Fix
 from lightning_tui.ui.logtext import harmless
-from lightning_tui.ui.modals.window import fit, hint
+from lightning_tui.ui.modals.window import FittedWindow, fit, hint
 from lightning_tui.ui.panes.base import Canvas, frame
 from lightning_tui.ui.rows import EMPTY, Row, crop, ends, fill, selected, width_of, wrap
 from lightning_tui.words import ago, count
@@ -161,7 +160,7 @@ class FixList(Canvas, can_focus=True):
 _TRUST = "It runs code that the file or the server brings. Start it only if you trust where that comes from."
 
 
-class FixWindow(ModalScreen["Fix | None"]):
+class FixWindow(FittedWindow["Fix"]):
     """Enter starts, digits choose, escape leaves. What asks for trust is left by enter, and started by its own key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -179,15 +178,6 @@ class FixWindow(ModalScreen["Fix | None"]):
 
     def compose(self) -> ComposeResult:
         yield self.list
-
-    def on_mount(self) -> None:
-        self._fit()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_take(self) -> None:
         fix = self.list.current

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
-from lightning_tui.ui.modals.window import Text, fit, hint
+from lightning_tui.ui.modals.window import FittedWindow, Text, fit, hint
 from lightning_tui.ui.rows import EMPTY, Row
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _LEAST_ROWS = 8
 _CONTINUED: Row = (("  ", "text"),)
 
 
-class ExportWindow(ModalScreen[None]):
+class ExportWindow(FittedWindow[None]):
     """Tabs, one for each form."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,15 +53,6 @@ class ExportWindow(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield self.text
-
-    def on_mount(self) -> None:
-        self._fit()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_turn(self, direction: int) -> None:
         self._place = (self._place + direction) % len(self._exports)

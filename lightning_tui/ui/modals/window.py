@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 ValueT = TypeVar("ValueT")
+ResultT = TypeVar("ResultT")
 
 WIDEST = 96
 
@@ -114,7 +115,24 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         return [(("─" * width, "border"),), *lines, *[EMPTY] * (self.note_height - len(lines))]
 
 
-class ListWindow(ModalScreen["ValueT | None"], Generic[ValueT]):
+class FittedWindow(ModalScreen["ResultT | None"], Generic[ResultT]):
+    """A window as large as what it holds, in the middle of the screen; closing it answers nothing."""
+
+    def on_mount(self) -> None:
+        self._fit()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def _fit(self) -> None:
+        """Give the window its size and place on the screen as it is now."""
+        raise NotImplementedError
+
+
+class ListWindow(FittedWindow[ValueT], Generic[ValueT]):
     """Choose one of several things; escape chooses nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -134,15 +152,6 @@ class ListWindow(ModalScreen["ValueT | None"], Generic[ValueT]):
 
     def compose(self) -> ComposeResult:
         yield self.list
-
-    def on_mount(self) -> None:
-        self._fit()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_choose(self) -> None:
         item = self.list.current
@@ -184,7 +193,7 @@ class Text(Canvas, can_focus=True):
         return frame(seen, width, height, title=self._title, facts=facts, is_focused=True)
 
 
-class TextWindow(ModalScreen[None]):
+class TextWindow(FittedWindow[None]):
     """Something to read: help, or why something cannot be done."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -203,15 +212,6 @@ class TextWindow(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield self.text
-
-    def on_mount(self) -> None:
-        self._fit()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_scroll(self, lines: int) -> None:
         self.text.scroll_lines(lines)
