@@ -26,7 +26,7 @@ from benchmarks.report import Table, milliseconds
 from benchmarks.startup import cockpit_command
 from benchmarks.terminal import Terminal
 from lightning_tui.record import ProgramRecord, RunDirectory, RunRecord
-from lightning_tui.words import count
+from lightning_tui.text.units import count
 
 LINE = b"line %012d " + b"." * 77 + b"\n"
 COLUMNS, ROWS = 120, 40

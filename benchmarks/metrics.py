@@ -14,9 +14,9 @@ from typing import TypeVar
 from benchmarks.report import Table
 from lightning_tui.record import ProgramRecord, RunDirectory, RunReader, RunStore, Series
 from lightning_tui.record.series import CAPACITY
-from lightning_tui.ui.chart import Look, chart
-from lightning_tui.ui.metric_curves import Settings, drawn_curves
-from lightning_tui.ui.metrics import quantities
+from lightning_tui.ui.drawing.chart import Look, chart
+from lightning_tui.ui.metrics.curves import Settings, drawn_curves
+from lightning_tui.ui.metrics.grouping import quantities
 from tests.ui import scenes
 
 ResultT = TypeVar("ResultT")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import psutil
 import pytest
 
@@ -19,9 +20,12 @@ _LEAK_PATIENCE_S = 5.0
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C, and let programs under test hear it: a shell's background jobs are started deaf to it."""
+    """Hear Ctrl-C as programs under test must (a shell's background jobs are started deaf to it); no deadlines."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A machine that is busy with other tests makes an example slow, and that is no failure.
+    hypothesis.settings.register_profile("patient", deadline=None)
+    hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -35,8 +35,8 @@ from lightning_tui.record import RunDirectory, RunSnapshot, RunState, RunStore, 
 from lightning_tui.settings import Settings  # noqa: E402
 from lightning_tui.ui import CockpitOptions  # noqa: E402
 from lightning_tui.ui.app import CockpitApp  # noqa: E402
+from lightning_tui.ui.drawing.theme import DARK, LIGHT  # noqa: E402
 from lightning_tui.ui.services import real_services  # noqa: E402
-from lightning_tui.ui.theme import DARK, LIGHT  # noqa: E402
 from tests.gpus.stub import build_stub, write_scene  # noqa: E402
 from tests.ui import run_scenes, scenes  # noqa: E402
 from tests.ui.advice_scenes import FakeAdvice, much_to_advise  # noqa: E402

@@ -23,7 +23,7 @@ from lightning_tui.plan import MachineFacts, Plan, machine_facts
 from lightning_tui.plan.estimate import Calibration, Estimate, estimate_table
 from lightning_tui.plan.outlook import Outlook, outlook
 from lightning_tui.plan.probe import ProgramProbe
-from lightning_tui.words import GIB, count, plural, short_count
+from lightning_tui.text.units import GIB, count, plural, short_count
 
 _PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
 _ON_ONE = ("single_device", "fsdp_cpu_offload", "deepspeed_stage_3_offload")

@@ -13,7 +13,6 @@ from lightning_tui.cli.arguments import settings_of
 from lightning_tui.cli.as_json import command_row, run_exit
 from lightning_tui.cli.terminal import say, size
 from lightning_tui.cli.watching import POLL_S, store_of
-from lightning_tui.command_words import is_told, name_of, status_words, waiting_words
 from lightning_tui.launch import request, request_kill, request_stop
 from lightning_tui.record import (
     Command,
@@ -25,6 +24,7 @@ from lightning_tui.record import (
     RunState,
     RunStore,
 )
+from lightning_tui.record.command_words import is_told, name_of, status_words, waiting_words
 from lightning_tui.record.state import holding_sentence, proof_sentence
 from lightning_tui.record.summaries import size_on_disk
 

@@ -7,7 +7,7 @@ import select
 import sys
 from typing import BinaryIO
 
-from lightning_tui import words
+from lightning_tui.text import units as words
 
 _UNSAFE = re.compile(rb"\x1b(?!\[[0-9;:]*m)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]")
 

@@ -20,7 +20,7 @@ from lightning_tui.cli.terminal import say, significant, size
 from lightning_tui.environment import probe_software
 from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
 from lightning_tui.plan.tuning import BatchSizeResult, Begun, LearningRateResult, Point, Trial, TuningStep
-from lightning_tui.words import count, plural, short_duration
+from lightning_tui.text.units import count, plural, short_duration
 
 _POINTS_PER_LINE = 10
 """A line for each point would be too many."""

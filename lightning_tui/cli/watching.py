@@ -27,7 +27,7 @@ from lightning_tui.record import (
 )
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.exports import write_metrics
-from lightning_tui.words import STATE_GLYPHS
+from lightning_tui.text.units import STATE_GLYPHS
 
 POLL_S = 0.1
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from lightning_tui.diagnosis.matching import Hit
 from lightning_tui.diagnosis.model import Evidence, Rule
-from lightning_tui.words import size
+from lightning_tui.text.units import size
 
 NEARLY_FULL = 0.92
 """Share of main memory from which a SIGKILL is taken for the kernel's."""

@@ -27,7 +27,7 @@ from lightning_tui.diagnosis.rules import all_rules, rules_by_category
 from lightning_tui.diagnosis.rules.software import EXCEPTION_WORDS
 from lightning_tui.diagnosis.text import Stream, read_streams
 from lightning_tui.diagnosis.words import fill, plain
-from lightning_tui.words import size
+from lightning_tui.text.units import size
 
 MOST = 8
 """Diagnoses that are told at most."""

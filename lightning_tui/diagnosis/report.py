@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lightning_tui.diagnosis.model import Diagnosis
 from lightning_tui.record import RunSnapshot, mask_secrets
-from lightning_tui.words import NOT_KNOWN, size
+from lightning_tui.text.units import NOT_KNOWN, size
 
 _WORD = re.compile(r"[^\s,;()\[\]{}\"']+")
 _NAMED = re.compile(

@@ -21,7 +21,7 @@ from lightning_tui.environment.model import (
     VisibleDevice,
 )
 from lightning_tui.gpus import GpuLink, GpuSample
-from lightning_tui.words import NOT_KNOWN, count, plural, size
+from lightning_tui.text.units import NOT_KNOWN, count, plural, size
 
 FactRow = tuple[str, str]
 

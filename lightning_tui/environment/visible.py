@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from lightning_tui.environment.model import VisibleDevice
 from lightning_tui.gpus import DriverFacts, GpuSample
 from lightning_tui.gpus.files import number_of
-from lightning_tui.words import plural
+from lightning_tui.text.units import plural
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 ORDER_VARIABLE = "CUDA_DEVICE_ORDER"

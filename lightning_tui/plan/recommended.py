@@ -193,7 +193,7 @@ def _warning(best: _Layout, probe: ProgramProbe | None) -> str:
 
 
 def _span(estimate: Estimate, facts: MachineFacts) -> str:
-    from lightning_tui import words
+    from lightning_tui.text import units as words
 
     if estimate.low is None or estimate.high is None:
         return "memory not known"

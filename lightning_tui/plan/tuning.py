@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from lightning_tui.words import count, number, size
+from lightning_tui.text.units import count, number, size
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="begun"):

@@ -19,7 +19,7 @@ from lightning_tui.record.events import (
     Stage,
     Stopping,
 )
-from lightning_tui.words import plural, size
+from lightning_tui.text.units import plural, size
 
 QUEUED_PATIENCE_S = 15.0
 """How long a run without any supervisor may count as queued before it counts as lost."""

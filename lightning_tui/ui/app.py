@@ -18,16 +18,16 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
-from lightning_tui.ui.ascii import wants_ascii
-from lightning_tui.ui.cockpit import CockpitScreen
+from lightning_tui.ui.cockpit.screen import CockpitScreen
+from lightning_tui.ui.drawing.ascii import wants_ascii
+from lightning_tui.ui.drawing.theme import DARK, LIGHT, make_theme
 from lightning_tui.ui.keys import APP_KEYS, KEYS, Key, shown_key
-from lightning_tui.ui.theme import DARK, LIGHT, make_theme
 
 if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
-    from lightning_tui.ui import CockpitOptions
+    from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.services import Services
 
 SETTLE_S = 0.5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from lightning_tui.ui.findings import (
+from lightning_tui.ui.failure.findings import (
     Beginning,
     FieldChange,
     Findings,
@@ -20,7 +20,7 @@ from lightning_tui.ui.findings import (
     order_of_trouble,
     trouble_of,
 )
-from lightning_tui.ui.plan_words import value_words
+from lightning_tui.ui.plan.words import value_words
 from lightning_tui.ui.services import RefusalError, after_loading, check_may_start, refusals
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from lightning_tui.record import GpuSample, HostSample, RunDirectory, RunSnapshot, UnreadableRun
     from lightning_tui.record.commands import Operation
     from lightning_tui.settings import Settings
-    from lightning_tui.ui.advice import RunAdvice
+    from lightning_tui.ui.advice.actions import RunAdvice
     from lightning_tui.ui.failure_services import FailureServices
     from lightning_tui.ui.plan_services import PlanServices
     from lightning_tui.ui.runs.services import RunServices
-    from lightning_tui.ui.tuning import Search
+    from lightning_tui.ui.tuning.thread import Search
 
 
 P = ParamSpec("P")
@@ -113,7 +113,7 @@ def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
     """The services of a real cockpit. Imports and touches nothing slow yet."""
     from lightning_tui.ui.failure_services import real_failure_services
     from lightning_tui.ui.plan_services import real_plan_services
-    from lightning_tui.ui.tuning import real_search
+    from lightning_tui.ui.tuning.thread import real_search
 
     return Services(
         open_run=after_loading(_open_run),

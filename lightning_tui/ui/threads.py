@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.ui.logfollow import Output
+    from lightning_tui.ui.log.following import Output
     from lightning_tui.ui.services import Hardware, Reader, Services
 
 FOLLOW_PERIOD_S = 0.1
@@ -67,7 +67,7 @@ class Follower(Worker):
     """Reads one run and the output of its ranks, about ten times a second."""
 
     def __init__(self, directory: RunDirectory, services: Services, post: Callable[[Message], object]) -> None:
-        from lightning_tui.ui.logfollow import OutputFollower  # not for the first frame
+        from lightning_tui.ui.log.following import OutputFollower  # not for the first frame
 
         super().__init__("following the run", post)
         self.directory = directory

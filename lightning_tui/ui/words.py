@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lightning_tui.ui.rows import Span
-from lightning_tui.words import STATE_GLYPHS
+from lightning_tui.text.units import STATE_GLYPHS
+from lightning_tui.ui.drawing.rows import Span
 
 _STATE_TOKENS = {
     "starting": "accent",

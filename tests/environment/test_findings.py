@@ -23,7 +23,7 @@ from lightning_tui.environment.findings import find_problems
 from lightning_tui.environment.model import UNLIMITED
 from lightning_tui.environment.rules.software import runs_on
 from lightning_tui.gpus import DriverFacts, GpuProcess, GpuSample
-from lightning_tui.words import GIB
+from lightning_tui.text.units import GIB
 
 PLACE = Place(path="/runs", exists=True, writable=True, free=500 * GIB, total=1000 * GIB)
 SOFTWARE = Software(

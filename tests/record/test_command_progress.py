@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lightning_tui.command_words import asked_words, name_of
 from lightning_tui.record import CommandError, RunDirectory, RunStore, new_command, read_snapshot, write_command
 from lightning_tui.record.command_progress import CommandLog, CommandProgress, RankPlace
+from lightning_tui.record.command_words import asked_words, name_of
 from lightning_tui.record.commands import Command
 from lightning_tui.record.events import Acknowledged, RankAcknowledged
 from tests.record.events import make

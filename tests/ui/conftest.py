@@ -6,23 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lightning_tui.ui.app import CockpitApp
+from tests.ui.support import CheckGrid, text_grid
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "LIGHTNING_TUI_UPDATE_SNAPSHOTS"
-
-CheckGrid = Callable[[CockpitApp, str], None]
-
-
-def text_grid(app: CockpitApp) -> str:
-    """The screen as plain text, one line a row, blanks at line ends removed."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
 
 
 @pytest.fixture

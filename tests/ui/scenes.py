@@ -46,10 +46,11 @@ from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, Superv
 from lightning_tui.record.series import Timeline
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
-from lightning_tui.ui.advice import RunAdvice
+from lightning_tui.ui.advice.actions import RunAdvice
 from lightning_tui.ui.app import CockpitApp
+from lightning_tui.ui.drawing.rows import Row
+from lightning_tui.ui.failure.findings import Findings, Fix, trouble_of
 from lightning_tui.ui.failure_services import FailureServices, findings_of
-from lightning_tui.ui.findings import Findings, Fix, trouble_of
 from lightning_tui.ui.plan_services import (
     FieldChoices,
     Judgement,
@@ -59,10 +60,9 @@ from lightning_tui.ui.plan_services import (
     field_choices,
     judged,
 )
-from lightning_tui.ui.rows import Row
 from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
-from lightning_tui.ui.tuning import Search
+from lightning_tui.ui.tuning.thread import Search
 from tests.ui import run_scenes
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)

@@ -8,14 +8,13 @@ import pytest
 
 from lightning_tui.diagnosis.live import read_seen
 from lightning_tui.record import RunDirectory, RunState
-from lightning_tui.ui import advice as advising
+from lightning_tui.ui.advice import actions as advising
+from lightning_tui.ui.advice.window import AdviceWindow
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.modals.advice import AdviceWindow
 from tests.ui import scenes
 from tests.ui.advice_scenes import FakeAdvice, much_to_advise
-from tests.ui.conftest import text_grid
 from tests.ui.scenes import FakeOutside
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import shows, text_grid, until
 
 SIZES = [(120, 36), (80, 24)]
 

@@ -9,12 +9,12 @@ import pytest
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunSnapshot, RunState
 from lightning_tui.record.events import CheckpointProof, Ended, Proof, Survivor
+from lightning_tui.ui.cockpit.state_line import message_row, proof_row, state_row
 from lightning_tui.ui.keys import KEYS, shown_key
-from lightning_tui.ui.panes.state_line import message_row, proof_row, state_row
 from lightning_tui.ui.view import View
 from tests.ui import scenes
 from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import shows, until
 
 GIB = 1 << 30
 

@@ -9,8 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightning_tui.record import Series
-from lightning_tui.ui.chart import BROKEN_MARK, Curve, chart, frame_of, good_ticks, plot, tick_labels, whole_ticks
-from lightning_tui.ui.rows import Row, width_of
+from lightning_tui.ui.drawing.chart import (
+    BROKEN_MARK,
+    Curve,
+    chart,
+    frame_of,
+    good_ticks,
+    plot,
+    tick_labels,
+    whole_ticks,
+)
+from lightning_tui.ui.drawing.rows import Row, width_of
 from tests.ui.scenes import text_of
 
 

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from lightning_tui.plan.catalog import Choice
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunState
-from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.modals.window import TextWindow
+from lightning_tui.ui.windows.window import TextWindow
 from tests.ui import scenes
-from tests.ui.conftest import text_grid
 from tests.ui.scenes import FakeOutside
+from tests.ui.support import shows, text_grid, until
 
 SIZE = (120, 36)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    """Let the cockpit work until the condition is true."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"it never came true; the screen is\n{text_grid(pilot.app)}"  # type: ignore[arg-type]
-        await pilot.pause(0.02)
-    await pilot.pause()
-
-
-def shows(app: CockpitApp, text: str) -> Callable[[], bool]:
-    return lambda: text in text_grid(app)
 
 
 async def test_start_gives_the_chosen_program_and_plan_and_follows_the_run(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from lightning_tui.environment import Environment, Finding, VisibleDevice
 from lightning_tui.gpus import GpuSample
 from lightning_tui.plan.model import Plan
-from lightning_tui.ui.panes.environment import detail_rows, overview_rows, summary_row
+from lightning_tui.ui.cockpit.environment import detail_rows, overview_rows, summary_row
 from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
 from tests.ui import scenes
-from tests.ui.conftest import text_grid
 from tests.ui.scenes import replace_struct, text_of
+from tests.ui.support import text_grid
 
 WRONG = Finding("small-shm", "warning", "Shared memory is only 64 MiB", "It fills up.", "Start with --shm-size=8g.")
 NOTE = Finding("no-colours", "info", "TERM is not set", "No colours.", "export TERM=xterm-256color.")

@@ -17,10 +17,10 @@ from lightning_tui.launch.report import write_report
 from lightning_tui.record import Failure, ProgramRecord, RunDirectory, RunSnapshot, RunState, RunStore
 from lightning_tui.record.events import CheckpointSaved
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.failure_services import findings_of, place_of, tried_in_line
-from lightning_tui.ui.failure_words import beginning_words, change_words
-from lightning_tui.ui.failures import sentence_of
-from lightning_tui.ui.findings import (
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.failure.actions import sentence_of
+from lightning_tui.ui.failure.card import card_height, failure_card
+from lightning_tui.ui.failure.findings import (
     Beginning,
     FieldChange,
     Findings,
@@ -32,15 +32,14 @@ from lightning_tui.ui.findings import (
     order_of_trouble,
     trouble_of,
 )
-from lightning_tui.ui.modals.fix import FixWindow
-from lightning_tui.ui.modals.report import ReportWindow, report_rows
-from lightning_tui.ui.modals.window import TextWindow
-from lightning_tui.ui.panes.failure_card import card_height, failure_card
-from lightning_tui.ui.rows import width_of
+from lightning_tui.ui.failure.fix_window import FixWindow
+from lightning_tui.ui.failure.report_window import ReportWindow, report_rows
+from lightning_tui.ui.failure.words import beginning_words, change_words
+from lightning_tui.ui.failure_services import findings_of, place_of, tried_in_line
+from lightning_tui.ui.windows.window import TextWindow
 from tests.ui import scenes
-from tests.ui.conftest import text_grid
 from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import shows, text_grid, until
 
 SIZE = (120, 36)
 TITLE = "The GPU's memory is full"

@@ -14,19 +14,29 @@ from hypothesis import strategies as st
 from lightning_tui.gpus import DriverFacts
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import GpuHistory, GpuProcess, GpuSample, NodeView, RankView, RunSnapshot
-from lightning_tui.ui.gauges import FREE, MEANINGS, OTHERS, OURS, PEAK, RESERVED, gauge, level, memory_parts, spark
-from lightning_tui.ui.gpuset import GpuSet, gpu_set, short_names, summary
-from lightning_tui.ui.modals.gpu import GpuWindow, chart_rows, detail_rows
-from lightning_tui.ui.panes.gpu_grid import layout
-from lightning_tui.ui.panes.gpu_rows import columns_of, gpu_row, grid_cell, header_row
-from lightning_tui.ui.panes.gpus import GpusPane, readout, wanted_rows
-from lightning_tui.ui.panes.host_rows import nodes_rows
-from lightning_tui.ui.rows import width_of
+from lightning_tui.ui.drawing.gauges import (
+    FREE,
+    MEANINGS,
+    OTHERS,
+    OURS,
+    PEAK,
+    RESERVED,
+    gauge,
+    level,
+    memory_parts,
+    spark,
+)
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.gpus.gpuset import GpuSet, gpu_set, short_names, summary
+from lightning_tui.ui.gpus.grid import layout
+from lightning_tui.ui.gpus.host_rows import nodes_rows
+from lightning_tui.ui.gpus.pane import GpusPane, readout, wanted_rows
+from lightning_tui.ui.gpus.rows import columns_of, gpu_row, grid_cell, header_row
+from lightning_tui.ui.gpus.window import GpuWindow, chart_rows, detail_rows
 from lightning_tui.ui.view import View
 from tests.ui import scenes
-from tests.ui.conftest import CheckGrid, text_grid
 from tests.ui.scenes import GIB, l40s, replace_struct, text_of
-from tests.ui.test_cockpit import until
+from tests.ui.support import CheckGrid, text_grid, until
 
 HERE = Path("/none")
 

@@ -9,7 +9,7 @@ import pytest
 
 from lightning_tui.record import RunSnapshot
 from tests.ui import scenes
-from tests.ui.conftest import CheckGrid, text_grid
+from tests.ui.support import CheckGrid, text_grid
 
 SIZES = {"40x12": (40, 12), "80x24": (80, 24), "120x36": (120, 36), "200x50": (200, 50)}
 

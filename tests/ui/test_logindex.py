@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_tui.ui import logindex
-from lightning_tui.ui.logindex import BLOCK, TAIL, LogIndex, LogReading
+from lightning_tui.ui.log import index as logindex
+from lightning_tui.ui.log.index import BLOCK, TAIL, LogIndex, LogReading
 
 
 def naive(data: bytes) -> list[bytes]:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from lightning_tui.output.search import Hits
 from lightning_tui.output.times import OutputTimes
 from lightning_tui.record import RunDirectory
-from lightning_tui.ui.logindex import LogIndex
-from lightning_tui.ui.loglines import Folds, MatchingLines, MergedLines, PlainLines
-from lightning_tui.ui.logpage import Look, last_page, last_top, moved, page_from
-from lightning_tui.ui.logsearch import next_hit, previous_hit
-from lightning_tui.ui.rows import width_of
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.log.index import LogIndex
+from lightning_tui.ui.log.lines import Folds, MatchingLines, MergedLines, PlainLines
+from lightning_tui.ui.log.page import Look, last_page, last_top, moved, page_from
+from lightning_tui.ui.log.search import next_hit, previous_hit
 from tests.ui.scenes import text_of
 
 NONE: frozenset[tuple[int, int]] = frozenset()

@@ -13,16 +13,15 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from lightning_tui.record import RunDirectory
+from lightning_tui.text.units import count
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.logactions import parse_jump
-from lightning_tui.ui.logcopy import clipboard_sequence, copy_lines
-from lightning_tui.ui.logfollow import Output
-from lightning_tui.ui.logindex import LogIndex
-from lightning_tui.ui.loglines import PlainLines
-from lightning_tui.words import count
+from lightning_tui.ui.log.actions import parse_jump
+from lightning_tui.ui.log.copying import clipboard_sequence, copy_lines
+from lightning_tui.ui.log.following import Output
+from lightning_tui.ui.log.index import LogIndex
+from lightning_tui.ui.log.lines import PlainLines
 from tests.ui import scenes
-from tests.ui.conftest import CheckGrid, text_grid
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import CheckGrid, shows, text_grid, until
 
 SIZE = (120, 36)
 SIZES = {"80x24": (80, 24), "120x36": SIZE, "200x50": (200, 50)}

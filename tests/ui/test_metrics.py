@@ -19,25 +19,24 @@ from textual.pilot import Pilot
 from lightning_tui.record import RunDirectory, RunSnapshot, Series
 from lightning_tui.record.events import Metrics, Points
 from lightning_tui.record.series import Bins
-from lightning_tui.ui import metric_exports
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.ascii import ascii_row, wants_ascii
-from lightning_tui.ui.chart import Curve
-from lightning_tui.ui.metric_curves import Settings, drawn_curves, marks_of, reading_at, smoothed
-from lightning_tui.ui.metric_exports import export
-from lightning_tui.ui.metric_words import broken_words, pace_row, progress_row, straggler_of, values_row
-from lightning_tui.ui.metrics import Member, Quantity, best_point, falls, learning_rate, quantities, rises
-from lightning_tui.ui.modals.metric_choice import MetricWindow
-from lightning_tui.ui.modals.metric_runs import OverlayWindow
-from lightning_tui.ui.panes.metrics import MetricsPane, grid_shape
-from lightning_tui.ui.rows import width_of
+from lightning_tui.ui.drawing.ascii import ascii_row, wants_ascii
+from lightning_tui.ui.drawing.chart import Curve
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.metrics import exports as metric_exports
+from lightning_tui.ui.metrics.choice_window import MetricWindow
+from lightning_tui.ui.metrics.curves import Settings, drawn_curves, marks_of, reading_at, smoothed
+from lightning_tui.ui.metrics.exports import export
+from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point, falls, learning_rate, quantities, rises
+from lightning_tui.ui.metrics.pane import MetricsPane, grid_shape
+from lightning_tui.ui.metrics.runs_window import OverlayWindow
+from lightning_tui.ui.metrics.words import broken_words, pace_row, progress_row, straggler_of, values_row
 from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.view import View
 from tests.record.events import make
 from tests.ui import scenes
-from tests.ui.conftest import CheckGrid, text_grid
 from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import CheckGrid, shows, text_grid, until
 
 
 def told(quantity: Quantity) -> dict[str, str]:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_tui.record import Failure, RunDirectory, Series
-from lightning_tui.ui.arrangement import arrange, kind_of
-from lightning_tui.ui.failure_words import last_frame
+from lightning_tui.ui.cockpit.arrangement import arrange, kind_of
+from lightning_tui.ui.failure.words import last_frame
 from lightning_tui.ui.keys import PANES
 from lightning_tui.ui.threads import Follower
 from tests.ui import scenes

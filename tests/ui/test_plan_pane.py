@@ -17,18 +17,17 @@ from lightning_tui.plan.outlook import Outlook, outlook
 from lightning_tui.plan.saved import SavedPlan
 from lightning_tui.record.events import TrainerField
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.memory import bar, line, span_words
-from lightning_tui.ui.modals.plan_export import ExportWindow, folded
-from lightning_tui.ui.modals.plan_memory import MeasuringWindow, MemoryWindow
-from lightning_tui.ui.modals.search import matching
-from lightning_tui.ui.modals.window import Item
-from lightning_tui.ui.panes.plan import field_row
-from lightning_tui.ui.plan_words import is_unasked
-from lightning_tui.ui.rows import width_of
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.plan.export_window import ExportWindow, folded
+from lightning_tui.ui.plan.memory import bar, line, span_words
+from lightning_tui.ui.plan.memory_windows import MeasuringWindow, MemoryWindow
+from lightning_tui.ui.plan.pane import field_row
+from lightning_tui.ui.plan.words import is_unasked
+from lightning_tui.ui.windows.search import matching
+from lightning_tui.ui.windows.window import Item
 from tests.ui import scenes
-from tests.ui.conftest import CheckGrid, text_grid
 from tests.ui.scenes import GIB, FakeOutside, text_of
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import CheckGrid, shows, text_grid, until
 
 SIZE = (120, 36)
 

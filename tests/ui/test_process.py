@@ -47,7 +47,7 @@ sys.exit(run_cockpit(CockpitOptions(settings=settings, given=["demo"], interpret
 """
 
 AT_FIRST_FRAME = """
-from lightning_tui.ui.cockpit import CockpitScreen
+from lightning_tui.ui.cockpit.screen import CockpitScreen
 def begin(self):
     Path(os.environ["SEEN"]).write_text("\\n".join(sys.modules))
     self.app.exit()

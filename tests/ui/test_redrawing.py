@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightning_tui.record import RunSnapshot
-from lightning_tui.ui.panes.base import Pane
+from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
 from tests.ui import scenes

@@ -11,17 +11,16 @@ import pytest
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot, RunState, new_command
 from lightning_tui.record.commands import Command
+from lightning_tui.ui.cockpit.bars import footer_row
+from lightning_tui.ui.cockpit.state_line import message_row
 from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
 from lightning_tui.ui.messages import Refused
-from lightning_tui.ui.modals.learning_rate import parsed_rate
 from lightning_tui.ui.orders import Orders
-from lightning_tui.ui.panes.bars import footer_row
-from lightning_tui.ui.panes.state_line import message_row
+from lightning_tui.ui.steering.value_windows import parsed_rate
 from lightning_tui.ui.view import View
 from tests.ui import scenes
-from tests.ui.conftest import text_grid
 from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import shows, text_grid, until
 
 SIZE = (120, 36)
 

@@ -20,9 +20,8 @@ from lightning_tui.ui.runs.lines import ORDERS, matching, ordered
 from lightning_tui.ui.runs.screen import RunsScreen
 from lightning_tui.ui.runs.services import PruneRule
 from tests.ui import run_scenes, scenes
-from tests.ui.conftest import CheckGrid, text_grid
 from tests.ui.scenes import FakeOutside
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import CheckGrid, shows, text_grid, until
 
 HOME = Path("/home/ada/runs")
 """No such folder: all of it is told by the fake."""

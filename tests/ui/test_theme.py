@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.color import Color, ColorSystem
 
-from lightning_tui.ui.theme import DARK, LIGHT, Palette
+from lightning_tui.ui.drawing.theme import DARK, LIGHT, Palette
 
 TOKENS = ("text", "dim", "accent", "good", "warn", "bad", "train", "val")
 QUIET = ("border", "faint", "reserved")

@@ -19,14 +19,13 @@ from lightning_tui.plan.tuning import (
     Trial,
     TuningStep,
 )
-from lightning_tui.ui.modals.tuning import TuningWindow
-from lightning_tui.ui.rate_chart import Mark, rate_chart
 from lightning_tui.ui.services import ProgramChoice, RefusalError
-from lightning_tui.ui.tuning import Goal
+from lightning_tui.ui.tuning.rate_chart import Mark, rate_chart
+from lightning_tui.ui.tuning.thread import Goal
+from lightning_tui.ui.tuning.window import TuningWindow
 from tests.ui import scenes
-from tests.ui.conftest import text_grid
 from tests.ui.scenes import FakeOutside
-from tests.ui.test_cockpit import shows, until
+from tests.ui.support import shows, text_grid, until
 
 GPU = Begun(
     device="cuda:0", device_name="NVIDIA L40S", precision="bf16-mixed", attribute="model.batch_size", max_trials=25

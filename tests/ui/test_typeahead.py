@@ -7,7 +7,7 @@ from pathlib import Path
 from textual import events
 
 from tests.ui import scenes
-from tests.ui.test_cockpit import until
+from tests.ui.support import until
 
 
 async def test_keys_typed_ahead_reach_the_window_that_the_first_one_opens(tmp_path: Path) -> None:

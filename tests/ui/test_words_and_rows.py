@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_tui import words
 from lightning_tui.record import RunState
-from lightning_tui.ui.plan_words import value_words
-from lightning_tui.ui.rows import Row, centred, crop, ends, fill, first_fitting, join, width_of, wrap
+from lightning_tui.text import units as words
+from lightning_tui.ui.drawing.rows import Row, centred, crop, ends, fill, first_fitting, join, width_of, wrap
+from lightning_tui.ui.plan.words import value_words
 from lightning_tui.ui.words import STATE_MARKS, rank_state
 from tests.ui.scenes import text_of
 

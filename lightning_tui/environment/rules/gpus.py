@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lightning_tui.environment.model import Environment, Finding
 from lightning_tui.gpus import GpuProcess, GpuSample
 from lightning_tui.gpus.absence import KEPT_OUT
-from lightning_tui.words import plural, size
+from lightning_tui.text.units import plural, size
 
 BUSY_SHARE = 0.05
 """Share of a GPU's memory that others may hold before it counts: a desktop takes about as much."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from lightning_tui.environment.model import UNLIMITED, Environment, Finding, Limit
-from lightning_tui.words import GIB, count, size
+from lightning_tui.text.units import GIB, count, size
 
 SHARED_MEMORY_SMALL = 1 * GIB
 """Less does not hold the batches that a few data workers have ready; containers get 64 MiB unless asked."""

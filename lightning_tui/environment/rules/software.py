@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lightning_tui.environment.model import Environment, Finding, Software
-from lightning_tui.words import plural
+from lightning_tui.text.units import plural
 
 COMPROMISED = frozenset({"2.6.2", "2.6.3"})
 """Releases of lightning that carried malicious code (GHSA-w37p-236h-pfx3)."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from lightning_tui.environment.model import Environment, Finding, Place
-from lightning_tui.words import GIB, size
+from lightning_tui.text.units import GIB, size
 
 DISK_SPENT = 1 * GIB
 DISK_LOW = 10 * GIB

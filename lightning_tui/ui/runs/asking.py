@@ -13,16 +13,16 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from lightning_tui.ui.logtext import harmless
-from lightning_tui.ui.modals.field import Explanation
-from lightning_tui.ui.modals.window import Item, ListWindow, hint
-from lightning_tui.ui.panes.base import printable
-from lightning_tui.ui.rows import EMPTY, Row, crop, fill
+from lightning_tui.text.units import NOT_KNOWN, ago, count, plural, size
+from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
+from lightning_tui.ui.log.text import harmless
+from lightning_tui.ui.pane import printable
 from lightning_tui.ui.runs.lines import RunLine, Value, total_size
 from lightning_tui.ui.runs.services import PruneRule
 from lightning_tui.ui.runs.table import value_row
+from lightning_tui.ui.windows.field import Explanation
+from lightning_tui.ui.windows.window import Item, ListWindow, hint
 from lightning_tui.ui.words import STATE_MARKS
-from lightning_tui.words import NOT_KNOWN, ago, count, plural, size
 
 if TYPE_CHECKING:
     from textual import events

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from lightning_tui.ui.modals.window import hint
-from lightning_tui.ui.panes.base import Canvas, frame, printable
-from lightning_tui.ui.rows import EMPTY, Row, centred, fill, wrap
+from lightning_tui.text.units import count
+from lightning_tui.ui.drawing.rows import EMPTY, Row, centred, fill, wrap
+from lightning_tui.ui.pane import Canvas, frame, printable
 from lightning_tui.ui.runs import table
 from lightning_tui.ui.runs.details import curve_rows, detail_rows
 from lightning_tui.ui.runs.lines import RunLine
+from lightning_tui.ui.windows.window import hint
 from lightning_tui.ui.words import tail_of_id
-from lightning_tui.words import count
 
 if TYPE_CHECKING:
     from textual import events

@@ -11,10 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from lightning_tui.ui.arrangement import Place
+from lightning_tui.text.units import plural, size
+from lightning_tui.ui.cockpit.arrangement import Place
 from lightning_tui.ui.keys import RUNS_KEYS
 from lightning_tui.ui.messages import Answered, Broken, Refused
-from lightning_tui.ui.metric_curves import OTHER_GLYPHS, OTHER_TOKENS, OtherRun
+from lightning_tui.ui.metrics.curves import OTHER_GLYPHS, OTHER_TOKENS, OtherRun
 from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.runs.bars import Bar, keys_row, title_row
 from lightning_tui.ui.runs.lines import ORDERS, RunLine, matching, ordered
@@ -26,7 +27,6 @@ from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 from lightning_tui.ui.view import Notice
 from lightning_tui.ui.words import tail_of_id
-from lightning_tui.words import plural, size
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -297,7 +297,7 @@ class RunsScreen(Screen[Outcome]):
     @on(Refused)
     def _refused(self, event: Refused) -> None:
         event.stop()
-        from lightning_tui.ui.modals.window import message_window
+        from lightning_tui.ui.windows.window import message_window
 
         self.app.push_screen(message_window(event.title, event.sentence))
 
@@ -337,7 +337,7 @@ class RunsScreen(Screen[Outcome]):
         self.dismiss(None)
 
     def action_help(self) -> None:
-        from lightning_tui.ui.modals.help import help_window
+        from lightning_tui.ui.cockpit.help import help_window
 
         self.app.push_screen(help_window(self._view(), RUNS_KEYS))
 
@@ -490,8 +490,8 @@ class RunsScreen(Screen[Outcome]):
             self.app.push_screen(prune_window(), lambda rule: self._take_rule(rule) if rule is not None else None)
 
     def _take_rule(self, rule: PruneRule) -> None:
-        from lightning_tui.ui.modals.field import FieldWindow
         from lightning_tui.ui.runs.asking import OTHER, RULE_HELP, typed_rule
+        from lightning_tui.ui.windows.field import FieldWindow
 
         if rule != OTHER:
             self._preview(rule)
@@ -549,7 +549,7 @@ class RunsScreen(Screen[Outcome]):
         self._show()
         self._want_details()
         if event.refusals:
-            from lightning_tui.ui.modals.window import message_window
+            from lightning_tui.ui.windows.window import message_window
 
             more = len(event.refusals) - 1
             why = event.refusals[0] + (f" And {plural(more, 'other')} neither." if more else "")

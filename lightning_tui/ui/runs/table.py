@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lightning_tui.ui.metric_words import bar_row
-from lightning_tui.ui.panes.base import printable
-from lightning_tui.ui.rows import EMPTY, Row, crop, fill, selected, width_of
+from lightning_tui.text.units import NOT_KNOWN, ago, number, short_duration
+from lightning_tui.text.units import size as size_words
+from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill, selected, width_of
+from lightning_tui.ui.metrics.words import bar_row
+from lightning_tui.ui.pane import printable
 from lightning_tui.ui.runs.lines import RunLine, Value
 from lightning_tui.ui.words import STATE_MARKS, tail_of_id
-from lightning_tui.words import NOT_KNOWN, ago, number, short_duration
-from lightning_tui.words import size as size_words
 
 UNREADABLE_MARK = ("✖", "dim")
 MARKED, UNMARKED = ("◆ ", "accent"), ("  ", "text")

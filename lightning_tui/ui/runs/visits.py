@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.opening import program_of
+from lightning_tui.ui.cockpit.opening import program_of
 from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.runs.screen import Attach, Outcome, Relaunch, RunsScreen
 from lightning_tui.ui.words import tail_of_id
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from textual.timer import Timer
 
-    from lightning_tui.ui import CockpitOptions
-    from lightning_tui.ui.cockpit import CockpitScreen
-    from lightning_tui.ui.metric_curves import OtherRun
-    from lightning_tui.ui.panes.metrics import MetricsPane
-    from lightning_tui.ui.planning import Planning
+    from lightning_tui.ui.cockpit.screen import CockpitScreen
+    from lightning_tui.ui.metrics.curves import OtherRun
+    from lightning_tui.ui.metrics.pane import MetricsPane
+    from lightning_tui.ui.options import CockpitOptions
+    from lightning_tui.ui.plan.actions import Planning
     from lightning_tui.ui.services import Services
 
 ARRIVAL_PERIOD_S = 0.1

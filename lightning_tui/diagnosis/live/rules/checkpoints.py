@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lightning_tui.diagnosis.live.model import Advice, Moment
 from lightning_tui.diagnosis.model import Suggestion
-from lightning_tui.words import plural, short_duration, size
+from lightning_tui.text.units import plural, short_duration, size
 
 OFF_S = 120.0
 """With checkpoints switched off none will ever come, so that is said early, of a run that takes long."""

@@ -9,7 +9,7 @@ from lightning_tui.diagnosis.live.model import Advice, Moment
 from lightning_tui.diagnosis.live.rules.speed import BUSY_LOAD, EVIDENCE_S, WAIT_SHARE, judged_pace
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
-from lightning_tui.words import number, per_step, size
+from lightning_tui.text.units import number, per_step, size
 
 IDLE_LOAD, IDLE_LOAD_UNTIL = 0.30, 0.45
 IDLE_S = 60.0

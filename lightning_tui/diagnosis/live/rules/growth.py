@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lightning_tui.diagnosis.live.model import Advice, Moment, Weight
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
-from lightning_tui.words import size
+from lightning_tui.text.units import size
 
 LAPS = 5
 """Epochs compared, the first of a run left out. Each must be above the one before: noise does that once in 120."""

@@ -11,7 +11,7 @@ from lightning_tui.diagnosis.live.memory import WindowPace, gpus_of
 from lightning_tui.diagnosis.live.model import Advice, Moment
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
-from lightning_tui.words import number, per_step, plural, short_duration
+from lightning_tui.text.units import number, per_step, plural, short_duration
 
 EVIDENCE_S = 10.0
 EVIDENCE_BATCHES = 20

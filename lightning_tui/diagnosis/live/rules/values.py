@@ -9,7 +9,7 @@ from lightning_tui.diagnosis.live.spikes import Spike
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.record import Series
 from lightning_tui.record.events import CheckpointSaved
-from lightning_tui.words import count, number, plural
+from lightning_tui.text.units import count, number, plural
 
 LOSS_VALUES = 2
 """Broken values of a loss: one alone may be how a program says "not yet"."""

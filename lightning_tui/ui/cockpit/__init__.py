@@ -1,0 +1,1 @@
+"""The cockpit: its screen, the bars around the panes, and what it opens with."""

@@ -1,0 +1,1 @@
+"""How rows, gauges and curves are drawn: pure, and without widgets."""

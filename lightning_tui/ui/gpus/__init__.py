@@ -1,0 +1,1 @@
+"""GPUs and hosts on the screen: their pane, and the window of one GPU."""

@@ -1,0 +1,90 @@
+"""One line to type in at the bottom of the log: what is wrong with it is said in place, and the log stays in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from lightning_tui.ui.windows.field import Explanation
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.geometry import Region
+
+_HEIGHT = 6
+
+
+class LogPrompt(ModalScreen["str | None"]):
+    """Type one line. `check` raises `ValueError` with a sentence for one that cannot be taken; up recalls the last."""
+
+    DEFAULT_CSS = """
+    LogPrompt { background: transparent; }
+    LogPrompt > Vertical {
+        padding: 0 1; border: round $accent; border-title-color: $foreground; border-title-style: bold;
+        border-subtitle-color: $foreground 60%; background: $background;
+    }
+    LogPrompt Input { border: none; height: 1; padding: 0; background: $background; }
+    LogPrompt Input:focus { border: none; }
+    LogPrompt Explanation { height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", show=False),
+        Binding("up", "recall", show=False),
+    ]
+
+    def __init__(
+        self, title: str, explanation: str, check: Callable[[str], object], pane: Callable[[], Region], last: str = ""
+    ) -> None:
+        """Make it; `pane` tells where the log stands, `last` is what was typed before."""
+        super().__init__()
+        self._title = title
+        self._check = check
+        self._pane = pane
+        self._last = last
+        self._explanation = Explanation(explanation)
+        self._explanation.has_gap = False
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(Input(select_on_focus=False), self._explanation)
+        box.border_title = self._title
+        box.border_subtitle = "enter take  esc close" + ("  ↑ the last one" if self._last else "")
+        yield box
+
+    def on_mount(self) -> None:
+        self._place()
+        self.query_one(Input).focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._place)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if not event.value:
+            self.dismiss(None)
+            return
+        try:
+            self._check(event.value)
+        except ValueError as error:
+            self._explanation.say(str(error))
+            return
+        self.dismiss(event.value)
+
+    def action_recall(self) -> None:
+        field = self.query_one(Input)
+        field.value = self._last
+        field.cursor_position = len(self._last)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def _place(self) -> None:
+        """Over the lowest rows of the log."""
+        pane, box = self._pane(), self.query_one(Vertical)
+        height = min(_HEIGHT, self.app.size.height)
+        box.styles.width, box.styles.height = pane.width, height
+        box.styles.offset = (pane.x, max(0, pane.bottom - height))

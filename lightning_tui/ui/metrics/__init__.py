@@ -1,0 +1,1 @@
+"""Metrics: curves, what is said of them, and what their keys do."""

@@ -1,0 +1,151 @@
+"""What the keys that steer a run do: ask, say so within a frame, and tell what became of it, whoever asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lightning_tui.ui.orders import NO_RUN, ONLY_WATCHES, STOP_ASKED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot
+    from lightning_tui.record.commands import Operation
+    from lightning_tui.ui.cockpit.screen import CockpitScreen
+    from lightning_tui.ui.orders import Orders
+
+IS_STOPPING = "the run is stopping"
+
+
+class RunControl:
+    """Carries out the keys on the run that the cockpit shows."""
+
+    def __init__(self, screen: CockpitScreen, orders: Orders) -> None:
+        self._screen = screen
+        self._orders = orders
+        self._asked: str | None = None
+        """What was said when a key was pressed, until the run itself has something to say of it."""
+
+    def act(self, what: str) -> None:
+        """Do what a key says, where there is a run that it can be done to."""
+        acts: dict[str, Callable[[RunDirectory], None]] = {
+            "stop": self._stop,
+            "end": self._end,
+            "checkpoint": self._checkpoint,
+            "pause": self._pause_or_resume,
+            "validate": lambda directory: self._ask(directory, "validate"),
+            "rate": self._ask_for_rate,
+            "log_level": self._ask_for_level,
+            "adopt": self._adopt,
+        }
+        screen, directory = self._screen, self._screen.directory
+        if screen.view.readonly:
+            screen.notice(ONLY_WATCHES)
+        elif directory is None or screen.view.run is None or not screen.view.is_active:
+            screen.notice(NO_RUN)
+        else:
+            acts[what](directory)
+
+    def tell_news(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
+        """Say what was answered. What a passing notice said of a run that was going on is stale when it has ended."""
+        screen = self._screen
+        counts_down = run.stopping is not None and (before is None or before.stopping is None)
+        if counts_down or (run.state.is_final and (before is None or not before.state.is_final)):
+            notice = screen.view.notice
+            screen.view = replace(screen.view, notice=notice if notice is not None and notice.until is None else None)
+        for progress in _news(run, before) if before is not None else []:
+            self._tell(progress, run)
+
+    # ---------------------------------------------------------------------------------------------------- the keys
+
+    def _stop(self, directory: RunDirectory) -> None:
+        if self._screen.view.state == "stopping":
+            self._ask_to_stop_harder(directory)
+        else:
+            self._orders.stop(directory)
+            self._screen.notice(STOP_ASKED, "warn")
+
+    def _end(self, directory: RunDirectory) -> None:
+        self._ask(directory, "stop", after="epoch")
+
+    def _checkpoint(self, directory: RunDirectory) -> None:
+        if self._screen.view.state == "stopping":
+            self._screen.notice(f"{IS_STOPPING}: that saves a checkpoint")
+        else:
+            self._ask(directory, "checkpoint")
+
+    def _pause_or_resume(self, directory: RunDirectory) -> None:
+        self._ask(directory, "resume" if self._screen.view.state == "paused" else "pause")
+
+    def _adopt(self, directory: RunDirectory) -> None:
+        if self._screen.view.state == "lost":
+            self._orders.adopt(directory)
+        else:
+            self._screen.notice("the run has its supervisor: there is nothing to adopt")
+
+    def _ask_for_rate(self, directory: RunDirectory) -> None:
+        from lightning_tui.ui.steering.value_windows import parsed_rate, rate_window
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                group, value = parsed_rate(text)
+                self._ask(directory, "set-lr", value=value, group=group)
+
+        run = self._screen.view.run
+        if run is not None:
+            self._screen.app.push_screen(rate_window(run), take)
+
+    def _ask_for_level(self, directory: RunDirectory) -> None:
+        from lightning_tui.ui.steering.value_windows import level_window
+
+        def take(level: str | None) -> None:
+            if level is not None:
+                self._ask(directory, "log-level", level=level)
+
+        self._screen.app.push_screen(level_window(), take)
+
+    def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
+        from lightning_tui.ui.cockpit.leave import harder_window
+
+        def take(answer: str | None) -> None:
+            if answer == "harder":
+                self._orders.stop_harder(directory)
+            elif answer == "kill":
+                self._orders.kill(directory)
+
+        self._screen.app.push_screen(harder_window(self._screen.view), take)
+
+    # ----------------------------------------------------------------------------------------------------- details
+
+    def _ask(self, directory: RunDirectory, op: Operation, **what: object) -> None:
+        from lightning_tui.record.command_words import asked_words
+
+        if self._screen.view.state == "stopping":
+            self._screen.notice(IS_STOPPING)
+            return
+        self._asked = asked_words(op, what)
+        self._screen.notice(self._asked, "warn")
+        self._orders.tell(directory, op, what)
+
+    def _tell(self, progress: CommandProgress, run: RunSnapshot) -> None:
+        """Say how it ended; until then the state line itself tells where it stands, in place of what the key said."""
+        from lightning_tui.record.command_words import is_told, said_by, status_words
+
+        screen = self._screen
+        if progress.is_settled:
+            words = f"{said_by(progress)}{status_words(progress, run)}"
+            detail = f": {progress.detail}" if is_told(progress) else ""
+            screen.notice(words + detail, "good" if progress.status == "done" else "warn")
+        elif screen.view.notice is not None and screen.view.notice.text == self._asked:
+            screen.view = replace(screen.view, notice=None)
+
+
+def _news(run: RunSnapshot, before: RunSnapshot) -> list[CommandProgress]:
+    """Commands that stand elsewhere than before; a stop is told by the run's state."""
+    known = {progress.id: (progress.status, progress.is_settled) for progress in before.commands}
+    return [
+        progress
+        for progress in run.commands
+        if progress.op not in ("stop", "kill") and (progress.status, progress.is_settled) != known.get(progress.id)
+    ]

@@ -1,0 +1,63 @@
+"""The two windows that ask for a value before a run is told: its learning rate, and its log level."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lightning_tui.text.units import number
+from lightning_tui.ui.windows.field import FieldWindow
+from lightning_tui.ui.windows.window import Item, ListWindow
+
+if TYPE_CHECKING:
+    from lightning_tui.record import RunSnapshot
+
+_MOST_RATES = 4
+_LEVELS = {
+    "debug": "Everything, each hook that Lightning calls too.",
+    "info": "What Lightning usually says.",
+    "warning": "Only what may be wrong.",
+    "error": "Only what is wrong.",
+}
+
+
+def rate_window(run: RunSnapshot) -> FieldWindow:
+    """Type a learning rate; the present ones stand beneath."""
+    rates = ", ".join(f"{name} {number(value)}" for name, value in present_rates(run)) or "not known yet"
+    explanation = (
+        f"Now: {rates}.\n"
+        "All parameter groups get it; 1=3e-4 sets group 1 alone (0 is the first).\n"
+        "A scheduler goes on from it where it can; the answer says what it does."
+    )
+    return FieldWindow("Learning rate", "", explanation, parsed_rate)
+
+
+def level_window() -> ListWindow[str]:
+    """Choose how much Lightning and the root logger say."""
+    items = [Item(level, ((level, "text"),), note=note) for level, note in _LEVELS.items()]
+    return ListWindow("Log level, on each rank", items, start=1)
+
+
+def present_rates(run: RunSnapshot) -> list[tuple[str, float]]:
+    """The learning rates as they were last told: `lr`, `lr-1` where a group differs, or the program's own names."""
+    names = [name for name in sorted(run.metrics) if name == "lr" or name.startswith(("lr-", "lr/"))]
+    found = [(name, run.metrics[name].last) for name in names]
+    return [(name, value) for name, value in found if value is not None][:_MOST_RATES]
+
+
+def parsed_rate(text: str) -> tuple[int | None, float]:
+    """Read `3e-4` or `1=3e-4`: group (`None` for all) and rate.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    group, equals, rate = text.partition("=") if "=" in text else ("", "", text)
+    if equals and not (group.strip().isascii() and group.strip().isdecimal()):
+        raise ValueError(f"{group.strip()!r} is no number of a group: 0 is the first one, as in 0=3e-4.")
+    try:
+        value = float(rate)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{rate.strip()!r} is no learning rate. Allowed is a number above 0, such as 3e-4.")
+    return (int(group) if equals else None), value

@@ -1,0 +1,1 @@
+"""Tuning a program: the window, and the thread in which the search runs."""
