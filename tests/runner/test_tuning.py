@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner import batch_size_search, trial_memory
-from lightning_tui.runner.lightning_tui_runner.batch_size_search import _holder, _Trials
-from lightning_tui.runner.lightning_tui_runner.learning_rate_test import _attribute
-from lightning_tui.runner.lightning_tui_runner.quiet_trainer import quiet_arguments, skip_evaluation
-from lightning_tui.runner.lightning_tui_runner.trial_memory import HostMeter, _left_in_group
+from lightning_tui.runner.lightning_tui_runner.trial import batch_size_search, trial_memory
+from lightning_tui.runner.lightning_tui_runner.trial.batch_size_search import _holder, _Trials
+from lightning_tui.runner.lightning_tui_runner.trial.learning_rate_test import _attribute
+from lightning_tui.runner.lightning_tui_runner.trial.quiet_trainer import quiet_arguments, skip_evaluation
+from lightning_tui.runner.lightning_tui_runner.trial.trial_memory import HostMeter, _left_in_group
 
 from . import running
 

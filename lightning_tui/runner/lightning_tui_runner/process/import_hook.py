@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+FLAVOURS = ("lightning.pytorch", "pytorch_lightning")
+"""The packages that Lightning comes in."""
+
 Patch = Callable[[ModuleType], None]
 
 

@@ -6,7 +6,7 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from .events import number
+from ..process.events import number
 from .tuned_data import data_of, planned, tell_device
 
 if TYPE_CHECKING:

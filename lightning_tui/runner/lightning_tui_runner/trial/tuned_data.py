@@ -7,8 +7,8 @@ import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from .plan_in_effect import PlanInEffect
-from .reporter import warn
+from ..plan.plan_in_effect import PlanInEffect
+from ..process.reporter import warn
 
 if TYPE_CHECKING:
     from .rehearsal import Rehearsal

@@ -6,22 +6,20 @@ so that whatever ends this process leaves what was known by then.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import inspect
-import json
 import os
 import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .import_hook import Patch, PatchingFinder
-from .installation import FLAVOURS
-from .program import Program
+from ..plan.trainer_arguments import as_field
+from ..process.import_hook import FLAVOURS, Patch, PatchingFinder
+from ..process.program import Program
+from ..process.tracebacks import formatted, type_name
+from .answer import Answer
 from .quiet_trainer import silent_logger, skip_evaluation
-from .tracebacks import formatted, type_name
-from .trainer_arguments import as_field
 
 FORWARD_VARIABLE = "LIGHTNING_TUI_PROBE_FORWARD"
 """Where the environment has it, real forward passes are made in any case."""
@@ -54,32 +52,6 @@ def probe(program: Program, path: str, given: dict[str, object]) -> NoReturn:
     else:
         answer.fail(f"The program ended before {probing.place}.")
     answer.leave()
-
-
-class Answer:
-    """What is known so far, as a file that is always whole."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.folder = os.path.dirname(path)
-        self.facts: dict[str, Any] = {}
-
-    def add(self, **facts: Any) -> None:
-        self.facts.update(facts)
-        draft = self.path + ".draft"
-        with open(draft, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(self.facts, file)
-        os.replace(draft, self.path)
-
-    def fail(self, error: str) -> None:
-        self.add(error=error)
-
-    def leave(self) -> NoReturn:
-        """End the process here and now: nothing of the program that stands after `fit` may run."""
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(0)
 
 
 class _Probe:

@@ -15,12 +15,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .events import EventFile
-from .import_hook import Patch, PatchingFinder
-from .installation import FLAVOURS
-from .program import Program
+from ..process.events import EventFile
+from ..process.import_hook import FLAVOURS, Patch, PatchingFinder
+from ..process.program import Program
+from ..process.tracebacks import formatted, type_name
 from .quiet_trainer import quiet_arguments, skip_evaluation
-from .tracebacks import formatted, type_name
 
 ORDER_FILE = "order.json"
 EVENTS_NAME = "events"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .data_loading import FIELDS, LoaderSettings, settings_of
+from ..plan.data_loading import FIELDS, LoaderSettings, settings_of
 from .trial_memory import meter_of
 from .tuned_data import data_of, planned, tell_device
 

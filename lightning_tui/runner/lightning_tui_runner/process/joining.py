@@ -25,9 +25,23 @@ def join(place: Place, identity: Identity, *, argv: list[str], is_started_by_shi
     return _reporter
 
 
-def current() -> Reporter | None:
+def current_reporter() -> Reporter | None:
     """The reporter of this very process; `None` before it joined, and in a fork of one that did."""
     return _reporter if _reporter is not None and _reporter.is_mine else None
+
+
+def report_trouble(error: Exception) -> None:
+    """Say, once, that telemetry failed in this process, where it has joined."""
+    reporter = current_reporter()
+    if reporter is not None:
+        reporter.trouble(error)
+
+
+def warn_once(message: str) -> None:
+    """Say in the program's output what of the plan is not in effect; once for all ranks."""
+    reporter = current_reporter()
+    if reporter is None or reporter.rank == 0:
+        warn(message)
 
 
 def redirect_output(path: str) -> None:
