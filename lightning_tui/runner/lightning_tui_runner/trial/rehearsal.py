@@ -6,51 +6,29 @@ An order names what. It lies in the folder that the environment names, and what 
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from ..process.events import EventFile
 from ..process.import_hook import FLAVOURS, Patch, PatchingFinder
 from ..process.program import Program
-from ..process.tracebacks import formatted, type_name
+from . import batch_size_search, learning_rate_test
+from .order import Order
 from .quiet_trainer import quiet_arguments, skip_evaluation
 
-ORDER_FILE = "order.json"
-EVENTS_NAME = "events"
-
-ACTS = {"batch-size": ".batch_size_search", "lr": ".learning_rate_test"}
-"""Which module's `act(rehearsal, trainer, call)` stands in the place of `fit`, by the order's kind."""
+ACTS = {"batch-size": batch_size_search.act, "lr": learning_rate_test.act}
+"""What is done in the place of `fit`, by the order's kind."""
 
 
 class Rehearsal:
-    """One order, and the voice that tells what comes of it."""
+    """The program's way to its `fit`, where the order is carried out."""
 
     def __init__(self, folder: str) -> None:
-        """Read the order.
-
-        Raises:
-            OSError, ValueError, KeyError: there is none that can be read, or its events cannot be written.
-        """
-        self.folder = folder
-        with open(os.path.join(folder, ORDER_FILE), encoding="utf-8") as file:
-            order = json.load(file)
-        self.kind: str = order["kind"]
-        self.plan: dict[str, Any] = order["plan"]
-        self.options: dict[str, Any] = order["options"]
-        self.flavour = ""
-        self._file = EventFile(folder, EVENTS_NAME)
-        self._is_on = False
-
-    def say(self, event: str, **fields: object) -> None:
-        """Write an event at once."""
-        self._file.add(event, fields)
-        self._file.flush()
+        """Read the order that lies in the folder; raises what `Order` does."""
+        self._order = Order(folder)
 
     def run(self, program: Program, given: dict[str, object]) -> NoReturn:
         """Run the program up to its first `fit`, and leave. A program that never calls it ends as it would.
@@ -64,13 +42,9 @@ class Rehearsal:
         except SystemExit:
             raise
         except BaseException as error:
-            self.say_failure(error)
+            self._order.say_failure(error)
             raise
         raise SystemExit(0)
-
-    def say_failure(self, error: BaseException) -> None:
-        """Say that an exception left the program's code, or Lightning's."""
-        self.say("failed", type=type_name(error), message=str(error), traceback=formatted(error), in_fit=self._is_on)
 
     def leave(self) -> NoReturn:
         """End this process here and now: what stands behind `fit`, a `finally` too, belongs to a real training."""
@@ -89,13 +63,13 @@ class Rehearsal:
 
     def _cannot(self, error: Exception) -> None:
         """Without its wrappers the program would begin to train: that must not be."""
-        self.say_failure(error)
+        self._order.say_failure(error)
         self.leave()
 
     def _wrap_trainer(self, module: ModuleType, *, flavour: str) -> None:
         trainer_class = module.Trainer
         trainer_class.__init__ = self._quiet_init(trainer_class.__init__, flavour)
-        skip_evaluation(trainer_class, lambda: not self._is_on)
+        skip_evaluation(trainer_class, lambda: not self._order.is_on)
         trainer_class.fit = self._act_instead(trainer_class.fit, flavour)
 
     def _quiet_init(self, original: Callable[..., None], flavour: str) -> Callable[..., None]:
@@ -104,24 +78,23 @@ class Rehearsal:
         @functools.wraps(original)
         def __init__(trainer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it becomes the class's own
             passed = {**dict(zip(names, args, strict=False)), **kwargs}
-            original(trainer, **quiet_arguments(passed, self.plan, flavour, self.folder))
+            original(trainer, **quiet_arguments(passed, self._order.plan, flavour, self._order.folder))
 
         return __init__
 
     def _act_instead(self, original: Callable[..., Any], flavour: str) -> Callable[..., Any]:
-        signature = inspect.signature(original)
+        signature, order = inspect.signature(original), self._order
 
         @functools.wraps(original)
         def fit(trainer: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._is_on:  # Lightning's Tuner calls `fit` itself
+            if order.is_on:  # Lightning's Tuner calls `fit` itself
                 return original(trainer, *args, **kwargs)
-            self._is_on, self.flavour = True, flavour
+            order.is_on, order.flavour = True, flavour
             try:
                 call = signature.bind(trainer, *args, **kwargs).arguments
-                act = importlib.import_module(ACTS[self.kind], __package__).act
-                act(self, trainer, call)
+                ACTS[order.kind](order, trainer, call)
             except BaseException as error:  # noqa: BLE001  # whatever it is, the program must not go on from here
-                self.say_failure(error)
+                order.say_failure(error)
             return self.leave()
 
         return fit
