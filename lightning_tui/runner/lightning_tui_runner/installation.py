@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 
 from .process.import_hook import FLAVOURS, Patch, PatchingFinder
 from .process.joining import report_trouble
@@ -21,9 +20,7 @@ def install(place: Place) -> None:
     for flavour in FLAVOURS:
         patches[f"{flavour}.trainer.trainer"] = functools.partial(wrap_trainer, flavour=flavour, plan=plan, place=place)
         patches[f"{flavour}.strategies.launchers.subprocess_script"] = wrap_launcher
-    finder = PatchingFinder(patches, report_trouble)
-    sys.meta_path.insert(0, finder)
-    finder.patch_what_is_imported()
+    PatchingFinder(patches, report_trouble).install()
 
 
 def _plan(place: Place) -> dict[str, object]:

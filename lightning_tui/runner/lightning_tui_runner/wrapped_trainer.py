@@ -15,11 +15,6 @@ from .process.joining import report_trouble, warn_once
 from .process.place import Place
 from .telemetry.checkpoints import watch_checkpoints
 
-_CALLBACK_MODULES = {
-    "lightning.pytorch": ".callback_of_lightning",
-    "pytorch_lightning": ".callback_of_pytorch_lightning",
-}
-
 
 def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any], place: Place) -> None:
     """Wrap `Trainer.__init__`, `Trainer.save_checkpoint` and, where the plan resumes, `Trainer.fit`."""
@@ -63,7 +58,7 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, Any], flavour: str) -> list[Any]:
     """A new list: theirs without progress bars (and without one of ours from a Trainer before), then ours."""
     progress_bar = importlib.import_module(f"{flavour}.callbacks").ProgressBar
-    classes = importlib.import_module(_CALLBACK_MODULES[flavour], __package__)
+    classes = importlib.import_module(f".callback_of_{flavour.partition('.')[0]}", __package__)
     ours = classes.LightningTuiTelemetry
     theirs = passed.get("callbacks")
     if theirs is None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
-import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
 from ..process.import_hook import FLAVOURS, Patch, PatchingFinder
+from ..process.joining import leave_now
 from ..process.program import Program
 from . import batch_size_search, learning_rate_test
 from .order import Order
@@ -46,25 +45,16 @@ class Rehearsal:
             raise
         raise SystemExit(0)
 
-    def leave(self) -> NoReturn:
-        """End this process here and now: what stands behind `fit`, a `finally` too, belongs to a real training."""
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        os._exit(0)
-
     def _install(self) -> None:
         patches: dict[str, Patch] = {
             f"{flavour}.trainer.trainer": functools.partial(self._wrap_trainer, flavour=flavour) for flavour in FLAVOURS
         }
-        finder = PatchingFinder(patches, self._cannot)
-        sys.meta_path.insert(0, finder)
-        finder.patch_what_is_imported()
+        PatchingFinder(patches, self._cannot).install()
 
     def _cannot(self, error: Exception) -> None:
         """Without its wrappers the program would begin to train: that must not be."""
         self._order.say_failure(error)
-        self.leave()
+        leave_now()
 
     def _wrap_trainer(self, module: ModuleType, *, flavour: str) -> None:
         trainer_class = module.Trainer
@@ -95,6 +85,6 @@ class Rehearsal:
                 ACTS[order.kind](order, trainer, call)
             except BaseException as error:  # noqa: BLE001  # whatever it is, the program must not go on from here
                 order.say_failure(error)
-            return self.leave()
+            return leave_now()
 
         return fit
