@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, width_of
 from lightning_tui.ui.keys import PANES
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
-    from lightning_tui.ui.advice.line import AdviceLine
     from lightning_tui.ui.failure.findings import Findings
     from lightning_tui.ui.plan_services import Judgement
     from lightning_tui.ui.runs.services import Origin
@@ -29,6 +29,25 @@ class Notice(msgspec.Struct, frozen=True):
     token: str
     until: float | None
     """Clock time at which it goes; `None`: when the next one comes."""
+
+
+_LEAST_TITLE = 16
+"""Narrower than this a title of advice says nothing."""
+
+
+class AdviceLine(NamedTuple):
+    """A title that may be cut, and what stands behind it whole."""
+
+    title: Row
+    tail: Row
+
+    def row(self, width: int) -> Row:
+        """The line in so many cells."""
+        room = width - width_of(self.tail)
+        if room < 0:
+            return EMPTY
+        title = crop(self.title, room) if room >= min(_LEAST_TITLE, width_of(self.title)) else EMPTY
+        return (*title, *self.tail)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from lightning_tui.plan.model import Plan
 from lightning_tui.settings import Settings
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.cockpit.bars import footer_row
-from lightning_tui.ui.cockpit.help import help_rows
 from lightning_tui.ui.cockpit.screen import CockpitScreen
 from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.help import help_rows
 from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
 from lightning_tui.ui.view import View
 from tests.ui import scenes

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from lightning_tui.ui.advice.line import AdviceLine
-from lightning_tui.ui.drawing.rows import EMPTY, Row
+from lightning_tui.ui.advice.line import advice_line, untold
 from lightning_tui.ui.threads import Worker
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from lightning_tui.ui.cockpit.screen import CockpitScreen
     from lightning_tui.ui.services import Services
     from lightning_tui.ui.threads import Follower
+    from lightning_tui.ui.view import AdviceLine
 
 FIRST_S = 0.5
 """The first look waits until the first frames are drawn: it imports the rules."""
@@ -28,7 +28,6 @@ TOLD_S = 120.0
 NOTHING_TO_ADVISE = "nothing to advise on this run"
 NO_RUN_YET = "there is no run to advise on"
 ONLY_WATCHES = "this cockpit only watches"
-MARKS = {"error": ("✖ ", "bad"), "warning": ("▲ ", "warn"), "hint": ("◇ ", "accent")}
 
 
 class RunAdvice(Protocol):
@@ -171,19 +170,12 @@ class Advising:
     # -------------------------------------------------------------------------------------------------- the line
 
     def _line(self) -> AdviceLine | None:
-        """The gravest that is new and how many more there are; later how many there are."""
+        """The line of this moment; from when on a title has stood there is noted."""
         advice, view = self.advice, self._screen.view
-        if not advice:
-            return None
-        key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
-        # A run that is over has said what counts; advice is then for the next one.
-        untold = [each for each in advice if each.id not in self._told and each.until is None] if view.is_active else []
-        if not untold:
-            return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
-        new = untold[0]
-        self._shown_since.setdefault(new.id, view.now)
-        more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
-        return AdviceLine((MARKS[new.severity], (new.title, "text")), (*more, *key))
+        new = untold(advice, self._told, view)
+        if new is not None:
+            self._shown_since.setdefault(new.id, view.now)
+        return advice_line(advice, new, view)
 
     def _let_titles_go(self) -> None:
         now = self._screen.view.now

@@ -11,9 +11,9 @@ from textual.screen import ModalScreen
 
 from lightning_tui.diagnosis.report import flags
 from lightning_tui.text.units import count
-from lightning_tui.ui.advice.actions import MARKS
+from lightning_tui.ui.advice.line import MARKS
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, dots, fill, selected, wrap
-from lightning_tui.ui.pane import Canvas, frame, printable
 from lightning_tui.ui.windows.window import WIDEST, fit, hint
 
 if TYPE_CHECKING:

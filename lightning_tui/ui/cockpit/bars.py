@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lightning_tui.ui.cockpit.state_line import message_fits, message_row
+from lightning_tui.ui.drawing.canvas import Canvas
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, width_of
 from lightning_tui.ui.keys import APP_KEYS, KEYS, Key, is_offered
-from lightning_tui.ui.pane import Canvas
 from lightning_tui.ui.view import View
 
 

@@ -13,15 +13,7 @@ from textual.screen import Screen
 from lightning_tui.ui.cockpit.arrangement import arrange, kind_of
 from lightning_tui.ui.cockpit.bars import Banner, Footer
 from lightning_tui.ui.cockpit.environment import EnvironmentPane
-from lightning_tui.ui.cockpit.opening import (
-    choose,
-    count_of_gpus,
-    end_of_opening,
-    first_view,
-    judged,
-    plan_of,
-    program_of,
-)
+from lightning_tui.ui.cockpit.opening import count_of_gpus, end_of_opening, first_view, judged
 from lightning_tui.ui.cockpit.state_line import StateLine
 from lightning_tui.ui.failure.actions import RELAUNCHED_S, FailureActions
 from lightning_tui.ui.gpus.pane import GpusPane, wanted_rows
@@ -53,6 +45,7 @@ from lightning_tui.ui.orders import ONLY_WATCHES, Orders
 from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.plan.actions import Planning
 from lightning_tui.ui.plan.pane import PlanPane
+from lightning_tui.ui.programs import choose, plan_of, program_of
 from lightning_tui.ui.services import ProgramChoice, Services
 from lightning_tui.ui.steering.actions import RunControl
 from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
@@ -462,7 +455,7 @@ class CockpitScreen(Screen[None]):
             pane.move_across(direction)
 
     def action_help(self) -> None:
-        from lightning_tui.ui.cockpit.help import help_window
+        from lightning_tui.ui.help import help_window
 
         self.app.push_screen(help_window(self.view))
 
@@ -471,7 +464,7 @@ class CockpitScreen(Screen[None]):
         if follower is None or view.run is None or not view.is_active or view.readonly:
             self.app.exit()
             return
-        from lightning_tui.ui.cockpit.leave import leave_window
+        from lightning_tui.ui.steering.ending_windows import leave_window
 
         self.app.push_screen(leave_window(view), lambda answer: self._take_leave(answer, follower.directory))
 

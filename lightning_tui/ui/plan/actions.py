@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lightning_tui.ui.cockpit.opening import choose
 from lightning_tui.ui.plan.words import script_value
 from lightning_tui.ui.plan_services import Judgement, PlanCase
+from lightning_tui.ui.programs import choose
 
 if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan

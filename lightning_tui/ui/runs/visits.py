@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.cockpit.opening import program_of
 from lightning_tui.ui.orders import ONLY_WATCHES
+from lightning_tui.ui.programs import program_of
 from lightning_tui.ui.runs.screen import Attach, Outcome, Relaunch, RunsScreen
 from lightning_tui.ui.words import tail_of_id
 

@@ -106,7 +106,7 @@ class RunControl:
         self._screen.app.push_screen(level_window(), take)
 
     def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.cockpit.leave import harder_window
+        from lightning_tui.ui.steering.ending_windows import harder_window
 
         def take(answer: str | None) -> None:
             if answer == "harder":
