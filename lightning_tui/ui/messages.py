@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -21,29 +22,37 @@ if TYPE_CHECKING:
     from lightning_tui.ui.runs.services import Origin, PruneRule, RunDetails
 
 
+class Report(Message):
+    """What a thread or a window reports to a screen."""
+
+
+Takes = Mapping[type[Report], Callable[[Any], None]]
+"""Reports, and what takes each of them."""
+
+
 @dataclass
-class EnvironmentKnown(Message):
+class EnvironmentKnown(Report):
     """The machine has been looked at."""
 
     environment: Environment
 
 
 @dataclass
-class SoftwareKnown(Message):
+class SoftwareKnown(Report):
     """The program's interpreter has said what is installed in it."""
 
     software: Software
 
 
 @dataclass
-class RunStarted(Message):
+class RunStarted(Report):
     """A run was started; it lives in this directory."""
 
     directory: RunDirectory
 
 
 @dataclass
-class RunsListed(Message):
+class RunsListed(Report):
     """Some of the runs, newest first; `is_complete` when no more will come."""
 
     runs: tuple[RunSnapshot | UnreadableRun, ...]
@@ -51,18 +60,18 @@ class RunsListed(Message):
 
 
 @dataclass
-class Answered(Message):
+class Answered(Report):
     """An action was carried out; the sentence says what happens now."""
 
     sentence: str
 
 
-class CommandWritten(Message):
+class CommandWritten(Report):
     """A command lies where the run looks for it; the run's snapshots tell what becomes of it."""
 
 
 @dataclass
-class Refused(Message):
+class Refused(Report):
     """An action could not be carried out; the sentence says why and what helps."""
 
     title: str
@@ -70,21 +79,21 @@ class Refused(Message):
 
 
 @dataclass
-class Broken(Message):
+class Broken(Report):
     """A thread ended by an error of our own; the rest goes on."""
 
     sentence: str
 
 
 @dataclass
-class ProgramFound(Message):
+class ProgramFound(Report):
     """The words of the program to offer where none was named; may be empty."""
 
     given: tuple[str, ...]
 
 
 @dataclass
-class ChoicesKnown(Message):
+class ChoicesKnown(Report):
     """What a field of the plan may be set to."""
 
     field: str
@@ -92,7 +101,7 @@ class ChoicesKnown(Message):
 
 
 @dataclass
-class PlanJudged(Message):
+class PlanJudged(Report):
     """What is known of the plan that was asked about with this number."""
 
     number: int
@@ -102,35 +111,35 @@ class PlanJudged(Message):
 
 
 @dataclass
-class MeasureFailed(Message):
+class MeasureFailed(Report):
     """The program's memory could not be measured; the sentence says why, and is empty where it was given up."""
 
     sentence: str
 
 
 @dataclass
-class Recommended(Message):
+class Recommended(Report):
     """The plan that suits machine and program, with reasons."""
 
     recommendation: Recommendation
 
 
 @dataclass
-class PlansListed(Message):
+class PlansListed(Report):
     """The plans that were saved for the project."""
 
     plans: Sequence[SavedPlan]
 
 
 @dataclass
-class PlanExported(Message):
+class PlanExported(Report):
     """The plan in its forms."""
 
     exports: Sequence[Export]
 
 
 @dataclass
-class LogCopied(Message):
+class LogCopied(Report):
     """Lines of the log were taken out; `text` is for the terminal's clipboard, where it is for that."""
 
     text: str | None
@@ -139,7 +148,7 @@ class LogCopied(Message):
 
 
 @dataclass
-class Diagnosed(Message):
+class Diagnosed(Report):
     """A run in trouble has been explained; the number is that of the question."""
 
     number: int
@@ -147,14 +156,14 @@ class Diagnosed(Message):
 
 
 @dataclass
-class Relaunched(Message):
+class Relaunched(Report):
     """A child run was started; it lives in this directory, and the sentence says whose child it is."""
 
     directory: RunDirectory
     sentence: str
 
 
-class LeaveNow(Message):
+class LeaveNow(Report):
     """What had to be done before leaving is done."""
 
 
@@ -162,7 +171,7 @@ class LeaveNow(Message):
 
 
 @dataclass
-class RunsRead(Message):
+class RunsRead(Report):
     """The runs, as far as they have been read; newest first is not promised."""
 
     lines: tuple[RunLine, ...]
@@ -170,14 +179,14 @@ class RunsRead(Message):
 
 
 @dataclass
-class RunsUnread(Message):
+class RunsUnread(Report):
     """The runs home cannot be read; the sentence says why."""
 
     sentence: str
 
 
 @dataclass
-class DetailsRead(Message):
+class DetailsRead(Report):
     """What there is to tell of a run; `details` is `None` where it cannot be read, and the sentence says why."""
 
     directory: str
@@ -186,7 +195,7 @@ class DetailsRead(Message):
 
 
 @dataclass
-class ChildPlanned(Message):
+class ChildPlanned(Report):
     """The plan that a child of this run would have; it is to be started at once, or to be changed first."""
 
     origin: Origin
@@ -196,7 +205,7 @@ class ChildPlanned(Message):
 
 
 @dataclass
-class BothRead(Message):
+class BothRead(Report):
     """Two runs that were asked for together, and what for."""
 
     lines: Sequence[RunLine]
@@ -205,7 +214,7 @@ class BothRead(Message):
 
 
 @dataclass
-class CheckpointsRead(Message):
+class CheckpointsRead(Report):
     """What there is to tell of a run whose checkpoints were asked for."""
 
     line: RunLine
@@ -213,7 +222,7 @@ class CheckpointsRead(Message):
 
 
 @dataclass
-class PruneKnown(Message):
+class PruneKnown(Report):
     """What a rule would delete."""
 
     rule: PruneRule
@@ -221,19 +230,19 @@ class PruneKnown(Message):
 
 
 @dataclass
-class Deleted(Message):
+class Deleted(Report):
     """These runs were deleted; `refusals` say why others were not."""
 
     lines: Sequence[RunLine]
     refusals: Sequence[str]
 
 
-class CursorMoved(Message):
+class CursorMoved(Report):
     """Another run is selected, or what is typed has changed which runs are shown."""
 
 
 @dataclass
-class FilterTyped(Message):
+class FilterTyped(Report):
     """The words that are looked for."""
 
     text: str

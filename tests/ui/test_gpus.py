@@ -373,7 +373,7 @@ def test_a_curve_is_not_drawn_over_what_is_not_known() -> None:
 
 
 def pane_of(app: Any) -> GpusPane:
-    pane = app.cockpit._panes["gpus"]
+    pane = app.cockpit.parts.panes["gpus"]
     assert isinstance(pane, GpusPane)
     return pane
 

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lightning_tui.record import RunDirectory
-    from lightning_tui.ui.cockpit.screen import CockpitScreen
-    from lightning_tui.ui.log.following import Output
+    from lightning_tui.ui.log.following import Output, OutputFollower
     from lightning_tui.ui.log.pane import LogPane
     from lightning_tui.ui.log.search import Search
     from lightning_tui.ui.messages import LogCopied
-    from lightning_tui.ui.threads import Follower
+    from lightning_tui.ui.port import Port
 
 CONTEXT_LINES = 2
 NO_LOG = "there is no log to look at"
@@ -64,11 +63,11 @@ def parse_jump(text: str, now: float) -> Jump:
 class LogActions:
     """Carries out the keys of the log pane. All of it runs on the event loop; slow work goes to threads."""
 
-    def __init__(self, screen: CockpitScreen, pane: LogPane, clock: Callable[[], float]) -> None:
-        self._screen = screen
+    def __init__(self, port: Port, pane: LogPane, clock: Callable[[], float]) -> None:
+        self._port = port
         self._pane = pane
         self._clock = clock
-        self._follower: Follower | None = None
+        self.reading: OutputFollower | None = None
         self._search: Search | None = None
         self._filters_next = False
         """Whether what is typed next shall also be all that is shown."""
@@ -77,24 +76,22 @@ class LogActions:
         """A step to a hit that the search has not come to yet."""
         self._wanted_moment: float | None = None
 
-    def follow(self, follower: Follower | None) -> None:
-        """Show the output that this follower reads from now on."""
+    def follow(self, reading: OutputFollower | None) -> None:
+        """Show what this one reads from now on."""
         self.stop_search()
-        self._follower = follower
+        self.reading = reading
         self._wanted_moment = None
         self._pane.show_output(None)
-        if follower is not None:
-            follower.output_follower.wants_times = self._pane.has_times
+        if reading is not None:
+            reading.wants_times = self._pane.has_times
 
     def tick(self, is_busy: bool) -> None:
         """Take what the threads have left."""
-        if self._follower is None:
-            return
-        output = self._follower.output
+        output = self.reading.newest if self.reading is not None else None
         if output is None:
             return
         if self._search is not None and self._search.problem is not None:
-            self._screen.notice(self._search.problem, "warn")
+            self._port.notice(self._search.problem, "warn")
             self.stop_search()
         self._search_where_it_is_shown(output)
         self._pane.show_output(output, is_busy)
@@ -102,6 +99,21 @@ class LogActions:
             self._step(self._wanted)
         if self._wanted_moment is not None and output.times is not None and output.share is None:
             self._go_to_moment(self._wanted_moment, output)
+
+    def go_to(self, rank: int, line: int) -> bool:
+        """Go to this line of a rank; false where it cannot be shown yet: then that rank's output is asked for."""
+        reading, output, lines = self.reading, self._pane.output, self._pane.lines
+        if reading is None:
+            return True
+        if output is None or lines is None or output.rank not in (rank, ALL_RANKS):
+            reading.choose(rank)
+            return False
+        if output.share is not None:  # only its end is known, and its lines have other numbers
+            return False
+        position = max(0, min(lines.total - 1, lines.position_of(rank, line)))
+        self._pane.open_traceback(position)
+        self._pane.show_line(position)
+        return True
 
     def stop(self) -> None:
         """End what goes on in threads."""
@@ -115,7 +127,7 @@ class LogActions:
         if what == "rank":
             self._choose_rank()
         elif self._pane.lines is None:
-            self._screen.notice(NO_LOG)
+            self._port.notice(NO_LOG)
         else:
             self._acts()[what]()
 
@@ -153,23 +165,23 @@ class LogActions:
         return True
 
     def _choose_rank(self) -> None:
-        output, run, follower = self._pane.output, self._screen.view.run, self._follower
-        if follower is None or run is None or output is None or len(output.ranks) < 2:
-            self._screen.notice("there is the output of one rank only" if run is not None else "no run is open")
+        output, run, reading = self._pane.output, self._port.view.run, self.reading
+        if reading is None or run is None or output is None or len(output.ranks) < 2:
+            self._port.notice("there is the output of one rank only" if run is not None else "no run is open")
             return
         from lightning_tui.ui.log.ranks_window import rank_window
 
-        window = rank_window(run, output.ranks, output.rank, is_active=self._screen.view.is_active)
+        window = rank_window(run, output.ranks, output.rank, is_active=self._port.view.is_active)
 
         def take(rank: int | None) -> None:
             if rank is not None:
-                follower.output_follower.choose(rank)
+                reading.choose(rank)
 
-        self._screen.app.push_screen(window, take)
+        self._port.open(window, take)
 
     def _toggle_times(self) -> None:
-        if self._follower is not None:
-            self._follower.output_follower.wants_times = True
+        if self.reading is not None:
+            self.reading.wants_times = True
         self._pane.set_times(not self._pane.has_times)
 
     # --------------------------------------------------------------------------------------------------- search
@@ -220,7 +232,7 @@ class LogActions:
     ) -> Search:
         from lightning_tui.ui.log.search import Search
 
-        search = Search(text, patterns, _paths(output), self._screen.post_message)
+        search = Search(text, patterns, _paths(output), self._port.post_message)
         search.start()
         return search
 
@@ -245,7 +257,7 @@ class LogActions:
             pane.show_search(self._search, following[pane.context])
 
     def _say_filter_is_of_one_rank(self) -> None:
-        self._screen.notice(f"one rank's lines can be filtered: {self._key('rank')} chooses it", "warn")
+        self._port.notice(f"one rank's lines can be filtered: {self._key('rank')} chooses it", "warn")
 
     def _step(self, direction: Direction) -> None:
         """Go to the next or previous hit; with no search, to the next or previous error."""
@@ -272,7 +284,7 @@ class LogActions:
             self._wanted = direction
         else:
             self._wanted = None
-            self._screen.notice(self._nothing_found(search, direction))
+            self._port.notice(self._nothing_found(search, direction))
 
     def _hit_from(self, direction: Direction) -> int | None:
         from lightning_tui.ui.log.search import next_hit, previous_hit
@@ -311,14 +323,14 @@ class LogActions:
             return
         if jump.moment is not None:
             self._wanted_moment = jump.moment
-            if self._follower is not None:
-                self._follower.output_follower.wants_times = True
+            if self.reading is not None:
+                self.reading.wants_times = True
         elif jump.share == 1.0:
             pane.set_follow(True)
         elif jump.share is not None:
             pane.go_to(int(lines.total * jump.share))
         elif jump.line is not None and jump.line > lines.total:
-            self._screen.notice(f"there are {count(lines.total)} lines")
+            self._port.notice(f"there are {count(lines.total)} lines")
         elif jump.line is not None:
             pane.show_line(jump.line - 1)
 
@@ -331,10 +343,10 @@ class LogActions:
         logs = output.merged.logs if output.merged is not None else {output.rank: output.log}
         places = [lines.position_of(rank, logs[rank].line_at(times.offset_at(rank, moment))) for rank in ranks]
         if not any(True for _ in times.ticks()):
-            self._screen.notice("when the lines were written is not known: no supervisor sampled their sizes", "warn")
+            self._port.notice("when the lines were written is not known: no supervisor sampled their sizes", "warn")
         elif min(places) >= lines.total:
             self._pane.set_follow(True)
-            self._screen.notice("nothing was written after that")
+            self._port.notice("nothing was written after that")
         else:
             self._pane.show_line(min(places))
 
@@ -345,14 +357,14 @@ class LogActions:
             self._pane.end_selection()
         elif self._pane.begin_selection():
             keys = f"↑ and ↓ select lines, {self._key('copy')} copies them, esc ends it"
-            self._screen.notice(keys)
+            self._port.notice(keys)
 
     def _copy(self) -> None:
         """Copy the selection, the traceback that is marked, the marked line, or the last line that is seen."""
         pane, run = self._pane, self._directory()
         place = pane.here()
         if place is None or pane.lines is None or run is None:
-            self._screen.notice(NO_LOG)
+            self._port.notice(NO_LOG)
             return
         from lightning_tui.ui.log.copying import copy_lines
 
@@ -366,21 +378,21 @@ class LogActions:
         """Write all lines that can be scrolled through to a file of their own."""
         pane, run, output = self._pane, self._directory(), self._pane.output
         if pane.lines is None or run is None or output is None:
-            self._screen.notice(NO_LOG)
+            self._port.notice(NO_LOG)
             return
         if not isinstance(pane.lines, MatchingLines) and output.merged is None:
-            self._screen.notice(f"all of it is in {output.log.path}")
+            self._port.notice(f"all of it is in {output.log.path}")
             return
         from lightning_tui.ui.log.copying import save_lines
 
         whose = "all-ranks" if output.rank == ALL_RANKS else f"rank-{output.rank}"
         what = "matching" if isinstance(pane.lines, MatchingLines) else "merged"
         lines, target = pane.lines.twin(), run.path / f"log-{whose}-{what}.txt"
-        self._screen.notice("saving the shown lines …", seconds=None)
+        self._port.notice("saving the shown lines …", seconds=None)
         self._act("saving", lambda: save_lines(lines, target))
 
     def _act(self, name: str, act: Callable[[], LogCopied]) -> None:
-        Action(name, act, self._screen.post_message).start()
+        Action(name, act, self._port.post_message).start()
 
     # ---------------------------------------------------------------------------------------------------- details
 
@@ -390,13 +402,13 @@ class LogActions:
         from lightning_tui.ui.log.prompt import LogPrompt
 
         window = LogPrompt(title, explanation, check, lambda: self._pane.region, last)
-        self._screen.app.push_screen(window, lambda text: take(text) if text else None)
+        self._port.open(window, lambda text: take(text) if text else None)
 
     def _directory(self) -> RunDirectory | None:
-        return self._follower.directory if self._follower is not None else None
+        return self.reading.directory if self.reading is not None else None
 
     def _key(self, key_id: str) -> str:
-        return self._screen.view.key(key_id)
+        return self._port.view.key(key_id)
 
 
 def _paths(output: Output) -> dict[int, Path]:
