@@ -106,7 +106,7 @@ class Features:
             from lightning_tui.ui.gpus.window import GpuWindow
 
             self._port.open(GpuWindow(parts.gpus, lambda: self._port.view))
-        elif pane is parts.log and (self.failures.open() or parts.log.toggle_traceback()):
+        elif pane is parts.log and (self.failures.open() or parts.log.place.toggle_traceback()):
             pass
         elif pane is parts.metrics and parts.zoomed is not None:
             self.metrics.open()

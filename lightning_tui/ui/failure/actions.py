@@ -121,7 +121,7 @@ class FailureActions:
     def open(self) -> bool:
         """Go to the line that shows it; false where it is gone to already, or there is none."""
         found = self._findings()
-        if found is None or found.evidence is None or not self.is_told or self._pane.mark is not None:
+        if found is None or found.evidence is None or not self.is_told or self._pane.place.mark is not None:
             return False
         self._goes_to_evidence = True
         self._go_to_evidence()
@@ -141,7 +141,7 @@ class FailureActions:
     def copy(self) -> bool:
         """Copy the report; false where something of the log is selected or marked instead, or there is none."""
         found = self._findings()
-        has_other = self._pane.selection is not None or self._pane.mark not in (None, self._position(found))
+        has_other = self._pane.place.selection is not None or self._pane.place.mark not in (None, self._position(found))
         if found is None or not found.report or not self.is_told or has_other:
             return False
         self._copy_report()
@@ -188,7 +188,7 @@ class FailureActions:
             self._goes_to_evidence = False
 
     def _position(self, found: Findings | None) -> int | None:
-        lines = self._pane.lines
+        lines = self._pane.place.lines
         if found is None or found.evidence is None or lines is None:
             return None
         return lines.position_of(found.evidence.rank, found.evidence.line)
