@@ -26,11 +26,11 @@ class Answers:
         return {
             EnvironmentKnown: self._environment_known,
             SoftwareKnown: self._software_known,
-            Answered: self._answered,
+            Answered: lambda event: self._port.notice(event.sentence),
             Refused: self._refused,
             Broken: self._broken,
             LogCopied: self._log_copied,
-            LeaveNow: self._leave_now,
+            LeaveNow: lambda event: self._port.window.app.exit(),
         }
 
     def _environment_known(self, event: EnvironmentKnown) -> None:
@@ -39,9 +39,6 @@ class Answers:
     def _software_known(self, event: SoftwareKnown) -> None:
         environment = judged(self._port.view.environment, event.software)
         self._port.change(environment=environment, software=event.software)
-
-    def _answered(self, event: Answered) -> None:
-        self._port.notice(event.sentence)
 
     def _refused(self, event: Refused) -> None:
         from lightning_tui.ui.windows.window import message_window
@@ -59,6 +56,3 @@ class Answers:
         if event.text is not None:
             to_clipboard(self._port.window.app, event.text, self._environ)
         self._port.notice(event.sentence, event.token)
-
-    def _leave_now(self, event: LeaveNow) -> None:
-        self._port.window.app.exit()

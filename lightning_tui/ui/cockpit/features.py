@@ -16,7 +16,6 @@ from lightning_tui.ui.tuning.actions import Tuning
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lightning_tui.record import RunSnapshot
     from lightning_tui.ui.advice.actions import Advising
     from lightning_tui.ui.cockpit.parts import Parts
     from lightning_tui.ui.log.following import OutputFollower
@@ -62,10 +61,6 @@ class Features:
         self.failures.tick()
         if self.advising is not None:
             self.advising.tick()
-
-    def take_run(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
-        """There is something new of the run."""
-        self.control.tell_news(run, before)
 
     def takes(self) -> Takes:
         """Each report, and what takes it."""

@@ -34,7 +34,7 @@ LEAVE_PATIENCE_S = 0.6
 
 
 class CockpitScreen(Screen[None]):
-    """Five panes, a state line and a footer; the port that the features hold."""
+    """Five panes, a state line and a footer; it is the `Port` that the features hold."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, f"act({key.action!r})", key.help, show=False, id=key.id) for key in KEYS
@@ -93,7 +93,6 @@ class CockpitScreen(Screen[None]):
             self._show()
 
     def attach(self, directory: RunDirectory, *, is_ours: bool = False) -> None:
-        """Follow this run from now on. Where it `is_ours`, it has the program and the plan that are chosen already."""
         from lightning_tui.ui.log.following import OutputFollower  # not for the first frame
 
         self._is_ours = is_ours
@@ -102,7 +101,6 @@ class CockpitScreen(Screen[None]):
         self.change(run=None, is_opening=True, origin=None)
 
     def detach(self, *, is_opening: bool = False) -> None:
-        """Follow no run any more; `is_opening` where another one is on its way."""
         self._workers.leave()
         self.features.follow(None, None)
         self.change(run=None, is_opening=is_opening)
@@ -111,26 +109,21 @@ class CockpitScreen(Screen[None]):
 
     @property
     def view(self) -> View:
-        """The moment that is shown."""
         return self._view
 
     @property
     def directory(self) -> RunDirectory | None:
-        """Where the run lives that is followed."""
         return self._workers.directory
 
     @property
     def window(self) -> Screen[Any]:
-        """What takes the keys: the newest open window, or the cockpit itself."""
         return self.app.screen
 
     @property
     def width(self) -> int:
-        """Columns of the terminal."""
         return self.app.size.width
 
     def change(self, **changes: object) -> None:
-        """Show another moment, in which these parts of the view are different."""
         self._view = replace(self._view, **changes)  # type: ignore[arg-type]
         if changes.keys() == {"notice"}:
             self.parts.show_bars(self._view)
@@ -138,19 +131,16 @@ class CockpitScreen(Screen[None]):
             self._show()
 
     def notice(self, text: str, token: str = "text", seconds: float | None = NOTICE_S) -> None:
-        """Say something in the state line for a while; `None`: until something else is said."""
         self.change(notice=Notice(text, token, None if seconds is None else self._clock() + seconds))
 
     def open(self, window: Screen[T], take: Callable[[T | None], object] | None = None) -> None:
-        """Open a window; `take` gets what it is left with."""
         self.app.push_screen(window, take)  # type: ignore[arg-type]
 
     def jump(self, pane: str) -> None:
-        """Give this pane the keys."""
         self.parts.jump(pane)
 
     def _show(self) -> None:
-        self.features.planning.look()
+        self.features.planning.judging.look()
         self.parts.show(self._view)
 
     def tick(self) -> None:
@@ -174,7 +164,7 @@ class CockpitScreen(Screen[None]):
         if before is None and not self._is_ours:
             plan = plan_of(run) or self._view.plan
             self._view = replace(self._view, program=program_of(run, self._options), plan=plan)
-        self.features.take_run(run, before)
+        self.features.control.tell_news(run, before)
 
     # ------------------------------------------------------------------------------------------ reports and keys
 

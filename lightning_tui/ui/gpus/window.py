@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from lightning_tui.ui.drawing.rows import EMPTY, Row
 from lightning_tui.ui.gpus.details import detail_rows
-from lightning_tui.ui.windows.window import Text, fit, hint
+from lightning_tui.ui.windows.window import TextWindow, hint
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from lightning_tui.ui.gpus.pane import GpusPane
     from lightning_tui.ui.view import View
 
@@ -22,7 +19,7 @@ WIDTH = 92
 PERIOD_S = 1.0
 
 
-class GpuWindow(ModalScreen[None]):
+class GpuWindow(TextWindow, inherit_bindings=False):
     """One GPU, as it goes on; to the left and right are its neighbours."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,27 +34,13 @@ class GpuWindow(ModalScreen[None]):
 
     def __init__(self, pane: GpusPane, view: Callable[[], View]) -> None:
         """Tell of the GPU under the pane's cursor; `view` gives the newest moment."""
-        super().__init__()
         self._pane = pane
         self._view = view
-        keys = hint(("← →", "next GPU"), ("esc", "close"))
-        self.text = Text(self._title(), self._body, keys)
-
-    def compose(self) -> ComposeResult:
-        yield self.text
+        super().__init__(self._title(), self._rows, WIDTH, hint(("← →", "next GPU"), ("esc", "close")))
 
     def on_mount(self) -> None:
-        self.set_interval(PERIOD_S, self._refresh)
-        self._fit()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
-
-    def action_scroll(self, lines: int) -> None:
-        self.text.scroll_lines(lines)
+        super().on_mount()
+        self.set_interval(PERIOD_S, self._refresh_text)
 
     def action_go(self, places: int) -> None:
         """To the next GPU, on whichever node it is."""
@@ -67,9 +50,9 @@ class GpuWindow(ModalScreen[None]):
             return
         place = max(0, min(len(gpus.gpus) - 1, gpus.place_of(current.key) + places))
         self._pane.go_to(gpus.gpus[place].key)
-        self._refresh()
+        self._refresh_text()
 
-    def _refresh(self) -> None:
+    def _refresh_text(self) -> None:
         self.text.retitle(self._title())
         self._fit()
         self.text.redraw()
@@ -81,13 +64,8 @@ class GpuWindow(ModalScreen[None]):
         node = f" · {current.node}" if current.node else ""
         return ((f"GPU {current.label}", "text+b"), (f"  {current.gpu.name or ''}{node}", "dim"))
 
-    def _body(self, width: int) -> list[Row]:
+    def _rows(self, width: int) -> list[Row]:
         current = self._pane.current
         if current is None:
             return [EMPTY, (("This GPU is no longer told of.", "dim"),), EMPTY]
         return [EMPTY, *detail_rows(self._view(), current, width), EMPTY]
-
-    def _fit(self) -> None:
-        size = self.app.size
-        width = min(WIDTH, size.width - 4)
-        fit(self.text, size.width, size.height, width, len(self._body(width - 6)) + 2)

@@ -31,7 +31,7 @@ class Planning:
         self._port = port
         self._options = options
         self._orders = orders
-        self._judging = Judging(port, orders, self.type_program)
+        self.judging = Judging(port, orders, self.type_program)
         self._plans_window: PlansWindow | None = None
 
     def takes(self) -> Takes:
@@ -42,17 +42,13 @@ class Planning:
             Recommended: self._recommended,
             PlansListed: self._plans_listed,
             PlanExported: self._plan_exported,
-            **self._judging.takes(),
+            **self.judging.takes(),
         }
 
     @property
     def case(self) -> PlanCase:
         """The plan as it stands, and what it is for."""
-        return self._judging.case
-
-    def look(self) -> None:
-        """Ask anew what is known of the plan, where it or what it is for has changed."""
-        self._judging.look()
+        return self.judging.case
 
     def open(self, window: str, field: str) -> None:
         """Open one of the plan's windows: `fields`, `recommended`, `saved`, `command`."""
@@ -77,7 +73,7 @@ class Planning:
         elif field == ALL_FIELDS:
             self.show_all_fields()
         elif field == FITS:
-            self._judging.show_memory()
+            self.judging.show_memory()
         elif has_choices(field):
             self._choose(field)
         else:

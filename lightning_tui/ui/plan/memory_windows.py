@@ -99,7 +99,7 @@ class MemoryWindow(ListWindow[Changes]):
     def __init__(self, memory: Outlook, label: str, items: list[Item[Changes]]) -> None:
         keys = hint(("enter", "take"), ("esc", "close"))
         super().__init__(f"Memory of {label}", items, keys=keys)
-        self.list = MemoryList(memory, f"Memory of {label}", items, keys)
+        self.part = self.list = MemoryList(memory, f"Memory of {label}", items, keys)
 
 
 class MemoryList(ItemList[Changes]):

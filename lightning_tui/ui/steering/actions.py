@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.messages import LeaveNow, RunStarted
+from lightning_tui.ui.messages import Answered, LeaveNow, RunStarted
 from lightning_tui.ui.orders import NO_RUN, ONLY_WATCHES, STOP_ASKED
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot
     from lightning_tui.record.commands import Operation
-    from lightning_tui.ui.messages import LeaveNow, RunStarted, Takes
+    from lightning_tui.ui.messages import Answered, LeaveNow, RunStarted, Takes
     from lightning_tui.ui.port import Port
 from lightning_tui.ui.orders import Orders
 
@@ -103,7 +103,7 @@ class RunControl:
             if answer == "leave":
                 self._port.post_message(LeaveNow())
             elif answer == "stop":
-                self._orders.stop_and_leave(directory)
+                self._orders.stop(directory, LeaveNow())
 
         self._port.open(leave_window(view), take)
 
@@ -113,7 +113,7 @@ class RunControl:
         if self._port.view.state == "stopping":
             self._ask_to_stop_harder(directory)
         else:
-            self._orders.stop(directory)
+            self._orders.stop(directory, Answered(STOP_ASKED))
             self._port.notice(STOP_ASKED, "warn")
 
     def _end(self, directory: RunDirectory) -> None:
@@ -160,7 +160,7 @@ class RunControl:
 
         def take(answer: str | None) -> None:
             if answer == "harder":
-                self._orders.stop_harder(directory)
+                self._orders.stop(directory, Answered("the next step of the stop is taken now"))
             elif answer == "kill":
                 self._orders.kill(directory)
 
