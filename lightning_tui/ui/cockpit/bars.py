@@ -53,35 +53,17 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
     return ends(row, right, width) if width_of(row) + width_of(right) + 2 <= width else row
 
 
+_GIVE_WAY = (
+    "zoom", "jump", "filter", "wrap", "copy", "next-hit", "export", "unit", "smooth", "log-scale", "overlay", "metric",
+    "rank", "follow", "search", "open", "runs", "back",
+)  # fmt: skip
+_GIVE_WAY_IN_PLAN = ("zoom", "runs", "tune", "command", "recommend", "fields")
+
+
 def _least_needed(offered: list[Key], view: View) -> Key:
     """Help and quit stay longest, then what starts and stops."""
-    order = (
-        "export",
-        "unit",
-        "smooth",
-        "log-scale",
-        "overlay",
-        "metric",
-        "rank",
-        "follow",
-        "search",
-        "open",
-        "runs",
-        "back",
-        "pause" if view.state != "paused" else "checkpoint",
-        "checkpoint",
-    )
-    plan = ("zoom", "runs", "tune", "command", "recommend", "fields")
-    order = (
-        *(plan if any(key.id == "fields" for key in offered) else ()),
-        "zoom",
-        "jump",
-        "filter",
-        "wrap",
-        "copy",
-        "next-hit",
-        *order,
-    )
+    plan = _GIVE_WAY_IN_PLAN if any(key.id == "fields" for key in offered) else ()
+    order = (*plan, *_GIVE_WAY, "pause" if view.state != "paused" else "checkpoint", "checkpoint")
     return next((key for name in order for key in offered if key.id == name), offered[-1])
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from lightning_tui.ui.drawing.canvas import Canvas
+    from lightning_tui.ui.drawing.rows import Row
     from lightning_tui.ui.view import View
 
 
@@ -29,7 +30,8 @@ class Parts:
     """All that is drawn. One pane may be zoomed: then it has the screen to itself."""
 
     def __init__(self, screen: Screen[None], view: View) -> None:
-        self.log, self.plan, self.metrics, self.gpus = LogPane(view), PlanPane(view), MetricsPane(view), GpusPane(view)
+        self.plan, self.metrics, self.gpus = PlanPane(view), MetricsPane(view), GpusPane(view)
+        self.log = LogPane(view, _failure_card)
         panes = (EnvironmentPane(view), self.plan, self.metrics, self.gpus, self.log)
         self.panes: dict[str, Pane] = dict(zip(PANES, panes, strict=True))
         self.zoomed: str | None = None
@@ -119,3 +121,9 @@ class Parts:
         """Move to the side, in the panes that have something there."""
         if isinstance(pane := self.focused, GpusPane | LogPane | MetricsPane):
             pane.move_across(direction)
+
+
+def _failure_card(view: View, width: int, height: int, has_focus: bool) -> list[Row]:
+    from lightning_tui.ui.failure.card import failure_card  # not for the first frame
+
+    return failure_card(view, width, height, has_focus)

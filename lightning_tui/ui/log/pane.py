@@ -28,6 +28,9 @@ _WHEEL_LINES = 3
 _SIDESTEP = 16
 """Cells that one step to the side scrolls."""
 
+Card = Callable[[View, int, int, bool], list[Row]]
+"""Rows for a moment: of so many cells, at most so many, and whether the pane has the keys."""
+
 
 class LogPane(Pane):
     """A page of a log of any length. Only the lines that are seen are ever read."""
@@ -35,8 +38,10 @@ class LogPane(Pane):
     name_of_pane = "log"
     draws = ("run", "findings", "is_opening", "program", "readonly", "keys", "advice")
 
-    def __init__(self, view: View, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, view: View, card: Card, clock: Callable[[], float] = time.monotonic) -> None:
+        """Make it; `card` stands over the log of a run in trouble."""
         super().__init__(view)
+        self._make_card = card
         self.place = LogPlace(self._room, self.redraw)
         self.wrap = False
         self.has_times = False
@@ -191,12 +196,7 @@ class LogPane(Pane):
         )
 
     def _card(self, width: int, height: int) -> list[Row]:
-        """What is told over the log of a run in trouble."""
-        if self.view.run is None:
-            return []
-        from lightning_tui.ui.failure.card import failure_card  # not for the first frame
-
-        return failure_card(self.view, width, height, self.has_focus)
+        return self._make_card(self.view, width, height, self.has_focus) if self.view.run is not None else []
 
     def summary(self, width: int) -> Row:
         page = self._page(width, 1)

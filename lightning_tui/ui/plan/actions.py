@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.orders import Orders
     from lightning_tui.ui.plan.saved_window import PlanAnswer, PlansWindow
-    from lightning_tui.ui.plan_services import Export, PlanCase
+    from lightning_tui.ui.plan_services import Export
     from lightning_tui.ui.port import Port
 
 
@@ -44,11 +44,6 @@ class Planning:
             PlanExported: self._plan_exported,
             **self.judging.takes(),
         }
-
-    @property
-    def case(self) -> PlanCase:
-        """The plan as it stands, and what it is for."""
-        return self.judging.case
 
     def open(self, window: str, field: str) -> None:
         """Open one of the plan's windows: `fields`, `recommended`, `saved`, `command`."""
@@ -94,7 +89,7 @@ class Planning:
         width = min(WIDEST, self._port.width - 2) - 6
         window = ChoiceWindow(field, getattr(self._port.view.plan, field), self._script(field), width)
         self._port.open(window, lambda answer: self._take_choice(field, answer))
-        self._orders.find_choices(field, self.case)
+        self._orders.find_choices(field, self.judging.case)
 
     def _choices_known(self, event: ChoicesKnown) -> None:
         """Show them in the window that waits for them, or in which they stand already, where it is still open."""
@@ -171,7 +166,7 @@ class Planning:
         from lightning_tui.ui.plan.recommended_window import RecommendedWindow
 
         self._port.open(RecommendedWindow(self._port.view.plan), self._take_recommended)
-        self._orders.recommend(self.case)
+        self._orders.recommend(self.judging.case)
 
     def _recommended(self, event: Recommended) -> None:
         """Show it in the window that waits for it, where it is still open."""
@@ -190,11 +185,11 @@ class Planning:
         from lightning_tui.ui.plan.saved_window import PlansWindow
 
         def delete(name: str) -> None:
-            self._orders.delete_plan(self.case, name)
+            self._orders.delete_plan(self.judging.case, name)
 
         self._plans_window = PlansWindow(self._port.view.plan, delete, self._port.view.now)
         self._port.open(self._plans_window, self._take_named_plan)
-        self._orders.list_plans(self.case)
+        self._orders.list_plans(self.judging.case)
 
     def _plans_listed(self, event: PlansListed) -> None:
         if self._plans_window is not None and self._plans_window.is_attached:
@@ -216,7 +211,7 @@ class Planning:
 
         explanation = "A name for this plan. One of the same name is replaced; programs in the same folder share them."
         window = FieldWindow("Save the plan as", "", explanation, checked_name)
-        self._port.open(window, lambda name: self._orders.save_plan(self.case, name) if name else None)
+        self._port.open(window, lambda name: self._orders.save_plan(self.judging.case, name) if name else None)
 
     # -------------------------------------------------------------------------------------------------- exports
 
@@ -225,7 +220,7 @@ class Planning:
         if self._port.view.program is None:
             self._port.notice("no program is chosen yet")
         else:
-            self._orders.export(self.case)
+            self._orders.export(self.judging.case)
 
     def _plan_exported(self, event: PlanExported) -> None:
         from lightning_tui.ui.plan.export_window import ExportWindow

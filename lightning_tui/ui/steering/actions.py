@@ -61,10 +61,7 @@ class RunControl:
 
     def takes(self) -> Takes:
         """Each report, and what takes it."""
-        return {RunStarted: self._run_started}
-
-    def _run_started(self, event: RunStarted) -> None:
-        self._port.attach(event.directory, is_ours=True)
+        return {RunStarted: lambda event: self._port.attach(event.directory, is_ours=True)}
 
     # ------------------------------------------------------------------------------------------- its begin and end
 
