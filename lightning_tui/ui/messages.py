@@ -1,4 +1,7 @@
-"""What do threads and windows report to the screens? Every message, as the protocol between them."""
+"""What do threads and windows report to the screens? Every message, as the protocol between them.
+
+Nobody compares or prints them: what `dataclass` would write for that is left out, for the sake of the first frame.
+"""
 
 from __future__ import annotations
 
@@ -30,28 +33,28 @@ Takes = Mapping[type[Report], Callable[[Any], None]]
 """Reports, and what takes each of them."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class EnvironmentKnown(Report):
     """The machine has been looked at."""
 
     environment: Environment
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SoftwareKnown(Report):
     """The program's interpreter has said what is installed in it."""
 
     software: Software
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunStarted(Report):
     """A run was started; it lives in this directory."""
 
     directory: RunDirectory
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunsListed(Report):
     """Some of the runs, newest first; `is_complete` when no more will come."""
 
@@ -59,7 +62,7 @@ class RunsListed(Report):
     is_complete: bool
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Answered(Report):
     """An action was carried out; the sentence says what happens now."""
 
@@ -70,7 +73,7 @@ class CommandWritten(Report):
     """A command lies where the run looks for it; the run's snapshots tell what becomes of it."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Refused(Report):
     """An action could not be carried out; the sentence says why and what helps."""
 
@@ -78,21 +81,21 @@ class Refused(Report):
     sentence: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Broken(Report):
     """A thread ended by an error of our own; the rest goes on."""
 
     sentence: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ProgramFound(Report):
     """The words of the program to offer where none was named; may be empty."""
 
     given: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ChoicesKnown(Report):
     """What a field of the plan may be set to."""
 
@@ -100,7 +103,7 @@ class ChoicesKnown(Report):
     found: FieldChoices
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanJudged(Report):
     """What is known of the plan that was asked about with this number."""
 
@@ -110,35 +113,35 @@ class PlanJudged(Report):
     """Whether the program was run for it."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MeasureFailed(Report):
     """The program's memory could not be measured; the sentence says why, and is empty where it was given up."""
 
     sentence: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Recommended(Report):
     """The plan that suits machine and program, with reasons."""
 
     recommendation: Recommendation
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlansListed(Report):
     """The plans that were saved for the project."""
 
     plans: Sequence[SavedPlan]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanExported(Report):
     """The plan in its forms."""
 
     exports: Sequence[Export]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LogCopied(Report):
     """Lines of the log were taken out; `text` is for the terminal's clipboard, where it is for that."""
 
@@ -147,7 +150,7 @@ class LogCopied(Report):
     token: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Diagnosed(Report):
     """A run in trouble has been explained; the number is that of the question."""
 
@@ -155,7 +158,7 @@ class Diagnosed(Report):
     findings: Findings
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Relaunched(Report):
     """A child run was started; it lives in this directory, and the sentence says whose child it is."""
 
@@ -170,7 +173,7 @@ class LeaveNow(Report):
 # ------------------------------------------------------------------------------------------------ the runs screen
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunsRead(Report):
     """The runs, as far as they have been read; newest first is not promised."""
 
@@ -178,14 +181,14 @@ class RunsRead(Report):
     is_complete: bool
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunsUnread(Report):
     """The runs home cannot be read; the sentence says why."""
 
     sentence: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class DetailsRead(Report):
     """What there is to tell of a run; `details` is `None` where it cannot be read, and the sentence says why."""
 
@@ -194,7 +197,7 @@ class DetailsRead(Report):
     sentence: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ChildPlanned(Report):
     """The plan that a child of this run would have; it is to be started at once, or to be changed first."""
 
@@ -204,7 +207,7 @@ class ChildPlanned(Report):
     starts_now: bool
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class BothRead(Report):
     """Two runs that were asked for together, and what for."""
 
@@ -213,7 +216,7 @@ class BothRead(Report):
     is_overlay: bool
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CheckpointsRead(Report):
     """What there is to tell of a run whose checkpoints were asked for."""
 
@@ -221,7 +224,7 @@ class CheckpointsRead(Report):
     details: RunDetails
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PruneKnown(Report):
     """What a rule would delete."""
 
@@ -229,7 +232,7 @@ class PruneKnown(Report):
     lines: Sequence[RunLine]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Deleted(Report):
     """These runs were deleted; `refusals` say why others were not."""
 
@@ -241,7 +244,7 @@ class CursorMoved(Report):
     """Another run is selected, or what is typed has changed which runs are shown."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class FilterTyped(Report):
     """The words that are looked for."""
 
