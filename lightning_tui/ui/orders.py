@@ -9,7 +9,6 @@ from lightning_tui.ui.messages import (
     Answered,
     ChoicesKnown,
     CommandWritten,
-    LeaveNow,
     MeasureFailed,
     PlanExported,
     PlanJudged,
@@ -56,13 +55,9 @@ class Orders:
             "starting", "The run could not be started", lambda: RunStarted(self._services.start(program, plan))
         )
 
-    def stop(self, directory: RunDirectory) -> None:
-        """Ask for a gentle stop."""
-        self._tell(directory, self._services.stop, Answered(STOP_ASKED))
-
-    def stop_harder(self, directory: RunDirectory) -> None:
-        """Take the stop's next step at once."""
-        self._tell(directory, self._services.stop, Answered("the next step of the stop is taken now"))
+    def stop(self, directory: RunDirectory, answer: Message) -> None:
+        """Ask for a gentle stop; asked again, for the next and harder step at once."""
+        self._tell(directory, self._services.stop, answer)
 
     def tell(self, directory: RunDirectory, op: Operation, what: Mapping[str, object]) -> None:
         """Ask a training for what it can do while it goes on; what becomes of it is told by the run's snapshots."""
@@ -78,10 +73,6 @@ class Orders:
     def kill(self, directory: RunDirectory) -> None:
         """End every process of the run."""
         self._tell(directory, self._services.kill, Answered("asked to kill: every process of the run is ended"))
-
-    def stop_and_leave(self, directory: RunDirectory) -> None:
-        """Ask for a gentle stop; answered by `LeaveNow`."""
-        self._tell(directory, self._services.stop, LeaveNow())
 
     def relaunch(self, origin: Origin, program: ProgramChoice, plan: Plan) -> None:
         """Start a child of a run; answered by `RunStarted`."""

@@ -845,11 +845,11 @@ async def settle(app: CockpitApp, pilot: Any) -> None:
     while time.monotonic() < deadline:
         await pilot.pause(0.02)
         view = cockpit_screen.view
-        follower = cockpit_screen._follower
-        output = follower.output if follower is not None else None
-        has_log = follower is None or (output is not None and output.log is cockpit_screen._log._log)
+        reading, shown = cockpit_screen.features.log.reading, cockpit_screen.parts.log.output
+        output = reading.newest if reading is not None else None
+        has_log = reading is None or (output is not None and shown is not None and output.log is shown.log)
         has_told = view.environment and view.software and view.hardware and view.judgement
-        if has_told and has_log and not view.is_opening and not cockpit_screen._failures.is_waiting:
+        if has_told and has_log and not view.is_opening and not cockpit_screen.features.failures.is_waiting:
             await pilot.pause()
             return
     raise AssertionError("the cockpit did not settle")

@@ -347,4 +347,4 @@ async def test_the_palette_offers_the_keys(tmp_path: Path) -> None:
         await pilot.press(*"whole")
         await until(pilot, lambda: "zoom: z" in text_grid(app) and "follow: space" not in text_grid(app))
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.cockpit and not app.cockpit._panes["plan"].display)
+        await until(pilot, lambda: app.screen is app.cockpit and not app.cockpit.parts.panes["plan"].display)

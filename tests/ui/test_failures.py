@@ -230,7 +230,7 @@ async def test_enter_goes_to_the_line_that_shows_it_and_y_copies_the_report(tmp_
         await pilot.press("5")
         assert "trainer.fit(model, data)" not in text_grid(app), "the traceback is folded"
         await pilot.press("enter")
-        await until(pilot, lambda: app.cockpit._log.mark == 21)
+        await until(pilot, lambda: app.cockpit.parts.log.place.mark == 21)
         grid = text_grid(app)
         assert "trainer.fit(model, data)" in grid
         assert "torch.OutOfMemoryError: CUDA out of memory. Tried" in grid
@@ -254,7 +254,7 @@ async def test_the_evidence_of_another_rank_is_shown_in_its_own_output(tmp_path:
         assert "rank 2 of 4" in text_grid(app)
         await pilot.press("5", "enter")
         await until(pilot, shows(app, "rank 3 of 4"))
-        await until(pilot, lambda: app.cockpit._log.mark == 4)
+        await until(pilot, lambda: app.cockpit.parts.log.place.mark == 4)
 
 
 async def test_the_report_opens_as_a_text_that_scrolls_and_is_copied(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ async def test_digits_open_an_alternative_while_the_log_has_the_focus(tmp_path: 
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("3", "2")
-        assert app.cockpit.focused is app.cockpit._plan_pane, "elsewhere they jump to panes"
+        assert app.cockpit.focused is app.cockpit.parts.plan, "elsewhere they jump to panes"
         await pilot.press("5", "2")
         await until(pilot, lambda: isinstance(app.screen, FixWindow))
         assert isinstance(app.screen, FixWindow)
@@ -358,7 +358,7 @@ async def test_digits_open_an_alternative_while_the_log_has_the_focus(tmp_path: 
         await until(pilot, lambda: app.screen is app.cockpit)
         assert not [name for name, _ in outside.asked if name == "relaunch"]
         await pilot.press("5", "4")
-        assert app.cockpit.focused is app.cockpit._panes["gpus"], "there is no fourth one"
+        assert app.cockpit.focused is app.cockpit.parts.panes["gpus"], "there is no fourth one"
 
 
 async def test_a_cockpit_that_only_watches_neither_offers_nor_takes_it(tmp_path: Path) -> None:

@@ -27,12 +27,13 @@ from lightning_tui.ui.drawing.gauges import (
     spark,
 )
 from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.gpus.details import chart_rows, detail_rows
 from lightning_tui.ui.gpus.gpuset import GpuSet, gpu_set, short_names, summary
 from lightning_tui.ui.gpus.grid import layout
 from lightning_tui.ui.gpus.host_rows import nodes_rows
 from lightning_tui.ui.gpus.pane import GpusPane, readout, wanted_rows
 from lightning_tui.ui.gpus.rows import columns_of, gpu_row, grid_cell, header_row
-from lightning_tui.ui.gpus.window import GpuWindow, chart_rows, detail_rows
+from lightning_tui.ui.gpus.window import GpuWindow
 from lightning_tui.ui.view import View
 from tests.ui import scenes
 from tests.ui.scenes import GIB, l40s, replace_struct, text_of
@@ -372,7 +373,7 @@ def test_a_curve_is_not_drawn_over_what_is_not_known() -> None:
 
 
 def pane_of(app: Any) -> GpusPane:
-    pane = app.cockpit._panes["gpus"]
+    pane = app.cockpit.parts.panes["gpus"]
     assert isinstance(pane, GpusPane)
     return pane
 

@@ -325,7 +325,7 @@ async def test_closing_the_list_of_runs_ends_its_reading(tmp_path: Path) -> None
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         outside._runs = endless  # type: ignore[method-assign]
-        object.__setattr__(app.cockpit._metric_actions._services, "runs", endless)
+        object.__setattr__(app.cockpit.features.metrics._services, "runs", endless)
         await pilot.press("o")
         await until(pilot, lambda: len(read) > 3)
         window = app.screen

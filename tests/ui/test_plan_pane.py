@@ -80,7 +80,7 @@ async def test_a_watching_cockpit_shows_the_command_and_changes_nothing(tmp_path
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         for key in ("a", "R", "P"):
-            app.cockpit.view = replace(app.cockpit.view, notice=None)
+            app.cockpit.change(notice=None)
             await pilot.press("2", key)
             await until(pilot, shows(app, "this cockpit only watches"))
         await press(app, pilot, "b")
@@ -406,10 +406,10 @@ async def test_the_plan_and_its_windows_look_as_stored(
         await scenes.settle(app, pilot)
         for key in keys.split():
             before = app.screen
-            zoom = app.cockpit._zoomed
+            zoom = app.cockpit.parts.zoomed
             await pilot.press(key)
             if key == "enter" and zoom is None:
-                await until(pilot, lambda: app.cockpit._zoomed is not None)
+                await until(pilot, lambda: app.cockpit.parts.zoomed is not None)
             elif key in ("enter", "a", "R", "P", "b"):
                 await until(pilot, lambda before=before: app.screen is not before)  # type: ignore[misc]
         await pilot.pause()

@@ -14,7 +14,7 @@ from lightning_tui.record.commands import Command
 from lightning_tui.ui.cockpit.bars import footer_row
 from lightning_tui.ui.cockpit.state_line import message_row
 from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
-from lightning_tui.ui.messages import Refused
+from lightning_tui.ui.messages import LeaveNow, Refused
 from lightning_tui.ui.orders import Orders
 from lightning_tui.ui.steering.value_windows import parsed_rate
 from lightning_tui.ui.view import View
@@ -149,11 +149,10 @@ def test_a_watching_cockpits_orders_refuse_whoever_gives_them(tmp_path: Path) ->
     orders = Orders(outside.services(), posted.append, readonly=True)
     run = scenes.training(tmp_path)
     directory = RunDirectory(Path(run.directory))
-    orders.stop(directory)
-    orders.stop_harder(directory)
+    orders.stop(directory, LeaveNow())
     orders.kill(directory)
     orders.tell(directory, "pause", {})
-    assert [type(message) for message in posted] == [Refused] * 4
+    assert [type(message) for message in posted] == [Refused] * 3
     assert outside.asked == []
 
 

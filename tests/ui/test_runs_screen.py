@@ -238,9 +238,9 @@ async def test_the_curves_of_two_runs_are_laid_over_each_other(tmp_path: Path) -
         await pilot.press("down", "space", "c")
         await until(pilot, lambda: isinstance(app.screen, ComparisonScreen))
         await pilot.press("o")
-        await until(pilot, lambda: bool(app.cockpit._metrics.others))
+        await until(pilot, lambda: bool(app.cockpit.parts.metrics.others))
         assert app.screen is app.cockpit
-        assert [other.id for other in app.cockpit._metrics.others] == ["train-91b0d4"]
+        assert [other.id for other in app.cockpit.parts.metrics.others] == ["train-91b0d4"]
         assert app.cockpit.view.run is not None
         assert app.cockpit.view.run.record.id == "train-5c2e90"
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_tui.text.units import gib, plural, size
+from lightning_tui.ui.drawing.canvas import labelled
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, crop, dots, ends, join, wrap
-from lightning_tui.ui.pane import Pane, labelled
+from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.view import View
 from lightning_tui.ui.words import gpu_name
 

@@ -10,16 +10,15 @@ from textual.binding import Binding, BindingType
 
 from lightning_tui.plan.fields import FIELD_TEXTS
 from lightning_tui.text.units import ago, count
+from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, fill, selected, width_of, wrap
 from lightning_tui.ui.failure.findings import Beginning, FieldChange, Fix
 from lightning_tui.ui.failure.words import change_words, first_sentence, rest_of, tried_words
 from lightning_tui.ui.log.text import harmless
-from lightning_tui.ui.pane import Canvas, frame
-from lightning_tui.ui.windows.window import FittedWindow, fit, hint
+from lightning_tui.ui.windows.window import FittedWindow, hint
 
 if TYPE_CHECKING:
     from textual import events
-    from textual.app import ComposeResult
 
 _WIDTH = 88
 _LABEL_WIDTH = 11
@@ -174,10 +173,7 @@ class FixWindow(FittedWindow["Fix"]):
 
     def __init__(self, run_id: str, title: str, fixes: Sequence[Fix], place: int, now: float) -> None:
         super().__init__()
-        self.list = FixList(run_id, title, fixes, place, now)
-
-    def compose(self) -> ComposeResult:
-        yield self.list
+        self.part = self.list = FixList(run_id, title, fixes, place, now)
 
     def action_take(self) -> None:
         fix = self.list.current
@@ -195,10 +191,9 @@ class FixWindow(FittedWindow["Fix"]):
     def action_choose(self, place: int) -> None:
         self.list.choose(place)
 
-    def _fit(self) -> None:
-        size = self.app.size
-        width = min(_WIDTH, size.width - 2)
-        fit(self.list, size.width, size.height, width, self.list.wanted_height(width - 4))
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        width = min(_WIDTH, screen_width - 2)
+        return width, self.list.wanted_height(width - 4)
 
 
 def _labelled(label: str, text: str, width: int, token: str = "text") -> list[Row]:

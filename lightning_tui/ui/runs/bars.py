@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lightning_tui.text.units import plural, size
-from lightning_tui.ui.cockpit.state_line import BRAND
+from lightning_tui.ui.drawing.canvas import Canvas, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, ends, fill, first_fitting, width_of
 from lightning_tui.ui.keys import APP_KEYS, Key
-from lightning_tui.ui.pane import Canvas, printable
 from lightning_tui.ui.runs.lines import RunLine, total_size
-from lightning_tui.ui.words import STATE_MARKS
+from lightning_tui.ui.words import BRAND, STATE_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

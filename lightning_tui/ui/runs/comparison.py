@@ -10,10 +10,10 @@ from textual.screen import Screen
 
 from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, compare_runs
 from lightning_tui.text.units import count, gib, number, per_step, short_duration, size
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
 from lightning_tui.ui.keys import COMPARE_KEYS
 from lightning_tui.ui.metrics.grouping import quantities
-from lightning_tui.ui.pane import Canvas, frame, printable
 from lightning_tui.ui.plan.words import UNSET, value_words
 from lightning_tui.ui.runs.bars import Bar, keys_row
 from lightning_tui.ui.runs.lines import RunLine
@@ -225,7 +225,7 @@ class ComparisonScreen(Screen[bool]):
         self._page.focus()
 
     def _title_row(self, width: int) -> Row:
-        from lightning_tui.ui.cockpit.state_line import BRAND
+        from lightning_tui.ui.words import BRAND
 
         first, second = (line.title() for line in self._pair)
         return fill(printable((*BRAND, ("   ", "text"), (first, "text"), ("  and  ", "dim"), (second, "text"))), width)

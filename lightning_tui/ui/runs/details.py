@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from lightning_tui.record.best import metric_summary
 from lightning_tui.text.units import ago, count, number, plural, short_duration, size
+from lightning_tui.ui.drawing.canvas import labelled, printable
 from lightning_tui.ui.drawing.chart import Look, chart, layout_of
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, dots, join, width_of, wrap
 from lightning_tui.ui.metrics.curves import Settings, drawn_curves, leading, marks_of
 from lightning_tui.ui.metrics.grouping import RATES, quantities
 from lightning_tui.ui.metrics.words import value_parts
-from lightning_tui.ui.pane import labelled, printable
 from lightning_tui.ui.plan.words import value_words
 from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.runs.services import RunDetails

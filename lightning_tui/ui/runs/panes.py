@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
 from lightning_tui.text.units import count
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, centred, fill, wrap
-from lightning_tui.ui.pane import Canvas, frame, printable
+from lightning_tui.ui.messages import CursorMoved, FilterTyped
 from lightning_tui.ui.runs import table
 from lightning_tui.ui.runs.details import curve_rows, detail_rows
 from lightning_tui.ui.runs.lines import RunLine
@@ -26,18 +25,6 @@ FRAMED_FROM = 8
 CURVE_BESIDE_FROM = 104
 CURVE_WIDTH = 46
 LOWEST_CURVE = 8
-
-
-class CursorMoved(Message):
-    """Another run is selected, or what is typed has changed which runs are shown."""
-
-
-class FilterTyped(Message):
-    """The words that are looked for."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        super().__init__()
 
 
 class RunsTable(Canvas, can_focus=True):

@@ -8,21 +8,34 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.screen import Screen
 
 from lightning_tui.text.units import plural, size
-from lightning_tui.ui.cockpit.arrangement import Place
+from lightning_tui.ui.drawing.canvas import Place
 from lightning_tui.ui.keys import RUNS_KEYS
-from lightning_tui.ui.messages import Answered, Broken, Refused
+from lightning_tui.ui.messages import (
+    Answered,
+    BothRead,
+    Broken,
+    CheckpointsRead,
+    ChildPlanned,
+    CursorMoved,
+    Deleted,
+    DetailsRead,
+    FilterTyped,
+    PruneKnown,
+    Refused,
+    RunsRead,
+    RunsUnread,
+)
 from lightning_tui.ui.metrics.curves import OTHER_GLYPHS, OTHER_TOKENS, OtherRun
 from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.runs.bars import Bar, keys_row, title_row
 from lightning_tui.ui.runs.lines import ORDERS, RunLine, matching, ordered
-from lightning_tui.ui.runs.panes import CursorMoved, DetailsPane, FilterTyped, RunsTable
+from lightning_tui.ui.runs.panes import DetailsPane, RunsTable
 from lightning_tui.ui.runs.services import Origin
 from lightning_tui.ui.runs.table import Moment
-from lightning_tui.ui.runs.threads import DetailsRead, DetailsReader, RunsRead, RunsUnread, RunsWatch
+from lightning_tui.ui.runs.threads import DetailsReader, RunsWatch
 from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 from lightning_tui.ui.view import Notice
@@ -30,12 +43,13 @@ from lightning_tui.ui.words import tail_of_id
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.message import Message
 
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory, RunSnapshot
     from lightning_tui.record.checkpoints import Checkpoint
     from lightning_tui.ui.runs.asking import Words
-    from lightning_tui.ui.runs.services import PruneRule, RunDetails, RunServices
+    from lightning_tui.ui.runs.services import PruneRule, RunServices
     from lightning_tui.ui.view import View
 
 NOTICE_S = 6.0
@@ -60,51 +74,6 @@ class Relaunch(NamedTuple):
 
 Outcome = Attach | Relaunch | None
 """With what the screen is left."""
-
-
-class ChildPlanned(Message):
-    """The plan that a child of this run would have."""
-
-    def __init__(self, outcome: Relaunch) -> None:
-        self.outcome = outcome
-        super().__init__()
-
-
-class BothRead(Message):
-    """Two runs that were asked for together, and what for."""
-
-    def __init__(self, lines: Sequence[RunLine], details: Sequence[RunDetails], is_overlay: bool) -> None:
-        self.lines = lines
-        self.details = details
-        self.is_overlay = is_overlay
-        super().__init__()
-
-
-class CheckpointsRead(Message):
-    """What there is to tell of a run whose checkpoints were asked for."""
-
-    def __init__(self, line: RunLine, details: RunDetails) -> None:
-        self.line = line
-        self.details = details
-        super().__init__()
-
-
-class PruneKnown(Message):
-    """What a rule would delete."""
-
-    def __init__(self, rule: PruneRule, lines: Sequence[RunLine]) -> None:
-        self.rule = rule
-        self.lines = lines
-        super().__init__()
-
-
-class Deleted(Message):
-    """These runs were deleted; `refusals` say why others were not."""
-
-    def __init__(self, lines: Sequence[RunLine], refusals: Sequence[str]) -> None:
-        self.lines = lines
-        self.refusals = refusals
-        super().__init__()
 
 
 class RunsScreen(Screen[Outcome]):
@@ -337,7 +306,7 @@ class RunsScreen(Screen[Outcome]):
         self.dismiss(None)
 
     def action_help(self) -> None:
-        from lightning_tui.ui.cockpit.help import help_window
+        from lightning_tui.ui.help import help_window
 
         self.app.push_screen(help_window(self._view(), RUNS_KEYS))
 
@@ -428,14 +397,14 @@ class RunsScreen(Screen[Outcome]):
 
         def act() -> Message:
             snapshot = services.details(origin.run).snapshot
-            return ChildPlanned(Relaunch(origin, snapshot, services.plan_of_child(origin), starts_now))
+            return ChildPlanned(origin, snapshot, services.plan_of_child(origin), starts_now)
 
         self._give("The run cannot be relaunched", act)
 
     @on(ChildPlanned)
     def _child_planned(self, event: ChildPlanned) -> None:
         if self._is_on_top:
-            self.dismiss(event.outcome)
+            self.dismiss(Relaunch(event.origin, event.snapshot, event.plan, event.starts_now))
 
     def action_checkpoints(self) -> None:
         line = self.table.current

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from lightning_tui.text.units import NOT_KNOWN, ago, number, short_duration
 from lightning_tui.text.units import size as size_words
+from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill, selected, width_of
 from lightning_tui.ui.metrics.words import bar_row
-from lightning_tui.ui.pane import printable
 from lightning_tui.ui.runs.lines import RunLine, Value
 from lightning_tui.ui.words import STATE_MARKS, tail_of_id
 

@@ -7,48 +7,22 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
+from lightning_tui.ui.messages import DetailsRead, RunsRead, RunsUnread
 from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Worker
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from lightning_tui.record import RunDirectory
-    from lightning_tui.ui.runs.services import RunDetails, RunServices
+    from lightning_tui.ui.runs.services import RunServices
 
 POST_PERIOD_S = 0.05
 """How often what has been read so far is shown while all runs are read for the first time."""
 LOOK_PERIOD_S = 1.0
 DETAILS_PERIOD_S = 2.0
 """How often the selected run is read again while it lives."""
-
-
-class RunsRead(Message):
-    """The runs, as far as they have been read; newest first is not promised."""
-
-    def __init__(self, lines: tuple[RunLine, ...], is_complete: bool) -> None:
-        self.lines = lines
-        self.is_complete = is_complete
-        super().__init__()
-
-
-class RunsUnread(Message):
-    """The runs home cannot be read; the sentence says why."""
-
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
-        super().__init__()
-
-
-class DetailsRead(Message):
-    """What there is to tell of a run; `details` is `None` where it cannot be read, and the sentence says why."""
-
-    def __init__(self, directory: str, details: RunDetails | None, sentence: str = "") -> None:
-        self.directory = directory
-        self.details = details
-        self.sentence = sentence
-        super().__init__()
 
 
 class RunsWatch(Worker):
