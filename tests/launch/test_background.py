@@ -24,6 +24,15 @@ def work(caller):
 sys.exit(in_background(work))
 """
 
+AFTER_LETTING_GO = """caller.let_go()
+    for _ in range(6000):
+        if Path("end").exists():
+            break
+        time.sleep(0.01)
+    Path("done").touch()
+    return 0
+"""
+
 
 def begin(folder: Path, then: str) -> subprocess.Popen[bytes]:
     environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -33,10 +42,11 @@ def begin(folder: Path, then: str) -> subprocess.Popen[bytes]:
 
 
 def test_the_caller_is_let_go_when_the_work_has_begun(tmp_path: Path) -> None:
-    with begin(tmp_path, "caller.let_go(); time.sleep(0.5); Path('done').touch(); return 0") as process:
+    with begin(tmp_path, AFTER_LETTING_GO) as process:
         (tmp_path / "go").touch()
         assert process.wait(30) == 0
         assert not (tmp_path / "done").exists()
+        (tmp_path / "end").touch()
     wait_until((tmp_path / "done").exists, 10, "the end of the work")
     assert (tmp_path / "waits").read_text() == "True"
 

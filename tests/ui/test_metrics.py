@@ -84,12 +84,12 @@ def test_names_are_shown_without_what_is_not_printable() -> None:
 
 @given(st.lists(st.text("abc_/.-lrtainvexhsopd", max_size=12), unique=True, max_size=12))
 def test_no_metric_is_lost_but_lightnings_third_name(names: list[str]) -> None:
-    drawn = [member.name for quantity in quantities(names) for member in quantity.members]
-    assert len(set(drawn)) == len(drawn)
-    for name in set(names) - set(drawn):
-        assert {f"{name}_step", f"{name}_epoch"} <= set(names) or any(
-            other.endswith(("_step", "_epoch")) for other in names
-        )
+    drawn = [(quantity.name, member) for quantity in quantities(names) for member in quantity.members]
+    told = {member.name for _, member in drawn}
+    assert len(told) == len(drawn)
+    for name in set(names) - told:
+        (alone,) = quantities([name])
+        assert (alone.name, alone.members[0].role) in {(quantity, member.role) for quantity, member in drawn}
 
 
 def test_which_way_is_better() -> None:

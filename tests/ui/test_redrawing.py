@@ -49,6 +49,7 @@ async def test_a_pane_reads_nothing_that_it_does_not_say_it_draws(name: str, tmp
     app = scenes.cockpit(tmp_path, make(tmp_path) if make is not None else None)
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
+        read: dict[str, set[str]] = {}
         for pane in app.cockpit._panes.values():
             if not pane.draws:
                 continue
@@ -58,7 +59,10 @@ async def test_a_pane_reads_nothing_that_it_does_not_say_it_draws(name: str, tmp
                 pane.rows(*size)
                 for draws in pane.draws:
                     getattr(said, draws)
+                read.setdefault(pane.name_of_pane, set()).update(fields_read(drawn))
                 assert fields_read(drawn) <= fields_read(said), f"the {pane.name_of_pane} pane at {size}"
+        assert len(read) >= 3
+        assert all(read.values()), "a pane that draws something has read something"
 
 
 async def test_a_reading_of_the_hardware_draws_only_the_panes_that_show_it(
