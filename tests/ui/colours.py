@@ -13,6 +13,7 @@ from rich.style import Style
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.drawing.theme import Palette
 from lightning_tui.ui.pane import palette_of
+from tests.ui.support import strips
 
 GROUNDS = ("ground", "bar", "selection")
 TOKENS = (
@@ -51,7 +52,7 @@ def styled_cells(app: CockpitApp) -> str:
             for character in segment.text
             for _ in range(cell_len(character))
         )
-        for strip in app.screen._compositor.render_strips()
+        for strip in strips(app)
     ]
     used = {name for row in rows for looks, _ in row for name in looks[:2]}
     legend = sorted({f"{name:<10}{code}" for code, name in (*colours.items(), *grounds.items()) if name in used})

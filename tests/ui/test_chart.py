@@ -20,7 +20,7 @@ from lightning_tui.ui.drawing.chart import (
     whole_ticks,
 )
 from lightning_tui.ui.drawing.rows import Row, width_of
-from tests.ui.scenes import text_of
+from tests.ui.support import text_of
 
 
 def series_of(values: list[float], capacity: int = 4096) -> Series:

@@ -15,9 +15,9 @@ from textual.widgets import Input
 from lightning_tui.record import RunSnapshot
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.drawing.theme import DARK, LIGHT, Palette
-from tests.ui import run_scenes, scenes
+from tests.ui import scenes
 from tests.ui.conftest import UPDATE
-from tests.ui.scenes import FakeOutside
+from tests.ui.outside import FakeOutside
 from tests.ui.support import CheckGrid, shows, text_grid, until
 
 SIZES = {"80x24": (80, 24), "120x36": (120, 36)}
@@ -32,11 +32,6 @@ class Scene(NamedTuple):
     outside: Callable[[], FakeOutside] = FakeOutside
 
 
-def runs_home() -> FakeOutside:
-    lines, runs = run_scenes.runs_home(Path("/home/ada/runs"))
-    return FakeOutside(lines=lines, runs=runs, checkpoints=run_scenes.checkpoints())
-
-
 SCENES = {
     "training": Scene(scenes.training, "epoch 2 step 1200"),
     "failed": Scene(scenes.failed, "memory is full"),
@@ -45,7 +40,7 @@ SCENES = {
     "gpus": Scene(scenes.eight_gpus, "allocated", ("4", "z", "down")),
     "metrics": Scene(scenes.many_metrics, "tokens_per_s", ("3", "z", "left", "left")),
     "log": Scene(scenes.long_log, "14 found", ("5", "z", "slash", *"best", "enter")),
-    "runs": Scene(None, "Checkpoints 4", ("r",), runs_home),
+    "runs": Scene(None, "Checkpoints 4", ("r",), scenes.on_runs),
     "help": Scene(scenes.training, "─ Keys ─", ("question_mark",)),
 }
 

@@ -13,7 +13,7 @@ from lightning_tui.record import RunSnapshot
 from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
-from tests.ui import scenes
+from tests.ui import machines, scenes
 
 FIELDS = frozenset(field.name for field in fields(View))
 
@@ -76,7 +76,7 @@ async def test_a_reading_of_the_hardware_draws_only_the_panes_that_show_it(
             for pane in app.cockpit._panes.values():
                 patch.setattr(pane, "redraw", lambda pane=pane: drawn.append(_name(pane)))
             view = app.cockpit.view
-            hotter = replace(view, now=view.now + 1, hardware=Hardware((), None, scenes.busy_host()))
+            hotter = replace(view, now=view.now + 1, hardware=Hardware((), None, machines.busy_host()))
             for pane in app.cockpit._panes.values():
                 pane.show(hotter)
             assert not {"plan", "log"} & set(drawn)
