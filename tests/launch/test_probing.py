@@ -277,7 +277,7 @@ def test_cancelling(folder: Path) -> None:
     found = probe_program(what, cancelled=cancelled)
     assert found.error == "The probe was cancelled."
     assert alive >= 2, "the program and the process in a session of its own"
-    wait_until(lambda: not _marked_with(str(folder.parent)), 5, "the end of all processes")
+    wait_until(lambda: not _marked_with(str(folder.parent)), what="the end of all processes")
 
 
 def test_it_dies_with_whoever_asked(folder: Path) -> None:
@@ -292,7 +292,7 @@ def test_it_dies_with_whoever_asked(folder: Path) -> None:
     assert _marked_with(str(folder))
     asking.kill()
     asking.wait()
-    wait_until(lambda: not _marked_with(str(folder)), 10, "the end of the program")
+    wait_until(lambda: not _marked_with(str(folder)), what="the end of the program")
 
 
 def test_an_interpreter_that_is_not_there(folder: Path) -> None:
