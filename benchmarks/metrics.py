@@ -17,7 +17,7 @@ from lightning_tui.record.series import CAPACITY
 from lightning_tui.ui.drawing.chart import Look, chart
 from lightning_tui.ui.metrics.curves import Settings, drawn_curves
 from lightning_tui.ui.metrics.grouping import quantities
-from tests.ui import scenes
+from tests.ui import machines, scenes
 
 ResultT = TypeVar("ResultT")
 
@@ -91,7 +91,7 @@ def _redraw(settings: Settings) -> float:
         series.add(step, 1.0 + 3.0 / (1 + step / 1e5) + chance.gauss(0, 0.05))
     with tempfile.TemporaryDirectory() as folder:
         run = scenes.training(Path(folder))
-    run = scenes.replace_struct(run, metrics={"train_loss": series}, timeline=scenes.timeline(POINTS, POINTS // 10))
+    run = machines.replace_struct(run, metrics={"train_loss": series}, timeline=scenes.timeline(POINTS, POINTS // 10))
     loss = quantities(run.metrics)[0]
     look = Look(settings.is_log, None, None, (), settings.unit)
 

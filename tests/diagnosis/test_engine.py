@@ -493,9 +493,11 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
 
 
 def test_what_is_told_carries_no_control_sequence() -> None:
-    for found in told(
+    findings = told(
         'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: \x07bad\x9b2J \u202etxt'
-    ):
+    )
+    assert findings
+    for found in findings:
         for text in (found.title, found.cause, found.evidence.text):
             assert all(char.isprintable() for char in text)
 

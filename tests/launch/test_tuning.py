@@ -121,12 +121,22 @@ def test_a_loader_that_ignores_the_size_gives_no_result(tmp_path: Path) -> None:
 def test_a_cancelled_search_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
     sleeps = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n"
     (tmp_path / "sleeps.py").write_text(sleeps + "open('asleep', 'w').close()\ntime.sleep(600)\n")
+    alive: list[Path] = []
+
+    def is_cancelled() -> bool:
+        alive[:] = marked(temporary)
+        return (tmp_path / "asleep").exists()
+
     with pytest.raises(Cancelled):
-        tune_learning_rate(
-            program(tmp_path, "sleeps.py"), {}, environ=environ(), is_cancelled=(tmp_path / "asleep").exists
-        )
+        tune_learning_rate(program(tmp_path, "sleeps.py"), {}, environ=environ(), is_cancelled=is_cancelled)
+    assert len(alive) >= 2, "the program and the process in a session of its own"
     assert left_in(temporary) == []
-    assert not [pid for pid in Path("/proc").iterdir() if pid.name.isdigit() and is_marked(pid, temporary)]
+    assert marked(temporary) == []
+
+
+def marked(folder: Path) -> list[Path]:
+    """Processes of searches that keep their files in the folder."""
+    return [pid for pid in Path("/proc").iterdir() if pid.name.isdigit() and is_marked(pid, folder)]
 
 
 def is_marked(process: Path, folder: Path) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunDirectory, RunSnapshot, Series
 from lightning_tui.record.checkpoints import Checkpoint
@@ -17,12 +15,11 @@ from lightning_tui.record.summaries import summarize
 from lightning_tui.ui.runs.lines import UNREADABLE, RunLine, Value
 from lightning_tui.ui.runs.services import Origin, PruneRule, RunDetails, RunServices, line_of
 from lightning_tui.ui.services import ProgramChoice, RefusalError
+from tests.ui.machines import GIB, NOW, replace_struct
 
 if TYPE_CHECKING:
-    from tests.ui.scenes import FakeOutside
+    from tests.ui.outside import FakeOutside
 
-NOW = 1_790_000_751.0
-GIB = 1 << 30
 MIB = 1 << 20
 
 
@@ -65,7 +62,7 @@ class FakeRuns:
 
     def write_words(self, directory: RunDirectory, name: str, note: str) -> None:
         self.outside.asked.append(("words", (directory.id, name, note)))
-        changed = msgspec.structs.replace(self.line(directory), name=name, note=note)
+        changed = replace_struct(self.line(directory), name=name, note=note)
         assert self.outside.lines is not None
         self.outside.lines = tuple(
             changed if line.directory == changed.directory else line for line in self.outside.lines
@@ -109,19 +106,19 @@ def runs_home(folder: Path) -> tuple[tuple[RunLine, ...], tuple[RunSnapshot, ...
         make(folder) for make in (scenes.training, scenes.failed, scenes.finished, scenes.lost)
     )
     finished = _renamed(finished, folder, "train-5c2e90", created_at=NOW - 9400)
-    finished = msgspec.structs.replace(finished, metrics=_curves(1.18, 5000))
-    failed = msgspec.structs.replace(failed, metrics=_curves(1.74, 480))
-    lost = msgspec.structs.replace(lost, metrics=_curves(0.93, 1900))
+    finished = replace_struct(finished, metrics=_curves(1.18, 5000))
+    failed = replace_struct(failed, metrics=_curves(1.74, 480))
+    lost = replace_struct(lost, metrics=_curves(0.93, 1900))
     failed = _renamed(
         failed, folder, "train-91b0d4", created_at=NOW - 90_000, parent="train-5c2e90", plan={"precision": "32-true"}
     )
     lost = _renamed(lost, folder, "finetune-e07c12", created_at=NOW - 260_000)
     runs = (training, finished, failed, lost)
     sizes = (int(1.46 * GIB), int(4.31 * GIB), 212 * MIB, 890 * MIB)
-    told = [msgspec.structs.replace(_line_of_snapshot(run), size=size) for run, size in zip(runs, sizes, strict=True)]
-    told[0] = msgspec.structs.replace(told[0], parent="train-5c2e90")
-    told[1] = msgspec.structs.replace(told[1], name="baseline", note="the one in the paper: 10 epochs, cosine")
-    told[2] = msgspec.structs.replace(told[2], note="does not fit without bf16")
+    told = [replace_struct(_line_of_snapshot(run), size=size) for run, size in zip(runs, sizes, strict=True)]
+    told[0] = replace_struct(told[0], parent="train-5c2e90")
+    told[1] = replace_struct(told[1], name="baseline", note="the one in the paper: 10 epochs, cosine")
+    told[2] = replace_struct(told[2], note="does not fit without bf16")
     more = [
         _invented(folder, "train-0b7742", "stopped", 3 * 86_400, 0.61, 1.39, 2 * GIB),
         _invented(folder, "sweep-lr-3f1c55", "killed", 4 * 86_400, 0.08, 2.71, 61 * MIB),
@@ -139,8 +136,6 @@ def runs_home(folder: Path) -> tuple[tuple[RunLine, ...], tuple[RunSnapshot, ...
 
 
 def _renamed(run: RunSnapshot, folder: Path, run_id: str, **record: object) -> RunSnapshot:
-    from tests.ui.scenes import replace_struct
-
     changed = replace_struct(run.record, id=run_id, **record)
     return replace_struct(run, record=changed, directory=str(folder / run_id))
 

@@ -13,7 +13,7 @@ from lightning_tui.ui.advice.window import AdviceWindow
 from lightning_tui.ui.app import CockpitApp
 from tests.ui import scenes
 from tests.ui.advice_scenes import FakeAdvice, much_to_advise
-from tests.ui.scenes import FakeOutside
+from tests.ui.outside import FakeOutside
 from tests.ui.support import shows, text_grid, until
 
 SIZES = [(120, 36), (80, 24)]

@@ -38,8 +38,9 @@ from lightning_tui.ui.failure.words import beginning_words, change_words
 from lightning_tui.ui.failure_services import findings_of, place_of, tried_in_line
 from lightning_tui.ui.windows.window import TextWindow
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.support import shows, text_grid, until
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import gone, shows, text_grid, text_of, until
 
 SIZE = (120, 36)
 TITLE = "The GPU's memory is full"
@@ -187,7 +188,7 @@ async def test_a_run_that_stands_still_is_told_of_until_it_goes_on(tmp_path: Pat
         assert outside.reader is not None
         assert run.progress is not None
         outside.reader.now = replace_struct(run, progress=replace_struct(run.progress, stalled_s=None))
-        await until(pilot, lambda: title not in text_grid(app))
+        await until(pilot, gone(app, title))
 
 
 async def test_a_run_that_stood_still_can_be_fixed_once_it_was_ended(tmp_path: Path) -> None:

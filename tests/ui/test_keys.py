@@ -17,7 +17,7 @@ from lightning_tui.ui.help import help_rows
 from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
 from lightning_tui.ui.view import View
 from tests.ui import scenes
-from tests.ui.scenes import text_of
+from tests.ui.support import text_of
 
 ALL = (*KEYS, *APP_KEYS)
 

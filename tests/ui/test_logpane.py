@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from lightning_tui.ui.log.index import LogIndex
 from lightning_tui.ui.log.jumping import parse_jump
 from lightning_tui.ui.log.lines import PlainLines
 from tests.ui import scenes
-from tests.ui.support import CheckGrid, shows, text_grid, until
+from tests.ui.support import CheckGrid, gone, shows, text_grid, until
 
 SIZE = (120, 36)
 SIZES = {"80x24": (80, 24), "120x36": SIZE, "200x50": (200, 50)}
@@ -41,10 +40,6 @@ def log_rows(app: CockpitApp) -> list[str]:
     pane = app.cockpit.parts.log.region
     rows = text_grid(app).splitlines()[pane.y + 1 : pane.bottom - 1]
     return [row[pane.x + 2 : pane.right - 2].rstrip() for row in rows]
-
-
-def gone(app: CockpitApp, text: str) -> Callable[[], bool]:
-    return lambda: text not in text_grid(app)
 
 
 async def search(app: CockpitApp, pilot: Any, text: str, key: str = "slash") -> None:

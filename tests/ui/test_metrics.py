@@ -32,11 +32,11 @@ from lightning_tui.ui.metrics.pane import MetricsPane, grid_shape
 from lightning_tui.ui.metrics.runs_window import OverlayWindow
 from lightning_tui.ui.metrics.words import broken_words, pace_row, progress_row, straggler_of, values_row
 from lightning_tui.ui.services import RefusalError
-from lightning_tui.ui.view import View
 from tests.record.events import make
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.support import CheckGrid, shows, text_grid, until
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import CheckGrid, shows, text_grid, text_of, until, view_of
 
 
 def told(quantity: Quantity) -> dict[str, str]:
@@ -84,12 +84,12 @@ def test_names_are_shown_without_what_is_not_printable() -> None:
 
 @given(st.lists(st.text("abc_/.-lrtainvexhsopd", max_size=12), unique=True, max_size=12))
 def test_no_metric_is_lost_but_lightnings_third_name(names: list[str]) -> None:
-    drawn = [member.name for quantity in quantities(names) for member in quantity.members]
-    assert len(set(drawn)) == len(drawn)
-    for name in set(names) - set(drawn):
-        assert {f"{name}_step", f"{name}_epoch"} <= set(names) or any(
-            other.endswith(("_step", "_epoch")) for other in names
-        )
+    drawn = [(quantity.name, member) for quantity in quantities(names) for member in quantity.members]
+    told = {member.name for _, member in drawn}
+    assert len(told) == len(drawn)
+    for name in set(names) - told:
+        (alone,) = quantities([name])
+        assert (alone.name, alone.members[0].role) in {(quantity, member.role) for quantity, member in drawn}
 
 
 def test_which_way_is_better() -> None:
@@ -177,12 +177,6 @@ def test_nan_is_said_in_words() -> None:
     for step in range(3, 6):
         series.add(step, math.nan)
     assert text_of(broken_words("train_loss", series)) == "✖ train_loss is NaN since step 3"
-
-
-def view_of(run: RunSnapshot) -> View:
-    from lightning_tui.plan.model import Plan
-
-    return View(now=scenes.NOW, plan=Plan(), run=run)
 
 
 def test_values_tell_the_best_and_where(tmp_path: Path) -> None:

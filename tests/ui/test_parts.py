@@ -14,7 +14,8 @@ from lightning_tui.ui.keys import PANES
 from lightning_tui.ui.log.following import OutputFollower
 from lightning_tui.ui.threads import Follower
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, FakeReader, replace_struct
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside, FakeReader
 
 
 @given(st.integers(1, 260), st.integers(1, 80), st.integers(1, 64), st.sampled_from([None, *PANES]))

@@ -25,9 +25,10 @@ from lightning_tui.ui.plan.pane import field_row
 from lightning_tui.ui.plan.words import is_unasked
 from lightning_tui.ui.windows.search import matching
 from lightning_tui.ui.windows.window import Item
-from tests.ui import scenes
-from tests.ui.scenes import GIB, FakeOutside, text_of
-from tests.ui.support import CheckGrid, shows, text_grid, until
+from tests.ui import machines, scenes
+from tests.ui.machines import GIB
+from tests.ui.outside import FakeOutside
+from tests.ui.support import CheckGrid, shows, text_grid, text_of, until
 
 SIZE = (120, 36)
 
@@ -43,7 +44,7 @@ async def press(app: CockpitApp, pilot: Pilot[None], keys: str) -> None:
 
 def expected_memory(plan: Plan) -> Outlook:
     """What the rules say of the invented model on the invented GPUs."""
-    return outlook(scenes.gpt_probe(), plan, machine_facts(scenes.studio()))
+    return outlook(machines.gpt_probe(), plan, machine_facts(machines.studio()))
 
 
 # ----------------------------------------------------------------------------------------------------------------- keys
@@ -133,7 +134,7 @@ async def test_what_the_trainer_made_of_the_plan_is_shown_with_a_warning_where_i
     assert run.trainer is not None
     fields = {**run.trainer.fields, "precision": TrainerField("bf16-mixed", "32-true", "16-mixed")}
     app = scenes.cockpit(
-        tmp_path, scenes.replace_struct(run, trainer=scenes.replace_struct(run.trainer, fields=fields))
+        tmp_path, machines.replace_struct(run, trainer=machines.replace_struct(run.trainer, fields=fields))
     )
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
@@ -141,7 +142,7 @@ async def test_what_the_trainer_made_of_the_plan_is_shown_with_a_warning_where_i
         assert text_of(field_row(view, "precision", 38)).split(maxsplit=1)[1] == "16-mixed ▲ asked bf16-mixed"
         assert "▲ asked bf16-mixed" in text_grid(app)
         assert text_of(field_row(view, "strategy", 38)).split() == ["Strategy", "ddp", "script:", "auto"]
-        changed = replace(view, plan=scenes.replace_struct(view.plan, precision="32-true"))
+        changed = replace(view, plan=machines.replace_struct(view.plan, precision="32-true"))
         assert "next: 32-true" in text_of(field_row(changed, "precision", 38))
         for width in range(20, 130):
             assert width_of(field_row(view, "precision", width)) <= width
@@ -310,7 +311,7 @@ async def test_the_memory_is_measured_after_asking_once_for_each_program(tmp_pat
         assert "there is no module" in text_grid(app)
         await press(app, pilot, "escape")
         assert "unknown: The program ended" in text_grid(app)
-        outside.measured = scenes.gpt_probe()
+        outside.measured = machines.gpt_probe()
         await press(app, pilot, "enter")
         await until(pilot, shows(app, "Memory of train.py"))
         assert [what for what, _ in outside.asked] == ["measure", "measure"], "it was allowed before"
@@ -360,7 +361,7 @@ async def test_each_choice_of_strategy_and_precision_tells_its_memory(tmp_path: 
         grid = text_grid(app)
         assert "memory of 45.0 GiB a GPU" in grid
         for precision, word in (("32-true", "✔ fits"), ("64-true", "✖ too large")):
-            found = expected_memory(scenes.replace_struct(scenes.PLAN, precision=precision)).present
+            found = expected_memory(machines.replace_struct(scenes.PLAN, precision=precision)).present
             assert f"{span_words(found)} GiB  {word}" in grid
 
 

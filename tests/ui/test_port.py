@@ -21,7 +21,7 @@ from lightning_tui.ui.port import Port
 from lightning_tui.ui.steering.actions import IS_STOPPING, RunControl
 from lightning_tui.ui.view import Notice, View
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside
+from tests.ui.outside import FakeOutside
 
 
 class FakePort:

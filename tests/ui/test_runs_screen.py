@@ -19,17 +19,12 @@ from lightning_tui.ui.runs.comparison import ComparisonScreen
 from lightning_tui.ui.runs.lines import ORDERS, matching, ordered
 from lightning_tui.ui.runs.screen import RunsScreen
 from lightning_tui.ui.runs.services import PruneRule
-from tests.ui import run_scenes, scenes
-from tests.ui.scenes import FakeOutside
+from tests.ui import machines, run_scenes, scenes
+from tests.ui.outside import FakeOutside
 from tests.ui.support import CheckGrid, shows, text_grid, until
 
-HOME = Path("/home/ada/runs")
+HOME = scenes.RUNS_HOME
 """No such folder: all of it is told by the fake."""
-
-
-def home(**changes: Any) -> FakeOutside:
-    lines, runs = run_scenes.runs_home(HOME)
-    return FakeOutside(lines=lines, runs=runs, checkpoints=run_scenes.checkpoints(), **changes)
 
 
 async def opened(app: CockpitApp, pilot: Pilot[None]) -> RunsScreen:
@@ -56,7 +51,7 @@ def ids(screen: RunsScreen) -> list[str]:
 async def test_the_list_and_what_is_told_of_the_selected_run(
     size: tuple[int, int], check_grid: CheckGrid, tmp_path: Path
 ) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         if size != (40, 12):
@@ -65,7 +60,7 @@ async def test_the_list_and_what_is_told_of_the_selected_run(
 
 
 async def test_details_come_when_the_screen_has_grown_to_have_room_for_them(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(40, 12)) as pilot:
         await opened(app, pilot)
         await pilot.press("down")
@@ -100,7 +95,7 @@ async def test_of_2000_runs_only_those_in_sight_are_drawn(tmp_path: Path, monkey
 
 
 async def test_typing_filters_and_escape_takes_it_back(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("slash", *"sweep FIN")
@@ -128,7 +123,7 @@ def test_words_of_the_note_the_name_and_the_state_are_found() -> None:
 
 def test_every_order_keeps_all_runs_and_puts_the_unknown_last() -> None:
     lines, _ = run_scenes.runs_home(HOME)
-    by = {order.name: ordered(lines, order, run_scenes.NOW) for order in ORDERS}
+    by = {order.name: ordered(lines, order, machines.NOW) for order in ORDERS}
     assert {tuple(sorted(line.id for line in found)) for found in by.values()} == {
         tuple(sorted(line.id for line in lines))
     }
@@ -143,11 +138,11 @@ def test_every_order_keeps_all_runs_and_puts_the_unknown_last() -> None:
         for line in lines
         if line.best is not None and line.program != "train.py"
     ]
-    assert ordered(accurate, ORDERS[1], run_scenes.NOW)[0].id == "sweep-lr-3f1c55", "of accuracies the highest is best"
+    assert ordered(accurate, ORDERS[1], machines.NOW)[0].id == "sweep-lr-3f1c55", "of accuracies the highest is best"
 
 
 async def test_sorting_lights_its_column(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "when ↓" in text_grid(app)
@@ -157,7 +152,7 @@ async def test_sorting_lights_its_column(tmp_path: Path) -> None:
 
 
 async def test_a_run_that_comes_or_goes_leaves_the_cursor_on_its_run(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -179,7 +174,7 @@ async def test_a_run_that_comes_or_goes_leaves_the_cursor_on_its_run(tmp_path: P
 
 
 async def test_a_runs_home_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    outside = home(refusal="The runs home /home/ada/runs cannot be read: Permission denied.")
+    outside = scenes.on_runs(refusal="The runs home /home/ada/runs cannot be read: Permission denied.")
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
@@ -189,7 +184,7 @@ async def test_a_runs_home_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 async def test_an_unreadable_run_is_told_and_can_only_be_deleted(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -207,7 +202,7 @@ async def test_an_unreadable_run_is_told_and_can_only_be_deleted(tmp_path: Path)
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_two_runs_are_compared(size: tuple[int, int], check_grid: CheckGrid, tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         await pilot.press("c")
@@ -220,7 +215,7 @@ async def test_two_runs_are_compared(size: tuple[int, int], check_grid: CheckGri
 
 
 async def test_three_marked_runs_are_not_compared(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("space", "space", "space", "c")
@@ -230,7 +225,7 @@ async def test_three_marked_runs_are_not_compared(tmp_path: Path) -> None:
 
 
 async def test_the_curves_of_two_runs_are_laid_over_each_other(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -249,7 +244,7 @@ async def test_the_curves_of_two_runs_are_laid_over_each_other(tmp_path: Path) -
 
 
 async def test_a_relaunch_opens_the_fields_and_start_makes_a_child(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -270,7 +265,7 @@ async def test_a_relaunch_opens_the_fields_and_start_makes_a_child(tmp_path: Pat
 
 @pytest.mark.parametrize(("key", "then"), [("k", "Checkpoints of"), ("n", "All fields of the plan"), ("c", "Two runs")])
 async def test_a_key_that_is_pressed_twice_asks_once(key: str, then: str, tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -286,7 +281,7 @@ async def test_a_key_that_is_pressed_twice_asks_once(key: str, then: str, tmp_pa
 
 
 async def test_escape_lets_the_next_run_be_nobodys_child(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -303,7 +298,7 @@ async def test_escape_lets_the_next_run_be_nobodys_child(tmp_path: Path) -> None
 async def test_checkpoints_are_listed_and_those_that_are_no_good_are_not_offered(
     size: tuple[int, int], check_grid: CheckGrid, tmp_path: Path
 ) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
@@ -326,7 +321,7 @@ async def test_checkpoints_are_listed_and_those_that_are_no_good_are_not_offered
 
 
 async def test_a_resumed_plan_can_be_changed_first(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -342,7 +337,7 @@ async def test_a_resumed_plan_can_be_changed_first(tmp_path: Path) -> None:
 
 
 async def test_resuming_beside_a_run_that_is_going_on_waits_for_its_stop(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, scenes.training(tmp_path), outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -359,7 +354,7 @@ async def test_resuming_beside_a_run_that_is_going_on_waits_for_its_stop(tmp_pat
 
 
 async def test_a_run_is_deleted_after_asking_and_never_a_live_one(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
@@ -378,7 +373,7 @@ async def test_a_run_is_deleted_after_asking_and_never_a_live_one(tmp_path: Path
 
 
 async def test_marked_runs_are_deleted_together(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -389,7 +384,7 @@ async def test_marked_runs_are_deleted_together(tmp_path: Path) -> None:
 
 
 async def test_one_run_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -403,7 +398,7 @@ async def test_one_run_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path)
 
 
 async def test_pruning_shows_first_what_would_go(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -441,7 +436,7 @@ def test_what_is_no_rule_is_refused_with_what_is_one(text: str) -> None:
 
 
 async def test_a_typed_rule_is_previewed_too(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -453,7 +448,7 @@ async def test_a_typed_rule_is_previewed_too(tmp_path: Path) -> None:
 
 
 async def test_the_palette_offers_what_the_screen_can_do(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         commands = {command.title: command for command in app.get_system_commands(cast("Any", screen))}
@@ -464,7 +459,7 @@ async def test_the_palette_offers_what_the_screen_can_do(tmp_path: Path) -> None
 
 
 async def test_a_run_gets_a_name_and_a_note(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -474,7 +469,7 @@ async def test_a_run_gets_a_name_and_a_note(tmp_path: Path) -> None:
 
 
 async def test_a_hostile_name_steers_no_terminal_and_an_untouched_note_keeps_its_lines(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     assert outside.lines is not None
     hostile = msgspec.structs.replace(outside.lines[0], name="na\x1b[2Jme[/x]", note="one\ntwo")
     outside.lines = (hostile,)
@@ -491,7 +486,7 @@ async def test_a_hostile_name_steers_no_terminal_and_an_untouched_note_keeps_its
 
 
 async def test_a_deletion_that_is_refused_says_why(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -505,7 +500,7 @@ async def test_a_deletion_that_is_refused_says_why(tmp_path: Path) -> None:
 
 
 async def test_a_cockpit_that_only_watches_changes_nothing(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside, readonly=True)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -546,7 +541,7 @@ def test_every_action_of_the_keys_exists() -> None:
 
 async def test_the_keys_are_remapped_and_the_help_lists_them(tmp_path: Path) -> None:
     settings = Settings(runs_home=HOME, runs_home_reason="", keys={"runs-sort": "u", "runs-mark": "m"})
-    app = scenes.cockpit(tmp_path, None, home(), settings=settings)
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs(), settings=settings)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("u")

@@ -15,7 +15,7 @@ from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunSt
 from lightning_tui.settings import Settings
 from lightning_tui.ui.plan_services import PlanCase
 from lightning_tui.ui.services import ProgramChoice, RefusalError, Services, real_services
-from tests.ui import scenes
+from tests.ui import machines
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_every_choice_is_a_value_that_the_plan_takes(services: Services) -> None
 
 def on_this_machine(folder: Path, plan: Plan, *given: str) -> PlanCase:
     """A machine without GPUs, and what this interpreter would have installed."""
-    software = scenes.replace_struct(scenes.cpu_software(), interpreter=sys.executable)
-    environment = scenes.replace_struct(scenes.local_machine(), software=software)
+    software = machines.replace_struct(machines.cpu_software(), interpreter=sys.executable)
+    environment = machines.replace_struct(machines.local_machine(), software=software)
     return PlanCase(plan, choice(folder, *given), environment)
 
 
@@ -124,7 +124,7 @@ def test_what_was_measured_is_known_to_all_that_is_asked_afterwards(
     (tmp_path / "x.py").write_text("")
     case = on_this_machine(tmp_path, Plan(precision="bf16-mixed"), "x.py")
     with monkeypatch.context() as patch:
-        patch.setattr("lightning_tui.launch.probing.probe_program", lambda *asked, **named: scenes.gpt_probe())
+        patch.setattr("lightning_tui.launch.probing.probe_program", lambda *asked, **named: machines.gpt_probe())
         found = services.plans.measure(case, lambda: False)
     assert found.memory is not None
     assert found.memory.batch_size == 32

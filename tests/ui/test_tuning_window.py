@@ -24,7 +24,7 @@ from lightning_tui.ui.tuning.rate_chart import Mark, rate_chart
 from lightning_tui.ui.tuning.thread import Goal
 from lightning_tui.ui.tuning.window import TuningWindow
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside
+from tests.ui.outside import FakeOutside
 from tests.ui.support import shows, text_grid, until
 
 GPU = Begun(
