@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .data_loading import FIELDS, LoaderSettings, settings_of
+from .data_loading import LoaderSettings, settings_of
+from .plan.options import LOADER_ARGUMENTS
 from .trial_memory import meter_of
 from .tuned_data import data_of, planned, tell_device
 
@@ -37,7 +38,7 @@ def act(rehearsal: Rehearsal, trainer: Any, call: dict[str, Any]) -> None:
     model, data = data_of(call, rehearsal.flavour)
     is_on_cpu = trainer.strategy.root_device.type == "cpu"
     max_trials = rehearsal.options.get("max_trials") or (MAX_TRIALS_ON_CPU if is_on_cpu else MAX_TRIALS)
-    planned(rehearsal, trainer, model, leave_out=FIELDS)
+    planned(rehearsal, trainer, model, leave_out=LOADER_ARGUMENTS)
     sizes = _CurrentSize(trainer, model, data, rehearsal)
     sizes.install()
     trials = _Trials(rehearsal, trainer, model, sizes)
@@ -78,7 +79,7 @@ class _CurrentSize(LoaderSettings):
     def __init__(self, trainer: Any, model: Any, data: Any, rehearsal: Rehearsal) -> None:
         self.said: list[str] = []
         self._parsing = importlib.import_module(f"{rehearsal.flavour}.utilities.parsing")
-        settings = {name: rehearsal.plan[name] for name in FIELDS if name in rehearsal.plan}
+        settings = {name: rehearsal.plan[name] for name in LOADER_ARGUMENTS if name in rehearsal.plan}
         super().__init__(trainer._data_connector, settings, self.said.append, {})
         self._model = model
         self.own: int | None = None

@@ -9,8 +9,6 @@ from typing import Any
 from .data_loading import settings_of
 from .reporter import warn
 
-FIELDS = ("auto_scale_batch_size", "auto_lr_find")
-
 
 def finders_for(plan: dict[str, Any], module: str) -> list[Any]:
     """Return the callbacks that the plan asks for; `module` is the flavour's, at whose top level they stand."""

@@ -1,0 +1,1 @@
+"""The plan inside the program: what its fields mean."""
