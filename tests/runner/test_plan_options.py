@@ -70,7 +70,7 @@ def test_the_names_stand_for_what_lightning_has_registered(imported_parts: Any) 
     registry = {
         name: (entry["strategy"], arguments_of(entry["strategy"], entry["init_params"]))
         for name, entry in strategies.StrategyRegistry.items()
-        if entry["strategy"].__name__ in STRATEGY_ARGUMENTS and not entry["strategy"].__module__.startswith("tests")
+        if STRATEGY_ARGUMENTS.get(entry["strategy"].__name__)
     }
     ours = {}
     for name, (class_name, named) in STRATEGIES.items():
@@ -92,7 +92,7 @@ def test_the_arguments_are_lightnings_and_torchs(imported_parts: Any) -> None:
     for class_name, fields in STRATEGY_ARGUMENTS.items():
         own, asked = names_of(getattr(strategies, class_name)), set(fields.values())
         assert asked - own == asked & TORCH_ARGUMENTS, class_name
-    assert TORCH_ARGUMENTS <= names_of(DistributedDataParallel) | names_of(FullyShardedDataParallel)
+    assert not TORCH_ARGUMENTS - names_of(DistributedDataParallel) - names_of(FullyShardedDataParallel)
 
 
 def names_of(class_: type) -> set[str]:
@@ -106,7 +106,7 @@ def arguments_of(class_: type, given: dict[str, Any]) -> dict[str, Any]:
     return {**bound.arguments, **bound.arguments.pop("kwargs", {})}
 
 
-# --------------------------------------------------------------------------------------------- what is exported, and runs
+# ------------------------------------------------------------------------------------------- what is exported, and runs
 
 
 @pytest.fixture
@@ -168,13 +168,15 @@ def built(given: dict[str, Any], recomputed: list[str] | None, *, late: bool) ->
 
 
 def as_arguments(strategy: Any) -> Any:
-    """A name stands for its class, and for what the registry says of it."""
+    """A name stands for its class, and for what the registry says of it, where options belong to that class."""
     from lightning.pytorch.strategies import StrategyRegistry
 
-    if isinstance(strategy, str) and strategy in StrategyRegistry:
-        entry = StrategyRegistry[strategy]
-        return entry["strategy"], arguments_of(entry["strategy"], entry["init_params"])
-    return strategy if strategy is None or strategy == "auto" else (type(strategy), made_of(strategy))
+    if strategy is not None and not isinstance(strategy, str):
+        return type(strategy), made_of(strategy)
+    if not STRATEGIES.get(strategy or "") or strategy == MODEL_PARALLEL:
+        return strategy
+    entry = StrategyRegistry[strategy]
+    return entry["strategy"], arguments_of(entry["strategy"], entry["init_params"])
 
 
 def made_of(item: Any) -> dict[str, Any]:
@@ -207,14 +209,13 @@ def cases() -> Iterator[dict[str, Any]]:
         yield from (named | {field: v} for field in STRATEGY_OPTIONS if field not in own for v in values_of(field))
         yield named | {"activation_checkpointing": ["Linear"]}
     yield {"strategy": "fsdp", "fsdp_wrap_min_params": 100, "activation_checkpointing": ["Linear"]}
-    for asked in combinations_of(*CHECKPOINT_ARGUMENTS):
-        yield asked
+    yield from combinations_of(*CHECKPOINT_ARGUMENTS)
     yield from ({"enable_checkpointing": False, "checkpoint_dir": "/kept"}, {"auto_lr_find": False})
     yield from combinations_of(*FINDERS)
 
 
 def test_what_is_exported_is_what_a_run_builds(recorded: Any) -> None:
-    different = []
+    different: list[Any] = []
     for changes in cases():
         recomputed = changes.get("activation_checkpointing")
         code, ran = built(exported(changes), recomputed, late=False), built(run(changes), recomputed, late=True)

@@ -41,7 +41,7 @@ def planned_strategy(script: Any, plan: dict[str, Any], flavour: str, say: Calla
     _say_unused(idle, strategy_class.__name__, say)
     arguments = strategy_arguments(family, named, options, wrap_policy)
     if isinstance(script, strategy_class):
-        _FAMILIES[family].change(script, arguments)
+        _FAMILIES.get(family, _OTHER).change(script, arguments)
         return script
     if len(idle) == len(options) and name != MODEL_PARALLEL:
         return script if name is None else name
@@ -58,7 +58,7 @@ def recomputes_itself(strategy: Any, names: list[str]) -> bool:
 
 def options_of(strategy: Any) -> dict[str, Any]:
     """The options that a strategy object holds, under the plan's names; what it leaves to torch is not in it."""
-    return _FAMILIES[_family(type(strategy))].read(strategy)
+    return _FAMILIES.get(_family(type(strategy)), _OTHER).read(strategy)
 
 
 def options_in_effect(strategy: Any) -> dict[str, Any]:
@@ -241,5 +241,5 @@ _FAMILIES = {
     "FSDPStrategy": _Family(_change_fsdp, _read_fsdp),
     "DeepSpeedStrategy": _Family(_change_deepspeed, _read_deepspeed),
     "ModelParallelStrategy": _Family(_change_model_parallel, _read_model_parallel),
-    "": _Family(lambda strategy, arguments: None, lambda strategy: {}),
 }
+_OTHER = _Family(lambda strategy, arguments: None, lambda strategy: {})

@@ -46,7 +46,7 @@ FINDERS = {"auto_scale_batch_size": "BatchSizeFinder", "auto_lr_find": "Learning
 
 # ----------------------------------------------------------------------------------------------------------- strategies
 
-STRATEGY_ARGUMENTS = {
+STRATEGY_ARGUMENTS: dict[str, dict[str, str]] = {
     "DDPStrategy": {
         "ddp_find_unused_parameters": "find_unused_parameters",
         "ddp_static_graph": "static_graph",
@@ -70,6 +70,7 @@ STRATEGY_ARGUMENTS = {
         "data_parallel_size": "data_parallel_size",
         "tensor_parallel_size": "tensor_parallel_size",
     },
+    "XLAStrategy": {},  # derives from DDPStrategy, and ignores all that it would hand on to torch
 }
 """By Lightning's class: the fields that belong to it, and its argument that each sets."""
 
