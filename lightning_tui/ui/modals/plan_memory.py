@@ -16,8 +16,8 @@ from lightning_tui.ui.rows import EMPTY, Row, join, wrap
 from lightning_tui.words import gib, plural, short_count, size
 
 if TYPE_CHECKING:
-    from lightning_tui.plan.estimate import Knob
     from lightning_tui.plan.outlook import Outlook
+    from lightning_tui.plan.savings import Knob
 
 Changes: TypeAlias = "dict[str, object]"
 
