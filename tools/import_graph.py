@@ -31,7 +31,7 @@ HOUSE: Floors = {
     "services": (*_BELOW_SERVICES, *_STRAYS),
     "launch": (*_BELOW_LAUNCH, *_STRAYS),
     "diagnosis": ("plan", "record", "text", *_STRAYS),
-    "plan": ("environment", "gpus", "text", *_STRAYS),
+    "plan": ("environment", "gpus", "runner.lightning_tui_runner.plan.options", "text", *_STRAYS),
     "environment": ("gpus", "persistent", "text", *_STRAYS),
     "output": ("record", "text", *_STRAYS),
     "gpus": ("record.samples",),

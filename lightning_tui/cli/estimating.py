@@ -78,17 +78,8 @@ def _table(found: Outlook, plan: Plan, calibration: Calibration | None) -> list[
     strategies = _ON_ONE if present.devices == 1 else _ON_SEVERAL
     own_strategy = () if present.strategy in (*strategies, "auto") else (present.strategy,)
     own_precision = () if present.precision in _PRECISIONS or plan.precision is None else (present.precision,)
-    return estimate_table(
-        found.probe,
-        [*own_strategy, *strategies],
-        [*own_precision, *_PRECISIONS],
-        present.devices,
-        found.capacity,
-        batch_size=plan.batch_size,
-        activation_checkpointing=bool(plan.activation_checkpointing),
-        calibration=calibration,
-        options=plan.changes(),
-    )
+    names, precisions = [*own_strategy, *strategies], [*own_precision, *_PRECISIONS]
+    return estimate_table(found.probe, found.setting, names, precisions, found.capacity, calibration)
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON

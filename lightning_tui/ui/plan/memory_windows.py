@@ -16,8 +16,8 @@ from lightning_tui.ui.plan.memory import bar, span_words, verdict
 from lightning_tui.ui.windows.window import Item, ItemList, ListWindow, TextWindow, hint
 
 if TYPE_CHECKING:
-    from lightning_tui.plan.estimate import Knob
     from lightning_tui.plan.outlook import Outlook
+    from lightning_tui.plan.savings import Knob
 
 Changes: TypeAlias = "dict[str, object]"
 
