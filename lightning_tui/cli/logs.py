@@ -15,13 +15,12 @@ from lightning_tui.output.merging import MergedOutput, line_start
 from lightning_tui.output.search import PatternError, compile_search, cpu_limit, matching_lines
 from lightning_tui.output.times import OutputTimes, parse_moment
 from lightning_tui.record import RunDirectory, RunReader
+from lightning_tui.text.safe import unfinished
 
 _LONGEST_LINE = 16 << 20
 _PATIENCE_S = 3.0
 """CPU time for the lines of one piece."""
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-_UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-9;:]{0,60})?|\xc2)\Z")
-"""The beginning of a sequence at the end of a piece: only with what follows it can be judged."""
 
 
 def logs(arguments: argparse.Namespace) -> int:
@@ -62,8 +61,7 @@ def whole_sequences(pieces: Iterator[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         data = rest + piece
-        match = _UNFINISHED.search(data, max(0, len(data) - 64))
-        cut = match.start() if match is not None else len(data)
+        cut = unfinished(data)
         rest = data[cut:]
         if cut:
             yield data[:cut]

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lightning_tui.diagnosis.model import Output
+from lightning_tui.text.safe import without_escapes
 
 LINE_LIMIT = 4000
 """Characters of a line that are looked at."""
 
-_ANSI = re.compile(r"\x1b(?:\[[0-9;:?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-Z\\^_])")
 _BAR = re.compile(r"(?:\d{1,3}%\||\dit/s|\ds/it|\?it/s|━|█|it \[)")
 _RANK_PREFIX = re.compile(
     r"\s{0,8}(?:"
@@ -51,9 +51,7 @@ class Stream(NamedTuple):
 
 def read_streams(output: Output) -> list[Stream]:
     """Split an output into its ranks' lines."""
-    raw = output.text
-    if "\x1b" in raw:
-        raw = _ANSI.sub("", raw)
+    raw = without_escapes(output.text)
     texts = raw.replace("\r\n", "\n").split("\n")
     strip_srun = _is_numbered_by_srun(texts)
     launcher = () if strip_srun else _launcher_prefixes(texts)

@@ -21,6 +21,7 @@ from lightning_tui.environment.model import (
     VisibleDevice,
 )
 from lightning_tui.gpus import GpuLink, GpuSample
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import NOT_KNOWN, count, plural, size
 
 FactRow = tuple[str, str]
@@ -62,7 +63,7 @@ def as_text(environment: Environment, width: int | None = None, runs_home_reason
     """Write it down line by line, labels aligned, findings with their remedies last; wrapped where a width is given."""
     rows = fact_rows(environment, runs_home_reason)
     lines = [line for label, text in rows for line in _wrapped(text, width, f"{label:<{LABEL_WIDTH}}", LABEL_WIDTH)]
-    return [_printable(line) for line in (*lines, "", *_finding_lines(environment.findings, width))]
+    return [harmless(line) for line in (*lines, "", *_finding_lines(environment.findings, width))]
 
 
 def fact_rows(environment: Environment, runs_home_reason: str = "") -> list[FactRow]:
@@ -93,11 +94,6 @@ def _wrapped(text: str, width: int | None, first: str, indent: int) -> list[str]
         break_long_words=False,
         break_on_hyphens=False,
     ) or [first.rstrip()]
-
-
-def _printable(line: str) -> str:
-    """Names and paths are other people's: nothing in them may steer the terminal."""
-    return "".join(character if character.isprintable() else "·" for character in line)
 
 
 def _platform_rows(platform: Platform) -> Iterator[FactRow]:

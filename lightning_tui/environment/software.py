@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lightning_tui.environment.model import Software
+from lightning_tui.text.safe import harmless
 
 PROBE_TIMEOUT_S = 20.0
 """Far more than the usual tenth of a second: a cold network file system takes its time."""
@@ -110,4 +111,4 @@ def _failed(interpreter: Path, reason: str) -> Software:
 
 def _last_line(output: bytes) -> str:
     lines = output.decode(errors="replace").strip().splitlines()
-    return "".join(filter(str.isprintable, lines[-1]))[:200] if lines else ""
+    return harmless(lines[-1])[:200] if lines else ""

@@ -13,6 +13,7 @@ from lightning_tui.diagnosis.live.rules.speed import LEAST_WAIT_S, WAIT_SHARE, j
 from lightning_tui.diagnosis.model import Diagnosis
 from lightning_tui.diagnosis.words import plain
 from lightning_tui.record import RunSnapshot, RunState
+from lightning_tui.text.safe import harmless
 
 HOLD_S = 5.0
 """So long a finding must hold before it is told; what was logged or printed is told at once."""
@@ -121,8 +122,9 @@ class Adviser:
 
 def _printable(advice: Advice, since: float) -> Advice:
     """Names of metrics, hosts and files are text of programs."""
-    cause = "".join(character if character.isprintable() else " " for character in advice.cause)
-    return msgspec.structs.replace(advice, title=plain(advice.title), cause=cause, since=since)
+    return msgspec.structs.replace(
+        advice, title=plain(advice.title), cause=harmless(advice.cause, mark=" "), since=since
+    )
 
 
 def _order(advice: Advice) -> tuple[bool, int, float, str]:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import count
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, join
 from lightning_tui.ui.log.lines import ALL_RANKS, Folds, Line, Lines, MatchingLines, MergedLines, PlainLines
 from lightning_tui.ui.log.page import Drawn, Look, last_page, last_top, moved, page_from, unit_at
-from lightning_tui.ui.log.text import LONGEST, harmless
+from lightning_tui.ui.log.text import LONGEST
 from lightning_tui.ui.pane import Pane, frame
 from lightning_tui.ui.view import View
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from lightning_tui.ui.log.text import harmless
+from lightning_tui.text.safe import harmless
 
 if TYPE_CHECKING:
     from lightning_tui.record.series import Point, Series

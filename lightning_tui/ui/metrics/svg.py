@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import number, short_count, short_duration
 from lightning_tui.ui.drawing.chart import Frame, Look, frame_of, good_ticks, log_ticks, tick_labels, time_ticks
 from lightning_tui.ui.metrics.curves import Drawn
@@ -57,7 +58,7 @@ def _y(value: float, frame: Frame) -> float:
 
 
 def _text(x: float, y: float, text: str, size: int, colour: str, anchor: str = "start", weight: int = 400) -> str:
-    shown = escape("".join(character for character in text if character.isprintable()))
+    shown = escape(harmless(text))
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' {_FONT} font-size='{size}' font-weight='{weight}' fill='{colour}' "
         f"text-anchor='{anchor}'>{shown}</text>"

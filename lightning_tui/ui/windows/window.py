@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, selected, width_of, wrap
-from lightning_tui.ui.log.text import harmless
 from lightning_tui.ui.pane import Canvas, frame, printable
 
 if TYPE_CHECKING:
