@@ -40,7 +40,7 @@ def advice_of_run(directory: RunDirectory, run: RunSnapshot) -> tuple[Advice, ..
     """
     adviser = Adviser()
     replay(adviser, directory, run, all_warnings(OutputWarnings(directory), run))
-    return adviser.look(run, run.ended_at or time.time(), Around(None if run.is_over else free_bytes(run)))
+    return adviser.update(run, run.ended_at or time.time(), Around(None if run.is_over else free_bytes(run)))
 
 
 def replay(
@@ -59,13 +59,13 @@ def replay(
         if moment >= due:
             due, now = moment + step, max(now, moment)
             snapshot = history.snapshot(supervisor_alive=True, ranks_alive=True, now=now)
-            adviser.look(snapshot, now)
+            adviser.update(snapshot, now)
         if is_rank:
             history.apply_rank_event(run.attempt, number, event)
         else:
             history.apply_supervisor_event(event, number)
     # When the warnings were printed is not known here: they are told last, when the pace is known that weighs them.
-    adviser.look(history.snapshot(supervisor_alive=True, ranks_alive=True, now=now), now, Around(warnings=warnings))
+    adviser.update(history.snapshot(supervisor_alive=True, ranks_alive=True, now=now), now, Around(warnings=warnings))
 
 
 def all_warnings(output: OutputWarnings, run: RunSnapshot) -> tuple[Diagnosis, ...]:

@@ -58,7 +58,7 @@ def _y(value: float, frame: Frame) -> float:
 
 
 def _text(x: float, y: float, text: str, size: int, colour: str, anchor: str = "start", weight: int = 400) -> str:
-    shown = escape(harmless(text))
+    shown = escape(harmless(text, mark=""))
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' {_FONT} font-size='{size}' font-weight='{weight}' fill='{colour}' "
         f"text-anchor='{anchor}'>{shown}</text>"

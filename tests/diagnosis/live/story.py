@@ -161,7 +161,7 @@ class Story:
 
     def _look(self) -> None:
         self._sample()
-        for advice in self.adviser.look(self.snapshot(), self.now, Around(self.disk_free)):
+        for advice in self.adviser.update(self.snapshot(), self.now, Around(self.disk_free)):
             if advice not in self.told:
                 self.told.append(advice)
 

@@ -61,7 +61,7 @@ def test_of_a_long_output_the_beginning_and_the_end_are_read(run: RunSnapshot) -
 def test_a_missing_sync_dist_is_advice_at_once(run: RunSnapshot) -> None:
     directory_of(run).output(0, 0).write_text(SYNC)
     story = Story(ranks=2)
-    found = Adviser().look(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).turn(run)))
+    found = Adviser().update(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).turn(run)))
     assert [(advice.id, advice.severity) for advice in found] == [("sync-dist-warning", "warning")]
     assert "sync_dist=True" in found[0].suggestions[0].text
 
@@ -71,7 +71,7 @@ def test_few_workers_are_told_of_only_where_data_is_waited_for(run: RunSnapshot,
     """Above a quarter of the step it is told with numbers instead."""
     directory_of(run).output(0, 0).write_text(WORKERS)
     story = Story(step_s=0.1, wait_s=wait_s)
-    story.adviser.look(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).turn(run)))
+    story.adviser.update(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).turn(run)))
     story.train(60)
     assert ("dataloader-workers-warning" in story.ids) is is_told
     assert ("data-loading" in story.ids) is (wait_s == 0.05)

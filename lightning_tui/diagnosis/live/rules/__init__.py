@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.moment import Moment
 from lightning_tui.diagnosis.live.rules.checkpoints import DISK_RULES, NO_CHECKPOINT_RULES
 from lightning_tui.diagnosis.live.rules.gpus import GPU_RULES
 from lightning_tui.diagnosis.live.rules.growth import GROWTH_RULES

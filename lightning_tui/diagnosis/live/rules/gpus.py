@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightning_tui.diagnosis.live.memory import gpus_of
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.moment import Moment
+from lightning_tui.diagnosis.live.observations import gpus_of
 from lightning_tui.diagnosis.live.rules.speed import BUSY_LOAD, EVIDENCE_S, WAIT_SHARE, judged_pace
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
@@ -31,7 +32,7 @@ def idle(moment: Moment) -> Iterator[Advice]:
     """The GPUs idle while the run trains, and it is not for data: see `IDLE_LOAD`."""
     pace = judged_pace(moment)
     gpus = list(gpus_of(moment.run))
-    load = moment.memory.load([key for key, _ in gpus], IDLE_S)
+    load = moment.seen.load([key for key, _ in gpus], IDLE_S)
     if pace is None or load is None or load >= moment.limit("gpu-idle", above=IDLE_LOAD, until=IDLE_LOAD_UNTIL):
         return
     if pace.share >= WAIT_SHARE or "data-loading" in moment.told:
@@ -68,7 +69,7 @@ def _more_work(moment: Moment) -> Iterator[Suggestion]:
 def throttled(moment: Moment) -> Iterator[Advice]:
     """A GPU's clock is held down: see `HELD_SHARE` and `LOW_CLOCK`."""
     for key, gpu in gpus_of(moment.run):
-        watch = moment.memory.gpus.get(key)
+        watch = moment.seen.gpus.get(key)
         if watch is None or watch.held.seen_s < HELD_S:
             continue
         node, index, _ = key
@@ -113,7 +114,7 @@ def pageable(moment: Moment) -> Iterator[Advice]:
     on_cuda = any((rank.device or "").startswith("cuda") for rank in moment.run.ranks)
     if pace is None or not on_cuda or moment.actual("pin_memory") is not False or pace.batches < PIN_BATCHES:
         return
-    load = moment.memory.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
+    load = moment.seen.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
     is_told = "pin-memory" in moment.told
     if not is_told and (pace.share < PIN_WAIT if load is None else load >= BUSY_LOAD):
         return

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lightning_tui.diagnosis.live.model import Advice, Moment, Weight
+from lightning_tui.diagnosis.live.model import Advice, Weight
+from lightning_tui.diagnosis.live.moment import Moment
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import size
@@ -44,7 +45,7 @@ def growth_of(peaks: Sequence[int], least: int) -> Growth | None:
 def host_memory(moment: Moment) -> Iterator[Advice]:
     """Main memory of the run's processes rises from epoch to epoch."""
     for node in moment.run.nodes:
-        laps = moment.memory.host_laps.get(node.name)
+        laps = moment.seen.host_laps.get(node.name)
         growth = growth_of(laps.done, HOST_LEAST) if laps is not None else None
         if growth is None or node.host is None:
             continue
@@ -69,7 +70,7 @@ def host_memory(moment: Moment) -> Iterator[Advice]:
 
 def gpu_memory(moment: Moment) -> Iterator[Advice]:
     """Memory allocated on a rank's GPU, at the beginning of a step, rises from epoch to epoch."""
-    grown = {rank: growth_of(laps.done, GPU_LEAST) for rank, laps in moment.memory.rank_laps.items()}
+    grown = {rank: growth_of(laps.done, GPU_LEAST) for rank, laps in moment.seen.rank_laps.items()}
     worst = max((rank for rank, growth in grown.items() if growth), key=lambda rank: grown[rank] or (), default=None)
     growth = grown[worst] if worst is not None else None
     if worst is None or growth is None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from lightning_tui.diagnosis.live.memory import WindowPace, gpus_of
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.moment import Moment
+from lightning_tui.diagnosis.live.observations import WindowPace, gpus_of
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import number, per_step, plural, short_duration
@@ -50,10 +51,10 @@ WANTED_SHARE = 0.1
 
 def judged_pace(moment: Moment) -> WindowPace | None:
     """The pace of the last minute where there is enough of it to judge."""
-    pace = moment.memory.pace()
+    pace = moment.seen.pace()
     if pace is None or pace.span_s < EVIDENCE_S or pace.batches < EVIDENCE_BATCHES:
         return None
-    return pace if moment.memory.fit_s >= EVIDENCE_S else None
+    return pace if moment.seen.fit_s >= EVIDENCE_S else None
 
 
 def data_loading(moment: Moment) -> Iterator[Advice]:
@@ -62,7 +63,7 @@ def data_loading(moment: Moment) -> Iterator[Advice]:
     limit = moment.limit("data-loading", above=WAIT_SHARE, until=WAIT_SHARE_UNTIL)
     if pace is None or pace.share < limit or pace.wait_s < LEAST_WAIT_S:
         return
-    load = moment.memory.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
+    load = moment.seen.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
     if load is not None and load >= BUSY_LOAD:
         return
     yield Advice(
@@ -87,7 +88,7 @@ def _why_data_is_slow(moment: Moment, load: float | None) -> str:
 
 
 def _share(moment: Moment) -> float:
-    pace = moment.memory.pace()
+    pace = moment.seen.pace()
     return pace.share if pace is not None else 0.0
 
 
@@ -140,7 +141,7 @@ def workers_needed(pace: WindowPace, workers: int) -> int:
 
 def straggler(moment: Moment) -> Iterator[Advice]:
     """One rank holds the others up: see `STRAGGLER_SHARE` and `SLOWER`."""
-    paces = {rank: pace for rank, pace in moment.memory.ranks.items() if pace.step.seen_s >= STRAGGLER_EVIDENCE_S}
+    paces = {rank: pace for rank, pace in moment.seen.ranks.items() if pace.step.seen_s >= STRAGGLER_EVIDENCE_S}
     if len(paces) < 2 or len(paces) < len(moment.run.ranks):
         return
     step = median(pace.step.value for pace in paces.values())
@@ -196,7 +197,7 @@ def log_interval(moment: Moment) -> Iterator[Advice]:
     if pace is None or every is None or not 1 <= every <= FREQUENT_LOG or trainer is None or trainer.log_dir is None:
         return
     slowest = moment.limit("log-interval", above=QUICK_STEP_S, until=1.5 * QUICK_STEP_S)
-    if pace.step_s > slowest or moment.memory.batches < LOG_EVIDENCE_BATCHES:
+    if pace.step_s > slowest or moment.seen.batches < LOG_EVIDENCE_BATCHES:
         return
     which = "every step" if every == 1 else f"every {every} steps"
     yield Advice(
@@ -217,10 +218,10 @@ def log_interval(moment: Moment) -> Iterator[Advice]:
 
 def validation(moment: Moment) -> Iterator[Advice]:
     """Validation takes much of the time: see `VALIDATION_SHARE` and `OFTEN_SHARE`."""
-    memory, progress = moment.memory, moment.run.progress
+    seen, progress = moment.seen, moment.run.progress
     every = batches_between_validations(moment)
-    batch_s, takes = memory.train_batch_s, progress.validation_s if progress is not None else None
-    if every is None or not batch_s or takes is None or memory.batches < 2 * every:
+    batch_s, takes = seen.train_batch_s, progress.validation_s if progress is not None else None
+    if every is None or not batch_s or takes is None or seen.batches < 2 * every:
         return
     if _watched_s(moment) < EVIDENCE_S:
         return
@@ -242,7 +243,7 @@ def validation(moment: Moment) -> Iterator[Advice]:
 
 def _watched_s(moment: Moment) -> float:
     """How long the fit goes on, in training and validation."""
-    return moment.now - moment.run.started_at if moment.run.started_at is not None else moment.memory.fit_s
+    return moment.now - moment.run.started_at if moment.run.started_at is not None else moment.seen.fit_s
 
 
 def _seconds(seconds: float) -> str:
@@ -253,7 +254,7 @@ def batches_between_validations(moment: Moment) -> int | None:
     """Training batches from one validation to the next: Lightning's `val_check_interval` and
     `check_val_every_n_epoch` (`trainer/trainer.py`); `None` where the length of an epoch is not known."""
     interval, epochs = moment.actual("val_check_interval"), moment.whole("check_val_every_n_epoch")
-    total = moment.memory.epoch_batches
+    total = moment.seen.epoch_batches
     if type(interval) is int:
         batches = interval
     elif isinstance(interval, float) and total:
@@ -264,7 +265,7 @@ def batches_between_validations(moment: Moment) -> int | None:
 
 
 def _rarer_validation(moment: Moment, takes: float, batch_s: float) -> Iterator[Suggestion]:
-    total = moment.memory.epoch_batches
+    total = moment.seen.epoch_batches
     wanted = math.ceil(takes / batch_s * (1 - WANTED_SHARE) / WANTED_SHARE)
     changes: dict[str, Any]
     if total and wanted >= total:

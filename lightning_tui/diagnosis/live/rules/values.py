@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.moment import Moment
 from lightning_tui.diagnosis.live.spikes import Spike
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.record import Series
@@ -102,7 +103,7 @@ def checkpoint_before(moment: Moment, step: int) -> CheckpointSaved | None:
 
 def spikes(moment: Moment) -> Iterator[Advice]:
     """A training loss jumped and stayed: see `spikes.DEVIATIONS` and `spikes.KEPT`."""
-    for spike in moment.memory.losses.spikes.values():
+    for spike in moment.seen.losses.spikes.values():
         yield _spiked(moment, spike)
 
 
