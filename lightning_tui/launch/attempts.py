@@ -33,8 +33,8 @@ from lightning_tui.record.state import RunState
 
 if TYPE_CHECKING:
     from lightning_tui.record.checkpoints import Checkpoint
-    from lightning_tui.record.history import RunSnapshot
     from lightning_tui.record.reader import RunReader
+    from lightning_tui.record.snapshot import RunSnapshot
 
 NODE = 0
 
@@ -109,6 +109,7 @@ def look_back(directory: RunDirectory, end: Exit, cause: Cause) -> LookBack | No
     """Read the whole record as it is once the program is gone; `None` where it cannot be read."""
     from lightning_tui.record.checkpoints import checkpoints_of  # not needed before the end
     from lightning_tui.record.reader import RunReader
+    from lightning_tui.record.snapshot import snapshot_of
 
     with contextlib.suppress(RecordError, OSError, ValueError):
         reader = RunReader(directory)
@@ -116,19 +117,20 @@ def look_back(directory: RunDirectory, end: Exit, cause: Cause) -> LookBack | No
             pass
         ended = Ended(seq=0, time=time.time(), code=end.code, signal=end.signal, cause=cause)
         reader.history.apply_supervisor_event(ended)
-        snapshot = reader.history.snapshot(supervisor_alive=True, ranks_alive=False, now=time.time())
+        snapshot = snapshot_of(reader.history, supervisor_alive=True, ranks_alive=False, now=time.time())
         return LookBack(snapshot, checkpoints_of(directory, snapshot), reader)
     return None
 
 
 def leave_for_lists(directory: RunDirectory, reader: RunReader) -> None:
     """Once all is said: spare the first list of the runs home that it reads this run as a whole."""
+    from lightning_tui.record.snapshot import snapshot_of
     from lightning_tui.record.summaries import leave_summary
 
     with contextlib.suppress(RecordError, OSError, ValueError):
         while reader.poll():
             pass
-        leave_summary(directory, reader.history.snapshot(supervisor_alive=True, ranks_alive=False, now=time.time()))
+        leave_summary(directory, snapshot_of(reader.history, supervisor_alive=True, ranks_alive=False, now=time.time()))
 
 
 def how_it_ended(directory: RunDirectory, end: Exit, back: LookBack, host: HostSample | None) -> AttemptEnd:

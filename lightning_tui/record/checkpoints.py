@@ -18,8 +18,8 @@ import msgspec
 
 from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import CheckpointSaved
-from lightning_tui.record.history import RunSnapshot
 from lightning_tui.record.series import Series
+from lightning_tui.record.snapshot import RunSnapshot
 
 _TORN_PICKLE = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError,

@@ -8,7 +8,7 @@ import msgspec
 
 from lightning_tui.record.best import MetricSummary, metric_summary
 from lightning_tui.record.events import FieldValue
-from lightning_tui.record.history import RunSnapshot
+from lightning_tui.record.snapshot import RunSnapshot
 
 
 class FieldDifference(msgspec.Struct, frozen=True, kw_only=True):

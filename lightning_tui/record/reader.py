@@ -14,8 +14,9 @@ import msgspec
 from lightning_tui.record.commands import read_commands
 from lightning_tui.record.directory import RunDirectory, boot_id, process_belongs, supervisor_alive
 from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
-from lightning_tui.record.history import RunHistory, RunSnapshot
+from lightning_tui.record.history import RunHistory
 from lightning_tui.record.index import RunIndex
+from lightning_tui.record.snapshot import RunSnapshot, snapshot_of
 from lightning_tui.record.tail import LineTail
 
 EventT = TypeVar("EventT", RankEvent, SupervisorEvent)
@@ -90,7 +91,8 @@ class RunReader:
         is_supervised, ranks_alive = is_heard or supervisor_alive(self.directory), self._any_rank_alive()
         if not is_supervised:
             self.poll()  # it may have left since the last look, and its last words came before it let go of its lock
-        return self.history.snapshot(
+        return snapshot_of(
+            self.history,
             supervisor_alive=is_supervised,
             ranks_alive=ranks_alive,
             now=self._clock(),

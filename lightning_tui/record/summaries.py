@@ -22,10 +22,10 @@ import msgspec
 
 from lightning_tui.record.best import MetricSummary, leading_metric
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.history import ProgressView, RunSnapshot
 from lightning_tui.record.notes import FILE as NOTES
 from lightning_tui.record.notes import read_notes
 from lightning_tui.record.reader import read_snapshot
+from lightning_tui.record.snapshot import ProgressView, RunSnapshot
 from lightning_tui.record.state import RunState
 
 SUMMARIES_VERSION = 1

@@ -18,6 +18,7 @@ from lightning_tui.diagnosis.model import Diagnosis
 from lightning_tui.record import RunDirectory, RunSnapshot
 from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
 from lightning_tui.record.history import RunHistory
+from lightning_tui.record.snapshot import snapshot_of
 
 HEAD_BYTES = 64 << 10
 MOST_BYTES = 24 << 20
@@ -58,14 +59,16 @@ def replay(
     for moment, number, is_rank, event in _events(directory, run.attempt, most_bytes):
         if moment >= due:
             due, now = moment + step, max(now, moment)
-            snapshot = history.snapshot(supervisor_alive=True, ranks_alive=True, now=now)
+            snapshot = snapshot_of(history, supervisor_alive=True, ranks_alive=True, now=now)
             adviser.update(snapshot, now)
         if is_rank:
             history.apply_rank_event(run.attempt, number, event)
         else:
             history.apply_supervisor_event(event, number)
     # When the warnings were printed is not known here: they are told last, when the pace is known that weighs them.
-    adviser.update(history.snapshot(supervisor_alive=True, ranks_alive=True, now=now), now, Around(warnings=warnings))
+    adviser.update(
+        snapshot_of(history, supervisor_alive=True, ranks_alive=True, now=now), now, Around(warnings=warnings)
+    )
 
 
 def all_warnings(output: OutputWarnings, run: RunSnapshot) -> tuple[Diagnosis, ...]:

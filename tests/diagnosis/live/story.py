@@ -25,6 +25,7 @@ from lightning_tui.record.events import (
 )
 from lightning_tui.record.history import RunHistory
 from lightning_tui.record.samples import GpuChange
+from lightning_tui.record.snapshot import snapshot_of
 from tests.record.events import make
 
 STARTED = 1_790_000_000.0
@@ -150,7 +151,7 @@ class Story:
         return self
 
     def snapshot(self) -> RunSnapshot:
-        return self.history.snapshot(supervisor_alive=True, ranks_alive=True, now=self.now)
+        return snapshot_of(self.history, supervisor_alive=True, ranks_alive=True, now=self.now)
 
     def _end_epoch(self) -> None:
         self.validate()
