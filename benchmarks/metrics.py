@@ -14,7 +14,8 @@ from typing import TypeVar
 from benchmarks.report import Table
 from lightning_tui.record import ProgramRecord, RunDirectory, RunReader, RunStore, Series
 from lightning_tui.record.series import CAPACITY
-from lightning_tui.ui.drawing.chart import Look, chart
+from lightning_tui.ui.drawing.chart import chart
+from lightning_tui.ui.drawing.frame import ChartOptions
 from lightning_tui.ui.metrics.curves import Settings, drawn_curves
 from lightning_tui.ui.metrics.grouping import quantities
 from tests.ui import scenes
@@ -93,7 +94,7 @@ def _redraw(settings: Settings) -> float:
         run = scenes.training(Path(folder))
     run = scenes.replace_struct(run, metrics={"train_loss": series}, timeline=scenes.timeline(POINTS, POINTS // 10))
     loss = quantities(run.metrics)[0]
-    look = Look(settings.is_log, None, None, (), settings.unit)
+    look = ChartOptions(settings.is_log, None, None, (), settings.unit)
 
     def draw() -> None:
         chart([one.curve for one in drawn_curves(run, loss, settings)], WIDTH, HEIGHT, look)

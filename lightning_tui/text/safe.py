@@ -32,6 +32,11 @@ _UNFINISHED = re.compile(
 _LONGEST_UNFINISHED = 512
 
 
+def is_harmless(text: str) -> bool:
+    """Whether `harmless` would change nothing."""
+    return text.isprintable() and (text.isascii() or _PILE.search(text) is None)
+
+
 def without_escapes(text: str) -> str:
     """The text without its whole escape sequences; an ESC that begins none stays."""
     return ESCAPE.sub("", text) if "\x1b" in text else text
@@ -42,7 +47,7 @@ def harmless(text: str, mark: str = CONTROL_MARK, keeps: str = "") -> str:
 
     What stands in `keeps` (a tab, a line end) stays; tabs that do not are four blanks.
     """
-    if text.isascii() and text.isprintable():
+    if is_harmless(text):
         return text
     text = _PILE.sub(r"\1", without_escapes(text))
     if text.isprintable():

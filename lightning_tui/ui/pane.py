@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from lightning_tui.text.safe import harmless
+from lightning_tui.text.safe import harmless, is_harmless
 from lightning_tui.ui.drawing.ascii import ascii_row
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill, width_of
 from lightning_tui.ui.drawing.theme import Palette
@@ -98,7 +98,7 @@ def printable(row: Row) -> Row:
 
     Where a row is fitted between others it is needed before: what is made printable grows.
     """
-    if all(text.isascii() and text.isprintable() for text, _ in row):
+    if is_harmless("".join(text for text, _ in row)):
         return row
     return tuple((harmless(text), token) for text, token in row)
 

@@ -21,7 +21,7 @@ from lightning_tui.record.events import Metrics, Points
 from lightning_tui.record.series import Bins
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.drawing.ascii import ascii_row, wants_ascii
-from lightning_tui.ui.drawing.chart import Curve
+from lightning_tui.ui.drawing.frame import Curve
 from lightning_tui.ui.drawing.rows import width_of
 from lightning_tui.ui.metrics import exports as metric_exports
 from lightning_tui.ui.metrics.choice_window import MetricWindow

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from lightning_tui.ui.drawing.chart import Curve, Mark, Unit
+from lightning_tui.ui.drawing.frame import Curve, Mark, Unit
 from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from lightning_tui.ui.drawing.chart import Look
+from lightning_tui.ui.drawing.frame import ChartOptions
 from lightning_tui.ui.metrics.curves import OtherRun, Settings, drawn_curves, marks_of, usable_unit
 from lightning_tui.ui.services import RefusalError
 
@@ -54,10 +54,10 @@ def _picture(run: RunSnapshot, quantity: Quantity, settings: Settings, others: S
     from lightning_tui.ui.metrics.svg import svg_chart
 
     settings = replace(settings, unit=usable_unit(run, settings.unit))
-    look = Look(settings.is_log, settings.window, None, marks_of(run, quantity, settings), settings.unit)
+    options = ChartOptions(settings.is_log, settings.window, None, marks_of(run, quantity, settings), settings.unit)
     title = f"{quantity.name} · {run.record.program.label} · {run.record.id}"
     smoothing = f" · EMA {settings.smoothing:g}" if settings.smoothing else ""
-    picture = svg_chart(title + smoothing, drawn_curves(run, quantity, settings, others), look)
+    picture = svg_chart(title + smoothing, drawn_curves(run, quantity, settings, others), options)
     if picture is None:
         raise RefusalError("There is no finite value to draw.")
     return picture

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from lightning_tui.ui.drawing.chart import Look, Unit, chart, frame_of, layout_of, plot
+from lightning_tui.ui.drawing.chart import chart, layout_of
+from lightning_tui.ui.drawing.frame import ChartOptions, Unit, frame_of
+from lightning_tui.ui.drawing.plot import plot
 from lightning_tui.ui.drawing.rows import EMPTY, Row, centred, fill, join, width_of
 from lightning_tui.ui.metrics.curves import (
     SMOOTHINGS,
@@ -178,16 +180,16 @@ class MetricsPane(Pane):
         if known is not None and is_same and (known.counts == counts or (many and self.view.now - known.at < REDRAW_S)):
             return known.drawn, known.rows
         drawn = drawn_curves(run, quantity, settings, self.others)
-        look = Look(
+        options = ChartOptions(
             settings.is_log, settings.window or reach, settings.cursor, marks_of(run, quantity, settings), settings.unit
         )
         curves = [one.curve for one in drawn]
-        layout = layout_of(curves, width, height, look)
+        layout = layout_of(curves, width, height, options)
         if layout is not None and is_current:
             self._seen = layout.frame.first, layout.frame.last, layout.width
-            whole = frame_of(curves, look._replace(window=None, is_log=False))
+            whole = frame_of(curves, options._replace(window=None, is_log=False))
             self._whole = (whole.first, whole.last) if whole is not None else None
-        rows = chart(curves, width, height, look) if layout is not None else _nothing(settings, width, height)
+        rows = chart(curves, width, height, options) if layout is not None else _nothing(settings, width, height)
         self._charts[quantity.name] = _Chart(key, counts, self.view.now, rows, drawn)
         return drawn, rows
 

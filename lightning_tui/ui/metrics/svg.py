@@ -8,7 +8,8 @@ from xml.sax.saxutils import escape
 
 from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import number, short_count, short_duration
-from lightning_tui.ui.drawing.chart import Frame, Look, frame_of, good_ticks, log_ticks, tick_labels, time_ticks
+from lightning_tui.ui.drawing.frame import ChartOptions, Frame, frame_of
+from lightning_tui.ui.drawing.ticks import good_ticks, time_ticks, value_ticks
 from lightning_tui.ui.metrics.curves import Drawn
 
 WIDTH, HEIGHT = 960, 480
@@ -21,9 +22,9 @@ _TEXT, _DIM, _GRID, _BAD, _GOOD = "#20232c", "#5f6575", "#e4e6ec", "#c4213c", "#
 _FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
 
 
-def svg_chart(title: str, drawn: Sequence[Drawn], look: Look) -> str | None:
+def svg_chart(title: str, drawn: Sequence[Drawn], options: ChartOptions) -> str | None:
     """Draw it, 960x480; `None` where no value is finite (on a log scale: above 0)."""
-    frame = frame_of([one.curve for one in drawn], look)
+    frame = frame_of([one.curve for one in drawn], options)
     if frame is None:
         return None
     body = [
@@ -31,7 +32,7 @@ def svg_chart(title: str, drawn: Sequence[Drawn], look: Look) -> str | None:
         f"<rect width='{WIDTH}' height='{HEIGHT}' fill='#ffffff'/>",
         _text(_LEFT, 28, title, 18, _TEXT, weight=600),
         *_legend(drawn),
-        *_grid(frame, look),
+        *_grid(frame, options),
         "<clipPath id='plot'>"
         f"<rect x='{_LEFT}' y='{_TOP - 2}' width='{WIDTH - _LEFT - _RIGHT}' height='{HEIGHT - _TOP - _BOTTOM + 4}'/>"
         "</clipPath><g clip-path='url(#plot)'>",
@@ -39,7 +40,7 @@ def svg_chart(title: str, drawn: Sequence[Drawn], look: Look) -> str | None:
         *(part for one in drawn for part in _line(one, frame)),
         *(part for one in drawn for part in _broken(one, frame)),
         "</g>",
-        *_marks(frame, look),
+        *_marks(frame, options),
         "</svg>",
     ]
     return "\n".join(body) + "\n"
@@ -75,21 +76,19 @@ def _legend(drawn: Sequence[Drawn]) -> Iterator[str]:
         x += 44 + 7.2 * len(last)
 
 
-def _grid(frame: Frame, look: Look) -> Iterator[str]:
-    ticks = (log_ticks if frame.is_log else good_ticks)(frame.low, frame.high, 7)
-    labels = [tick_labels([tick])[0] for tick in ticks] if frame.is_log else tick_labels(ticks)
-    for tick, label in zip(ticks, labels, strict=True):
+def _grid(frame: Frame, options: ChartOptions) -> Iterator[str]:
+    for tick, label in value_ticks(frame.low, frame.high, 7, frame.is_log):
         y = _y(tick, frame)
         yield f"<line x1='{_LEFT}' y1='{y:.1f}' x2='{WIDTH - _RIGHT}' y2='{y:.1f}' stroke='{_GRID}'/>"
         yield _text(_LEFT - 10, y + 4, label, 13, _DIM, "end")
     bottom = HEIGHT - _BOTTOM
     yield f"<line x1='{_LEFT}' y1='{bottom}' x2='{WIDTH - _RIGHT}' y2='{bottom}' stroke='{_DIM}'/>"
-    is_time = look.unit == "time"
+    is_time = options.unit == "time"
     for tick in (time_ticks if is_time else good_ticks)(frame.first, frame.last, 9):
         x = _x(tick, frame)
         yield f"<line x1='{x:.1f}' y1='{bottom}' x2='{x:.1f}' y2='{bottom + 5}' stroke='{_DIM}'/>"
         yield _text(x, bottom + 20, short_duration(tick) if is_time else short_count(tick), 13, _DIM, "middle")
-    yield _text(WIDTH - _RIGHT, HEIGHT - 10, look.unit, 13, _DIM, "end")
+    yield _text(WIDTH - _RIGHT, HEIGHT - 10, options.unit, 13, _DIM, "end")
 
 
 def _dash(one: Drawn) -> str:
@@ -147,8 +146,8 @@ def _broken(one: Drawn, frame: Frame) -> Iterator[str]:
             yield f"<line {place} stroke='{_BAD}' stroke-width='2'/>"
 
 
-def _marks(frame: Frame, look: Look) -> Iterator[str]:
-    for mark in look.marks:
+def _marks(frame: Frame, options: ChartOptions) -> Iterator[str]:
+    for mark in options.marks:
         if not frame.first <= mark.x <= frame.last:
             continue
         x = _x(mark.x, frame)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import count, number, per_step, plural, short_count, short_duration
-from lightning_tui.ui.drawing.chart import Unit
+from lightning_tui.ui.drawing.frame import Unit
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, first_fitting, join, width_of
 from lightning_tui.ui.metrics.curves import BEST, Drawn, Reading, Settings, reading_at
 from lightning_tui.ui.metrics.grouping import RATES, Quantity, best_point, falls, learning_rate
