@@ -16,7 +16,7 @@ from lightning_tui.record import ProgramRecord, RunDirectory, RunReader, RunStor
 from lightning_tui.record.series import CAPACITY
 from lightning_tui.ui.drawing.chart import chart
 from lightning_tui.ui.drawing.frame import ChartOptions
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves
+from lightning_tui.ui.metrics.curves import ChartSettings, drawn_curves
 from lightning_tui.ui.metrics.grouping import quantities
 from tests.ui import scenes
 
@@ -40,8 +40,8 @@ def measure() -> Table:
         assert snapshot_metrics == METRICS
         index = next((directory.path / "index").iterdir()).stat().st_size
         redraws = {
-            "one curve": _redraw(Settings()),
-            "smoothed, log scale, over time": _redraw(Settings(is_log=True, smoothing=0.99, unit="time")),
+            "one curve": _redraw(ChartSettings()),
+            "smoothed, log scale, over time": _redraw(ChartSettings(is_log=True, smoothing=0.99, unit="time")),
         }
     rows = [
         ("open for the first time", f"{first:.1f} s", "–"),
@@ -84,7 +84,7 @@ def _read(directory: RunDirectory) -> int:
     return len(reader.snapshot().metrics)
 
 
-def _redraw(settings: Settings) -> float:
+def _redraw(settings: ChartSettings) -> float:
     """CPU seconds to draw a chart anew."""
     chance = random.Random(2)
     series = Series()

@@ -15,7 +15,7 @@ from lightning_tui.cli.terminal import duration, say, significant, size
 from lightning_tui.cli.watching import marked, store_of, table, when
 from lightning_tui.record import RecordError, RunDirectory, RunStore, UnreadableRun, read_snapshot
 from lightning_tui.record.best import MetricSummary
-from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, Sums, compare_runs
+from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, RunTotals, compare_runs
 from lightning_tui.record.notes import read_notes, set_name, set_note
 from lightning_tui.record.pruning import runs_to_prune
 from lightning_tui.record.summaries import RunSummary
@@ -179,7 +179,7 @@ def _comparison(compared: Comparison) -> list[str]:
     return table(rows)
 
 
-def _sums(first: Sums, second: Sums) -> list[tuple[str, str, str]]:
+def _sums(first: RunTotals, second: RunTotals) -> list[tuple[str, str, str]]:
     def row(label: str, one: Any, other: Any) -> tuple[str, str, str]:
         return (label, "N/A" if one is None else str(one), "N/A" if other is None else str(other))
 

@@ -14,14 +14,14 @@ from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_
 from lightning_tui.diagnosis.model import (
     CONSEQUENCE_BELOW,
     UNKNOWN_WEIGHT,
-    Advice,
     CodeHint,
     Diagnosis,
     Evidence,
     EvidenceLine,
-    Output,
+    OutputText,
     Raised,
     Suggestion,
+    SuggestionTemplate,
 )
 from lightning_tui.diagnosis.rules import all_rules, rules_by_category
 from lightning_tui.diagnosis.rules.software import EXCEPTION_WORDS
@@ -67,7 +67,7 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     return tuple(_diagnosis(hit, evidence, material) for hit in roots[:MOST])
 
 
-def _streams(outputs: Iterable[Output]) -> list[Stream]:
+def _streams(outputs: Iterable[OutputText]) -> list[Stream]:
     return [stream for output in outputs for stream in read_streams(output)]
 
 
@@ -76,7 +76,7 @@ def _told(raised: Raised) -> tuple[Found, float]:
 
     Of one that was carried over from a loader's worker, the original.
     """
-    read = read_stream(next(iter(read_streams(Output(raised.traceback, raised.rank))), Stream(raised.rank, [])))
+    read = read_stream(next(iter(read_streams(OutputText(raised.traceback, raised.rank))), Stream(raised.rank, [])))
     original = next((found for found in reversed(read.exceptions) if found.in_worker), None)
     last = original or (read.exceptions[-1] if read.exceptions else None)
     found = Found(
@@ -300,7 +300,7 @@ def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[
     return tuple(suggestions)
 
 
-def _changes(advice: Advice, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
+def _changes(advice: SuggestionTemplate, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
     """What a piece of advice changes in this run's plan; `None`: nothing; empty: all of it is so already."""
     computed = COMPUTED[advice.computed](evidence) if advice.computed else _filled(advice.changes, hit.captured)
     if computed is None:

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from lightning_tui.diagnosis.model import CodeHint
-from lightning_tui.diagnosis.text import Line, Stream, is_progress
+from lightning_tui.diagnosis.text import OutputLine, Stream, is_progress
 
 MESSAGE_LINES = 60
 MESSAGE_LIMIT = 8000
@@ -107,7 +107,7 @@ class Read(NamedTuple):
     """What a stream holds."""
 
     exceptions: list[Found]
-    loose: list[Line]
+    loose: list[OutputLine]
     """Lines that belong to no traceback."""
     stack: tuple[CodeHint, ...] = ()
     """Where Python was when native code crashed, innermost first, as `faulthandler` writes it."""
@@ -115,10 +115,10 @@ class Read(NamedTuple):
 
 def read_stream(stream: Stream) -> Read:
     """Find the exceptions of a stream."""
-    return _Parser(stream).read()
+    return _TracebackParser(stream).read()
 
 
-class _Parser:
+class _TracebackParser:
     """Walks the lines once."""
 
     def __init__(self, stream: Stream) -> None:
@@ -126,7 +126,7 @@ class _Parser:
         self.lines = stream.lines
         self.telling = _telling_lines(stream.lines)
         self.exceptions: list[Found] = []
-        self.loose: list[Line] = []
+        self.loose: list[OutputLine] = []
         self.chain = 0
         self.is_chained = False
         self.thrown: str | None = None
@@ -318,7 +318,7 @@ def _naked_type(text: str) -> re.Match[str] | None:
     return _NAKED_TYPE.match(text) if may_be else None
 
 
-def _telling_lines(lines: list[Line]) -> set[int]:
+def _telling_lines(lines: list[OutputLine]) -> set[int]:
     """Positions of the lines that hold one of the telling words, found in the whole text at once."""
     whole = "\n".join([line.text for line in lines])
     places: set[int] = set()

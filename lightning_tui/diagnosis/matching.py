@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lightning_tui.diagnosis.exceptions import Found, Read
 from lightning_tui.diagnosis.model import CodeHint, Rule, Sign
-from lightning_tui.diagnosis.text import Line
+from lightning_tui.diagnosis.text import OutputLine
 
 MOST_EXCEPTIONS = 100
 _AT_EASE = re.compile(r"(?:[\w.,:/\[\]-]{1,60}[\s|]{1,5}){0,4}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
@@ -34,10 +34,10 @@ class Hit(NamedTuple):
     """Position in time among hits of the same weight: line number, or seconds of telemetry."""
 
 
-class Page:
+class SearchableText:
     """The loose lines of one stream as one text, with the way back from an offset to a line."""
 
-    def __init__(self, lines: list[Line], rank: int | None) -> None:
+    def __init__(self, lines: list[OutputLine], rank: int | None) -> None:
         self.lines = lines
         self.rank = rank
         self.lower = "\n".join(line.text for line in lines).lower()
@@ -53,7 +53,7 @@ class Page:
         shape = needle.encode(errors="replace").translate(_AS_ZEROS)
         return max(shape.split(), key=len, default=b"") in self._words and shape in self._kinds
 
-    def lines_with(self, needle: str) -> Iterator[Line]:
+    def lines_with(self, needle: str) -> Iterator[OutputLine]:
         """The lines that hold a substring, in order, each once."""
         at = self._first.get(needle)
         if at is None:
@@ -79,7 +79,7 @@ class Material(NamedTuple):
 
     exceptions: list[tuple[Found, float]]
     """With their order in time."""
-    pages: list[Page]
+    pages: list[SearchableText]
     everything: str
     """All texts, lower case, for conditions that may hold anywhere."""
     stacks: dict[int | None, tuple[CodeHint, ...]]
@@ -91,7 +91,7 @@ def material_of(reads: Iterable[tuple[Read, int | None]], told: Iterable[tuple[F
     reads = list(reads)
     found_in_order = sorted((found for read, _ in reads for found in read.exceptions), key=lambda found: found.line)
     exceptions = [*told, *((found, float(found.line)) for found in _distinct(found_in_order))]
-    pages = [Page(read.loose, rank) for read, rank in reads]
+    pages = [SearchableText(read.loose, rank) for read, rank in reads]
     blocks = [found.block + "\n" + found.text for found, _ in exceptions]
     everything = "\n".join([*(page.lower for page in pages), *(block.lower() for block in blocks)])
     return Material(exceptions, pages, everything, {rank: read.stack for read, rank in reads if read.stack})

@@ -17,7 +17,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 # ------------------------------------------------------------------------------------------------------ what is known
 
 
-class Output(msgspec.Struct, frozen=True):
+class OutputText(msgspec.Struct, frozen=True):
     """The end of one stream of a program's output."""
 
     text: str
@@ -66,7 +66,7 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that a diagnosis may look at. What is not known is empty or `None`."""
 
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputText, ...] = ()
     exceptions: tuple[Raised, ...] = ()
     exit_code: int | None = None
     signal: str | None = None
@@ -156,7 +156,7 @@ def apply(plan: Plan, suggestion: Suggestion) -> Plan:
 # ------------------------------------------------------------------------------------------------------ the rules
 
 
-class Advice(msgspec.Struct, frozen=True, kw_only=True):
+class SuggestionTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """A suggestion as a rule holds it. `{name}` in the text takes what the rule's signs captured."""
 
     text: str
@@ -205,7 +205,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     cause: str
     signs: tuple[Sign, ...] = ()
-    advice: tuple[Advice, ...] = ()
+    advice: tuple[SuggestionTemplate, ...] = ()
     severity: Severity = "error"
     weight: int = 60
     """Order among causes that show together: the higher, the nearer to the root.

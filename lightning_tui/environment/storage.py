@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lightning_tui.environment.model import Place, Storage
+from lightning_tui.environment.model import Storage, StorageFolder
 from lightning_tui.gpus.files import lines_of
 from lightning_tui.persistent import persistent_storage
 
@@ -75,16 +75,16 @@ class _Mount(NamedTuple):
     read_only: bool
 
 
-def _look(path: Path, mounts: list[_Mount]) -> Place:
+def _look(path: Path, mounts: list[_Mount]) -> StorageFolder:
     try:
         nearest = _nearest_existing(path.absolute())
         answer = os.statvfs(nearest)
         is_folder = stat.S_ISDIR(nearest.stat().st_mode)
         writable = os.access(nearest, os.W_OK | os.X_OK)
     except OSError as error:
-        return Place(path=str(path), error=error.strerror or str(error))
+        return StorageFolder(path=str(path), error=error.strerror or str(error))
     mount = _mount_of(nearest.resolve(), mounts)
-    return Place(
+    return StorageFolder(
         path=str(path),
         exists=nearest == path.absolute(),
         writable=writable,
@@ -98,7 +98,7 @@ def _look(path: Path, mounts: list[_Mount]) -> Place:
     )
 
 
-def _tried(place: Place) -> Place:
+def _tried(place: StorageFolder) -> StorageFolder:
     """Try a folder on a network by a file without a name; on other storage the clock is ours and permissions hold."""
     if place.medium != "network" or not place.exists or place.error or not place.writable:
         return place

@@ -21,7 +21,7 @@ from lightning_tui.launch.attempts import (
 )
 from lightning_tui.launch.child import AdoptedProgram, Exit, WatchedProgram
 from lightning_tui.launch.journal import Journal
-from lightning_tui.launch.ladder import Ladder, View, climb
+from lightning_tui.launch.ladder import Ladder, LadderView, climb
 from lightning_tui.launch.processes import kill_until_gone, marked_processes, reap_children, send
 from lightning_tui.launch.proof import Witness, checkpoint_proof
 from lightning_tui.launch.ranks import RankWatch
@@ -164,7 +164,7 @@ class Supervisor:
             self._look_for_checkpoint(now)
         ranks = self._ranks
         is_busy = self._writing is not None or ranks.is_validating
-        view = View(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
+        view = LadderView(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
         before, self._ladder = self._ladder, climb(self._ladder, view)
         self._announce(before, now)
         if self._ladder.rung == "sigterm" and before.rung != "sigterm":

@@ -167,7 +167,7 @@ class Hits:
         self.path = path
         self.pattern = pattern
         self._file = GrowingFile(path)
-        self._blocks = _Blocks(path, pattern)
+        self._blocks = _BlockIndex(path, pattern)
         self._has_begun = False
 
     @property
@@ -215,7 +215,7 @@ class Hits:
     def take(self, report: Report) -> None:
         """Know what another process has found."""
         if report.restarts != self._blocks.restarts:
-            self._blocks = _Blocks(self.path, self.pattern, report.restarts)
+            self._blocks = _BlockIndex(self.path, self.pattern, report.restarts)
         self._file.restarts, self._file.size = report.restarts, report.file_size
         self._blocks.extend(report)
         self._has_begun = report.has_begun
@@ -235,7 +235,7 @@ class Hits:
                     return 0
                 restarts = self._file.restarts
                 if restarts != self._blocks.restarts:
-                    self._blocks = _Blocks(self.path, self.pattern, restarts)
+                    self._blocks = _BlockIndex(self.path, self.pattern, restarts)
                 data = os.pread(descriptor, BLOCK, self._blocks.size)
                 self._blocks.take(data)
                 return len(data)
@@ -243,7 +243,7 @@ class Hits:
             return 0
 
 
-class _Blocks:
+class _BlockIndex:
     """Where blocks of whole lines begin, and how many lines and hits stand before each."""
 
     def __init__(self, path: Path, pattern: re.Pattern[bytes], restarts: int = 0) -> None:

@@ -127,7 +127,7 @@ def _is_folder_checkpoint(path: Path) -> bool:
     return path.name.endswith(".ckpt") or is_sharded(path) or (path / "latest").is_file()
 
 
-def _of_event(event: CheckpointSaved, curves: Mapping[str, _Curve]) -> Checkpoint:
+def _of_event(event: CheckpointSaved, curves: Mapping[str, _SeriesLookup]) -> Checkpoint:
     path = Path(event.path)
     torn = None if _is_remote(event.path) else whats_torn(path, event.size, was_told=True)
     metrics = _metrics_at(event.global_step, curves)
@@ -143,7 +143,7 @@ def _of_event(event: CheckpointSaved, curves: Mapping[str, _Curve]) -> Checkpoin
     )
 
 
-def _of_file(path: Path, torn: str | None, curves: Mapping[str, _Curve]) -> Checkpoint:
+def _of_file(path: Path, torn: str | None, curves: Mapping[str, _SeriesLookup]) -> Checkpoint:
     named = {word: int(number) for word, number in _IN_NAME.findall(path.name)}
     step = named.get("step")
     metrics = _metrics_at(step, curves) if step is not None else {}
@@ -183,7 +183,7 @@ def _changed_at(path: Path) -> float | None:
 # ----------------------------------------------------------------------------------------------------- how good it was
 
 
-class _Curve(NamedTuple):
+class _SeriesLookup(NamedTuple):
     """A series, ready to be asked for many steps. Steps rise between `starts`; a restart goes back."""
 
     series: Series
@@ -192,23 +192,23 @@ class _Curve(NamedTuple):
     starts: list[int]
 
 
-def _curves(metrics: Mapping[str, Series]) -> dict[str, _Curve]:
+def _curves(metrics: Mapping[str, Series]) -> dict[str, _SeriesLookup]:
     return {name: _curve(series) for name, series in metrics.items()}
 
 
-def _curve(series: Series) -> _Curve:
+def _curve(series: Series) -> _SeriesLookup:
     bins = series.bins()
     assert bins.mean is not None
     starts = [0, *(at for at, (one, next_one) in enumerate(pairwise(bins.steps), 1) if next_one < one)]
-    return _Curve(series, bins.steps, bins.mean, starts)
+    return _SeriesLookup(series, bins.steps, bins.mean, starts)
 
 
-def _metrics_at(step: int, curves: Mapping[str, _Curve]) -> dict[str, float]:
+def _metrics_at(step: int, curves: Mapping[str, _SeriesLookup]) -> dict[str, float]:
     found = {name: _value_at(step, curve) for name, curve in curves.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _value_at(step: int, curve: _Curve) -> float | None:
+def _value_at(step: int, curve: _SeriesLookup) -> float | None:
     """The last value at or before `step`; of a long series, whose neighbours were merged, the mean around it."""
     series = curve.series
     if series.last_step is not None and series.last_step <= step:

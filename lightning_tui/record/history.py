@@ -37,7 +37,7 @@ from lightning_tui.record.events import (
     TrainerSeen,
 )
 from lightning_tui.record.hardware import HardwareHistory
-from lightning_tui.record.index import Sums
+from lightning_tui.record.index import FoldedSums
 from lightning_tui.record.pace import Pace, epochs_of
 from lightning_tui.record.series import Series, Timeline
 from lightning_tui.record.state import Failure, first_failure, is_stop_exception
@@ -252,12 +252,12 @@ class RunHistory:
             self.ranks[rank].spoke = True
             self.ranks[rank].last_word = "failed" if self.ranks[rank].last_word == "failed" else word
 
-    def sums(self) -> Sums:
+    def sums(self) -> FoldedSums:
         """What an index stores; the rest is told again by the lines that it keeps."""
         metrics = {name: series.state() for name, series in self.metrics.items()}
-        return Sums(metrics, self.timeline.state(), self.pace.state(), self.unreadable_lines)
+        return FoldedSums(metrics, self.timeline.state(), self.pace.state(), self.unreadable_lines)
 
-    def restore(self, sums: Sums) -> None:
+    def restore(self, sums: FoldedSums) -> None:
         """Go on from an index whose kept lines were applied before.
 
         Raises:

@@ -51,7 +51,7 @@ class Folded(msgspec.Struct):
     kept: list[bytes]
 
 
-class Sums(msgspec.Struct):
+class FoldedSums(msgspec.Struct):
     """What the lines that are not kept have added up to."""
 
     metrics: dict[str, SeriesState]
@@ -60,15 +60,15 @@ class Sums(msgspec.Struct):
     unreadable_lines: int
 
 
-class _Content(msgspec.Struct):
+class _IndexContent(msgspec.Struct):
     version: int
     byte_order: str
     run: str
     files: dict[str, Folded]
-    sums: Sums
+    sums: FoldedSums
 
 
-class _Line(msgspec.Struct):
+class _KeptLine(msgspec.Struct):
     """A kept line; only the newest with the same key is needed, of those that have one."""
 
     line: bytes
@@ -81,7 +81,7 @@ class RunIndex:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
-        self._lines: dict[str, list[_Line]] = {}
+        self._lines: dict[str, list[_KeptLine]] = {}
         self._saved_at = 0
         self._seen = 0
 
@@ -96,11 +96,11 @@ class RunIndex:
             return
         key = _key_of(event)
         lines = self._lines.setdefault(self._name(path), [])
-        lines.append(_Line(line, key, event.time))
+        lines.append(_KeptLine(line, key, event.time))
         if len(lines) >= 64 and len(lines) & (len(lines) - 1) == 0:  # at powers of two: cheap on average
             lines[:] = _needed(lines)
 
-    def load(self, tails: dict[Path, LineTail]) -> tuple[dict[Path, list[bytes]], Sums] | None:
+    def load(self, tails: dict[Path, LineTail]) -> tuple[dict[Path, list[bytes]], FoldedSums] | None:
         """Return the lines to read again by file, and the sums; `tails` then go on after them.
 
         `None` where there is no index, or one that does not fit the files.
@@ -109,7 +109,7 @@ class RunIndex:
             data = self.path.read_bytes()
             if data[:_SUM_BYTES] != _sum_of(data[_SUM_BYTES:]):
                 return None
-            content = msgspec.msgpack.decode(data[_SUM_BYTES:], type=_Content)
+            content = msgspec.msgpack.decode(data[_SUM_BYTES:], type=_IndexContent)
         except (OSError, msgspec.DecodeError, ValueError):
             return None
         said = (content.version, content.byte_order, content.run)
@@ -132,7 +132,7 @@ class RunIndex:
         is_enough = new >= SAVE_AFTER_BYTES and (now < _NEAR_THE_END_BYTES or new >= self._saved_at)
         return is_enough and not any(tail.restarts for tail in tails.values())
 
-    def save(self, tails: Mapping[Path, LineTail], sums: Sums) -> None:
+    def save(self, tails: Mapping[Path, LineTail], sums: FoldedSums) -> None:
         """Write it; where that cannot be done, nothing happens."""
         self._saved_at = sum(tail.offset for tail in tails.values())
         files = {}
@@ -143,7 +143,7 @@ class RunIndex:
             name = self._name(path)
             lines = self._lines[name] = _needed(self._lines.get(name, []))
             files[name] = Folded(tail.inode, tail.offset, fingerprint, [line.line for line in lines])
-        content = _Content(INDEX_VERSION, sys.byteorder, self._directory.id, files, sums)
+        content = _IndexContent(INDEX_VERSION, sys.byteorder, self._directory.id, files, sums)
         data = msgspec.msgpack.encode(content)
         self._write(_sum_of(data) + data)
 
@@ -180,11 +180,11 @@ def _key_of(event: AnyEvent) -> str | None:
     return type(event).__name__ if isinstance(event, Memory | Sampled) else None
 
 
-def _needed(lines: list[_Line]) -> list[_Line]:
+def _needed(lines: list[_KeptLine]) -> list[_KeptLine]:
     """Those that say something that a later one does not, in their order."""
     newest = max((line.time for line in lines if line.key == "Sampled"), default=0.0)
 
-    def walk() -> Iterator[_Line]:
+    def walk() -> Iterator[_KeptLine]:
         seen: set[str] = set()
         for line in reversed(lines):
             if line.key == "Sampled":

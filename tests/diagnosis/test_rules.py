@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputText, diagnose
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.model import Rule, Sign
 from lightning_tui.diagnosis.rules import all_rules
@@ -31,7 +31,7 @@ WITHOUT_TEXT = {"stall", "memory-growth", "user-exception"}
 
 
 def categories(text: str) -> list[str]:
-    return [found.category for found in diagnose(Evidence(outputs=(Output(text),)))]
+    return [found.category for found in diagnose(Evidence(outputs=(OutputText(text),)))]
 
 
 @pytest.mark.parametrize(("category", "example"), EXAMPLES, ids=[f"{c}-{n}" for n, (c, _) in enumerate(EXAMPLES)])
@@ -52,7 +52,7 @@ def test_an_example_is_recognised_amid_a_log(category: str, example: str) -> Non
         "  rank      : 1 (local_rank: 1)",
         "  exitcode  : 1 (pid: 4711)",
     ]
-    found = diagnose(Evidence(outputs=(Output("\n".join(lines)),)))
+    found = diagnose(Evidence(outputs=(OutputText("\n".join(lines)),)))
     told = [each.category for each in found if each.severity == RULE_OF[category].severity or each.category == category]
     assert told[0] == category
     line = next(each.evidence.line for each in found if each.category == category)

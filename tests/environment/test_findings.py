@@ -11,12 +11,12 @@ from lightning_tui.environment import (
     Host,
     Limit,
     Limits,
-    Place,
     Platform,
     Session,
     Slurm,
     Software,
     Storage,
+    StorageFolder,
     reason_not_to_start,
 )
 from lightning_tui.environment.findings import find_problems
@@ -25,7 +25,7 @@ from lightning_tui.environment.rules.software import runs_on
 from lightning_tui.gpus import DriverFacts, GpuProcess, GpuSample
 from lightning_tui.text.units import GIB
 
-PLACE = Place(path="/runs", exists=True, writable=True, free=500 * GIB, total=1000 * GIB)
+PLACE = StorageFolder(path="/runs", exists=True, writable=True, free=500 * GIB, total=1000 * GIB)
 SOFTWARE = Software(
     interpreter="/venv/bin/python", python="3.12.1", torch="2.13.0", torch_build="cu130", lightning="2.6.6"
 )
@@ -259,7 +259,7 @@ def test_a_clock_that_was_never_set(now: float | None, speaks: bool) -> None:
     ],
 )
 def test_root_in_a_home_that_is_not_its_own(uid: int, medium: str, writable: bool, speaks: bool) -> None:
-    home = Place(path="/root", exists=True, medium=medium, file_system="nfs4", writable=writable)
+    home = StorageFolder(path="/root", exists=True, medium=medium, file_system="nfs4", writable=writable)
     storage = Storage(runs_home=PLACE, folder=PLACE, home=home)
     assert ids(but(storage=storage, session=Session(uid=uid))) == (["root-squash"] if speaks else [])
 

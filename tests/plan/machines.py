@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from lightning_tui.environment import Environment, Finding, Host, Place, Platform, Software, Storage, VisibleDevice
+from lightning_tui.environment import (
+    Environment,
+    Finding,
+    Host,
+    Platform,
+    Software,
+    Storage,
+    StorageFolder,
+    VisibleDevice,
+)
 from lightning_tui.gpus import GpuSample
 
 GIB = 1 << 30
@@ -25,7 +34,7 @@ def machine(
 ) -> Environment:
     """A machine with GPUs of one kind."""
     samples = [GpuSample(index=n, name=name, compute_capability=compute, memory_total=memory) for n in range(gpus)]
-    place = Place(path="/")
+    place = StorageFolder(path="/")
     return Environment(
         platform=Platform(family="other", kind="local", label="local machine", facets=facets),
         host=Host(cpus=cpus, gpu_devices=devices),

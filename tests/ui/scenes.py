@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lightning_tui.diagnosis import Conduct, Evidence, Output, Raised
-from lightning_tui.environment import Environment, Host, Place, Platform, Software, Storage
-from lightning_tui.environment import Evidence as PlatformEvidence
+from lightning_tui.diagnosis import Conduct, Evidence, OutputText, Raised
+from lightning_tui.environment import Environment, Host, Platform, PlatformEvidence, Software, Storage, StorageFolder
 from lightning_tui.environment.findings import find_problems
 from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
@@ -62,7 +61,7 @@ from lightning_tui.ui.plan_services import (
 )
 from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
-from lightning_tui.ui.tuning.thread import Search
+from lightning_tui.ui.tuning.thread import TuningSearch
 from tests.ui import run_scenes
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -125,7 +124,7 @@ class FakeOutside:
     written: list[tuple[Path, str]] = field(default_factory=list)
     saved: dict[str, SavedPlan] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
-    search: Search | None = None
+    search: TuningSearch | None = None
     """A fake of the search that tunes."""
     reader: FakeReader | None = None
     findings: Findings | None = None
@@ -260,7 +259,7 @@ def busy_host() -> HostSample:
 
 
 def local_machine() -> Environment:
-    place = Place(
+    place = StorageFolder(
         path="/home/ada/work",
         exists=True,
         writable=True,
@@ -509,7 +508,7 @@ def evidence_of_scene(run: RunSnapshot) -> Evidence:
     assert run.trainer is not None
     return Evidence(
         outputs=tuple(
-            Output(path.read_bytes().decode("utf-8", "replace"), rank)
+            OutputText(path.read_bytes().decode("utf-8", "replace"), rank)
             for rank, path in directory.outputs(run.attempt).items()
         ),
         exceptions=(

@@ -34,7 +34,7 @@ HARMLESS = frozenset({"power cap"})
 _MEMORY_IN_NAME = re.compile(r"[ -]\d+GB\b.*")
 
 
-class Trouble(NamedTuple):
+class GpuTrouble(NamedTuple):
     """Something about a GPU that a person should look at."""
 
     severity: int
@@ -71,12 +71,12 @@ class GpuView(msgspec.Struct, frozen=True, dict=True):
         return self.gpu.error is not None and self.gpu.stale_s is None
 
     @cached_property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[GpuTrouble, ...]:
         """What is wrong with it, the worst first."""
         return tuple(sorted(_troubles(self.gpu, self.is_slowest), key=lambda trouble: -trouble.severity))
 
     @property
-    def worst(self) -> Trouble | None:
+    def worst(self) -> GpuTrouble | None:
         """The worst of it."""
         return self.troubles[0] if self.troubles else None
 
@@ -162,21 +162,21 @@ def _slowest(ranks: Sequence[RankView]) -> int | None:
     return number if longest > SLOW * statistics.median(time for time, _ in known) else None
 
 
-def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[Trouble]:
+def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[GpuTrouble]:
     if gpu.error is not None:
-        yield Trouble(9, "✖", gpu.error, "bad")
+        yield GpuTrouble(9, "✖", gpu.error, "bad")
         return
     if gpu.ecc_errors:
-        yield Trouble(8, "✖", plural(gpu.ecc_errors, "ECC error"), "bad")
+        yield GpuTrouble(8, "✖", plural(gpu.ecc_errors, "ECC error"), "bad")
     reasons = [reason for reason in gpu.throttled or () if reason not in HARMLESS]
     if reasons:
-        yield Trouble(SLOWED, "▲", f"slowed: {', '.join(reasons)}", "warn")
+        yield GpuTrouble(SLOWED, "▲", f"slowed: {', '.join(reasons)}", "warn")
     if gpu.temperature is not None and gpu.temperature >= HOT:
-        yield Trouble(6, "▲", "hot", "bad" if gpu.temperature >= VERY_HOT else "warn")
+        yield GpuTrouble(6, "▲", "hot", "bad" if gpu.temperature >= VERY_HOT else "warn")
     if gpu.stale_s is not None:
-        yield Trouble(5, "?", f"{gpu.stale_s:.0f} s old", "dim")
+        yield GpuTrouble(5, "?", f"{gpu.stale_s:.0f} s old", "dim")
     if is_slowest:
-        yield Trouble(4, "▲", "slowest rank", "warn")
+        yield GpuTrouble(4, "▲", "slowest rank", "warn")
 
 
 # ---------------------------------------------------------------------------------------------------------- in a line

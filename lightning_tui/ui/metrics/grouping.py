@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lightning_tui.text.safe import harmless
 
 if TYPE_CHECKING:
-    from lightning_tui.record.series import Point, Series
+    from lightning_tui.record.series import Series, SeriesPoint
 
 _ROLES = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -84,7 +84,7 @@ def rises(quantity: Quantity) -> bool:
     return best.rises(quantity.name)
 
 
-def best_point(quantity: Quantity, known: Mapping[str, Series]) -> tuple[Member, Point] | None:
+def best_point(quantity: Quantity, known: Mapping[str, Series]) -> tuple[Member, SeriesPoint] | None:
     """The best value of the quantity in validation, and where; without validation, of a test.
 
     `None` where it is not known which way is better.

@@ -10,7 +10,7 @@ from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import number, short_count, short_duration
 from lightning_tui.ui.drawing.frame import ChartOptions, Frame, frame_of
 from lightning_tui.ui.drawing.ticks import good_ticks, time_ticks, value_ticks
-from lightning_tui.ui.metrics.curves import Drawn
+from lightning_tui.ui.metrics.curves import DrawnCurve
 
 WIDTH, HEIGHT = 960, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 64, 52
@@ -22,7 +22,7 @@ _TEXT, _DIM, _GRID, _BAD, _GOOD = "#20232c", "#5f6575", "#e4e6ec", "#c4213c", "#
 _FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
 
 
-def svg_chart(title: str, drawn: Sequence[Drawn], options: ChartOptions) -> str | None:
+def svg_chart(title: str, drawn: Sequence[DrawnCurve], options: ChartOptions) -> str | None:
     """Draw it, 960x480; `None` where no value is finite (on a log scale: above 0)."""
     frame = frame_of([one.curve for one in drawn], options)
     if frame is None:
@@ -66,7 +66,7 @@ def _text(x: float, y: float, text: str, size: int, colour: str, anchor: str = "
     )
 
 
-def _legend(drawn: Sequence[Drawn]) -> Iterator[str]:
+def _legend(drawn: Sequence[DrawnCurve]) -> Iterator[str]:
     x = float(_LEFT)
     for one in reversed(drawn):
         label = one.role if one.other is None else f"{one.role} · {one.other.label}"
@@ -91,11 +91,11 @@ def _grid(frame: Frame, options: ChartOptions) -> Iterator[str]:
     yield _text(WIDTH - _RIGHT, HEIGHT - 10, options.unit, 13, _DIM, "end")
 
 
-def _dash(one: Drawn) -> str:
+def _dash(one: DrawnCurve) -> str:
     return " stroke-dasharray='6 4'" if one.other is not None else ""
 
 
-def _folded(one: Drawn, frame: Frame) -> list[tuple[float, float, float, float, bool]]:
+def _folded(one: DrawnCurve, frame: Frame) -> list[tuple[float, float, float, float, bool]]:
     """Columns `(x, low, high, line, is_broken)`, at most so many as can be told apart."""
     xs, low, high, broken, mean = one.curve.bins
     line = one.curve.line if one.curve.line is not None else mean if mean is not None else low
@@ -114,7 +114,7 @@ def _folded(one: Drawn, frame: Frame) -> list[tuple[float, float, float, float, 
     return columns
 
 
-def _span(one: Drawn, frame: Frame) -> Iterator[str]:
+def _span(one: DrawnCurve, frame: Frame) -> Iterator[str]:
     columns = [column for column in _folded(one, frame) if not math.isnan(column[1])]
     if any(low < high for _, low, high, _, _ in columns) or one.curve.line is not None:
         upper = [f"{_x(x, frame):.1f},{_y(high, frame):.1f}" for x, _, high, _, _ in columns]
@@ -124,7 +124,7 @@ def _span(one: Drawn, frame: Frame) -> Iterator[str]:
         yield f"<polygon points='{shape}' fill='{colour}' fill-opacity='0.16' stroke='{colour}' stroke-opacity='0.16'/>"
 
 
-def _line(one: Drawn, frame: Frame) -> Iterator[str]:
+def _line(one: DrawnCurve, frame: Frame) -> Iterator[str]:
     stretch: list[str] = []
     columns = [*_folded(one, frame), (0.0, math.nan, math.nan, math.nan, True)]
     for x, _, _, line, is_broken in columns:
@@ -138,7 +138,7 @@ def _line(one: Drawn, frame: Frame) -> Iterator[str]:
             stretch = []
 
 
-def _broken(one: Drawn, frame: Frame) -> Iterator[str]:
+def _broken(one: DrawnCurve, frame: Frame) -> Iterator[str]:
     bottom = HEIGHT - _BOTTOM
     for x, _, _, _, is_broken in _folded(one, frame):
         if is_broken:

@@ -12,7 +12,7 @@ from lightning_tui.text.units import ago, count, number, plural, short_duration,
 from lightning_tui.ui.drawing.chart import chart, layout_of
 from lightning_tui.ui.drawing.frame import ChartOptions
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, dots, join, width_of, wrap
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves, leading, marks_of
+from lightning_tui.ui.metrics.curves import ChartSettings, drawn_curves, leading, marks_of
 from lightning_tui.ui.metrics.grouping import RATES, quantities
 from lightning_tui.ui.metrics.words import value_parts
 from lightning_tui.ui.pane import labelled, printable
@@ -187,7 +187,7 @@ def curve_rows(details: RunDetails | None, width: int, height: int) -> list[Row]
     known = quantities(run.metrics) if run is not None else []
     if run is None or not known or height < 4:
         return []
-    settings = Settings()
+    settings = ChartSettings()
     curves = [one.curve for one in drawn_curves(run, known[0], settings)]
     options = ChartOptions(False, None, None, marks_of(run, known[0], settings), settings.unit)
     if layout_of(curves, width, height - 1, options) is None:
