@@ -75,14 +75,7 @@ def probe_software(interpreter: Path, timeout_s: float = PROBE_TIMEOUT_S) -> Sof
     """Ask an interpreter in a child process; where that fails, the answer says why instead of raising."""
     script = f"NAMES = {PACKAGES!r}; MARK = {_MARK!r}\n{_PROBE}"
     try:
-        done = subprocess.run(
-            [str(interpreter), "-c", script],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            cwd="/",
-            check=False,
-        )
+        done = run_script(interpreter, script, timeout_s)
     except subprocess.TimeoutExpired:
         return _failed(interpreter, f"it did not answer within {timeout_s:g} s")
     except OSError as error:
@@ -90,6 +83,19 @@ def probe_software(interpreter: Path, timeout_s: float = PROBE_TIMEOUT_S) -> Sof
     if done.returncode != 0:
         return _failed(interpreter, _last_line(done.stderr) or f"it ended with {done.returncode}")
     return _understand(interpreter, done.stdout)
+
+
+def run_script(interpreter: Path, script: str, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    """Run a script in an interpreter, away from the current folder's modules, and return what it printed.
+
+    Raises:
+        OSError: the interpreter cannot be started.
+        subprocess.TimeoutExpired: it took longer.
+    """
+    command = [str(interpreter), "-c", script]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, cwd="/", check=False
+    )
 
 
 def _understand(interpreter: Path, output: bytes) -> Software:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from lightning_tui.launch.processes import written_files
-from lightning_tui.record.directory import RunDirectory
+from lightning_tui.record.directory import RunDirectory, size_on_disk
 
 GROWING_S = 5.0
 """A file that has grown within this time is being written."""
@@ -59,7 +59,7 @@ class SavingWatch:
         stamp = _stamp(told)
         if stamp is None or (stamp == self._stamp and not Path(told).is_dir()):
             return None
-        return _size(Path(told))
+        return size_on_disk(Path(told))
 
     def _is_own(self, path: str) -> bool:
         return path.startswith(self._own)
@@ -74,12 +74,3 @@ def _stamp(path: str) -> tuple[int, ...] | None:
     except (OSError, ValueError):
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _size(path: Path) -> int | None:
-    try:
-        if not path.is_dir():
-            return path.stat().st_size
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    except OSError:
-        return None

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lightning_tui.record.directory import RunDirectory
+from lightning_tui.record.directory import RunDirectory, size_on_disk
 from lightning_tui.record.events import CheckpointSaved
 from lightning_tui.record.series import Series
 from lightning_tui.record.snapshot import RunSnapshot
@@ -135,7 +135,7 @@ def _of_event(event: CheckpointSaved, curves: Mapping[str, _SeriesLookup]) -> Ch
         path=event.path,
         global_step=event.global_step,
         epoch=event.epoch,
-        size=event.size if _is_remote(event.path) else _size(path),
+        size=event.size if _is_remote(event.path) else size_on_disk(path),
         saved_at=event.time,
         metrics=metrics,
         is_complete=torn is None,
@@ -151,7 +151,7 @@ def _of_file(path: Path, torn: str | None, curves: Mapping[str, _SeriesLookup]) 
         path=str(path),
         global_step=step,
         epoch=named.get("epoch"),
-        size=_size(path),
+        size=size_on_disk(path),
         saved_at=_changed_at(path),
         metrics=metrics,
         is_complete=torn is None,
@@ -162,15 +162,6 @@ def _of_file(path: Path, torn: str | None, curves: Mapping[str, _SeriesLookup]) 
 def _age_order(checkpoint: Checkpoint) -> tuple[float, int]:
     step = -1 if checkpoint.global_step is None else checkpoint.global_step
     return (checkpoint.saved_at or 0.0, step)
-
-
-def _size(path: Path) -> int | None:
-    try:
-        if not path.is_dir():
-            return path.stat().st_size
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    except OSError:
-        return None
 
 
 def _changed_at(path: Path) -> float | None:

@@ -222,3 +222,13 @@ def process_belongs(pid: int, directory: RunDirectory) -> bool:
         return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return False
+
+
+def size_on_disk(path: Path) -> int | None:
+    """Bytes of a file, or of all files of a folder; `None` where it cannot be read."""
+    try:
+        if not path.is_dir():
+            return path.stat().st_size
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    except OSError:
+        return None

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from lightning_tui.diagnosis.report import flags
 from lightning_tui.text.units import count
 from lightning_tui.ui.advice.actions import MARKS
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, dots, fill, selected, wrap
 from lightning_tui.ui.pane import Canvas, frame, printable
-from lightning_tui.ui.windows.window import WIDEST, fit, hint
+from lightning_tui.ui.windows.window import WIDEST, FittedWindow, fit, hint
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -32,7 +31,7 @@ Dismiss = Callable[["Advice"], "tuple[Advice, ...]"]
 """Puts advice away; returns what is left."""
 
 
-class AdviceWindow(ModalScreen[None]):
+class AdviceWindow(FittedWindow[None]):
     """All advice; it stays open while suggestions are taken, and closes with the last advice."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,11 +57,7 @@ class AdviceWindow(ModalScreen[None]):
         yield self.board
 
     def on_mount(self) -> None:
-        self._fit()
         self.board.focus()
-
-    def on_resize(self) -> None:
-        self._fit()
 
     def take(self, advice: tuple[Advice, ...]) -> None:
         """Show what is known now; the cursor stays on the same advice."""
@@ -71,9 +66,6 @@ class AdviceWindow(ModalScreen[None]):
             return
         self.board.show(advice)
         self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_move(self, lines: int) -> None:
         self.board.move(lines)

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from lightning_tui.record.series import Bins
 from lightning_tui.text.units import GIB, count, gib, per_step, plural, short_duration
@@ -20,12 +19,10 @@ from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, crop, dots, ends, fi
 from lightning_tui.ui.gpus.gpuset import GpuView, heat_token
 from lightning_tui.ui.gpus.rows import load_token
 from lightning_tui.ui.pane import labelled
-from lightning_tui.ui.windows.window import Text, fit, hint
+from lightning_tui.ui.windows.window import TextWindow, hint
 from lightning_tui.ui.words import rank_state
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from lightning_tui.record import GpuHistory, GpuProcess, RankView
     from lightning_tui.ui.gpus.pane import GpusPane
     from lightning_tui.ui.view import View
@@ -41,42 +38,22 @@ _NOTHING: Row = (("N/A", "dim"),)
 _labelled = partial(labelled, label_width=LABEL)
 
 
-class GpuWindow(ModalScreen[None]):
+class GpuWindow(TextWindow):
     """One GPU, as it goes on; to the left and right are its neighbours."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "close", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup", "scroll(-10)", show=False),
-        Binding("pagedown,space", "scroll(10)", show=False),
         Binding("left,h", "go(-1)", show=False),
         Binding("right,l", "go(1)", show=False),
     ]
 
     def __init__(self, pane: GpusPane, view: Callable[[], View]) -> None:
         """Tell of the GPU under the pane's cursor; `view` gives the newest moment."""
-        super().__init__()
         self._pane = pane
         self._view = view
-        keys = hint(("← →", "next GPU"), ("esc", "close"))
-        self.text = Text(self._title(), self._body, keys)
-
-    def compose(self) -> ComposeResult:
-        yield self.text
+        super().__init__(self._gpu_title(), self._details, WIDTH, hint(("← →", "next GPU"), ("esc", "close")))
 
     def on_mount(self) -> None:
         self.set_interval(PERIOD_S, self._refresh)
-        self._fit()
-
-    def on_resize(self) -> None:
-        self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
-
-    def action_scroll(self, lines: int) -> None:
-        self.text.scroll_lines(lines)
 
     def action_go(self, places: int) -> None:
         """To the next GPU, on whichever node it is."""
@@ -89,27 +66,22 @@ class GpuWindow(ModalScreen[None]):
         self._refresh()
 
     def _refresh(self) -> None:
-        self.text.retitle(self._title())
+        self.text.retitle(self._gpu_title())
         self._fit()
         self.text.redraw()
 
-    def _title(self) -> Row:
+    def _gpu_title(self) -> Row:
         current = self._pane.current
         if current is None:
             return (("GPU", "text+b"),)
         node = f" · {current.node}" if current.node else ""
         return ((f"GPU {current.label}", "text+b"), (f"  {current.gpu.name or ''}{node}", "dim"))
 
-    def _body(self, width: int) -> list[Row]:
+    def _details(self, width: int) -> list[Row]:
         current = self._pane.current
         if current is None:
             return [EMPTY, (("This GPU is no longer told of.", "dim"),), EMPTY]
         return [EMPTY, *detail_rows(self._view(), current, width), EMPTY]
-
-    def _fit(self) -> None:
-        size = self.app.size
-        width = min(WIDTH, size.width - 4)
-        fit(self.text, size.width, size.height, width, len(self._body(width - 6)) + 2)
 
 
 def detail_rows(view: View, gpu: GpuView, width: int, height: int | None = None) -> list[Row]:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from lightning_tui.text.units import count, number, plural, short_duration, size
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, fill, selected, wrap
 from lightning_tui.ui.pane import Canvas, frame
 from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, RateMark, rate_chart
 from lightning_tui.ui.tuning.thread import Goal, TuningThread
-from lightning_tui.ui.windows.window import fit, hint
+from lightning_tui.ui.windows.window import FittedWindow, fit, hint
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -39,7 +38,7 @@ _WARNING = (
 Begin = Callable[[Goal], TuningThread]
 
 
-class TuningWindow(ModalScreen["dict[str, object] | None"]):
+class TuningWindow(FittedWindow["dict[str, object]"]):
     """Its answer is what to change in the plan; nothing when it is closed. Closing it ends the search."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,12 +58,8 @@ class TuningWindow(ModalScreen["dict[str, object] | None"]):
         yield self.board
 
     def on_mount(self) -> None:
-        self._fit()
         self.board.focus()
         self.set_interval(TICK_S, self.tick)
-
-    def on_resize(self) -> None:
-        self._fit()
 
     def on_unmount(self) -> None:
         if self.board.search is not None:
@@ -79,9 +74,6 @@ class TuningWindow(ModalScreen["dict[str, object] | None"]):
 
     def action_move(self, lines: int) -> None:
         self.board.move(lines)
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_go_on(self) -> None:
         """Begin, or take the result."""
