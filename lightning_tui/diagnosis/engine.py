@@ -54,12 +54,12 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     """Explain what went wrong: the root cause first, then what else shows; empty where nothing is wrong."""
     reads = [(read_stream(stream), stream.rank) for stream in _streams(evidence.outputs)]
     reads = [(_without_the_overcome(read, evidence), rank) for read, rank in reads]
-    material = material_of(reads, [_told(raised) for raised in evidence.exceptions])
+    material = material_of(reads, [_exception_of_telemetry(raised) for raised in evidence.exceptions])
     hits = find_hits(all_rules(), material)
     hits += _unknown_exceptions(material, hits)
     hits += conduct_hits(evidence, rules_by_category())
     hits += _printed_growth(material)
-    hits = _told_by_the_run(hits, evidence)
+    hits = _weighed_by_conduct(hits, evidence)
     hits += _silent_exit(hits, evidence)
     ordered = _one_for_each_exception(sorted(hits, key=_rank_of))
     first_of_each = {hit.rule.category: hit for hit in reversed(ordered)}
@@ -71,7 +71,7 @@ def _streams(outputs: Iterable[OutputText]) -> list[Stream]:
     return [stream for output in outputs for stream in read_streams(output)]
 
 
-def _told(raised: Raised) -> tuple[Found, float]:
+def _exception_of_telemetry(raised: Raised) -> tuple[Found, float]:
     """An exception of telemetry, as if it had been read: its own text is the truth, its traceback gives the frames.
 
     Of one that was carried over from a loader's worker, the original.
@@ -163,7 +163,7 @@ def _is_telling(found: Found) -> bool:
     return not (_CARRIED.search(found.message) and "Original Traceback" not in found.block and found.chain >= 0)
 
 
-def _told_by_the_run(hits: list[Hit], evidence: Evidence) -> list[Hit]:
+def _weighed_by_conduct(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     """What a run overcame or a person asked for is no failure: an end on request explains signals and lost peers."""
     if evidence.of_run and evidence.world_size == 1:
         hits = [hit for hit in hits if hit.rule.category not in OF_SEVERAL_RANKS]

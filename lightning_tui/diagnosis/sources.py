@@ -89,7 +89,7 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         RecordError: `run.json` is missing, broken or too new.
     """
     story = _EventDigest()
-    reader = RunReader(directory, on_event=story.take)
+    reader = RunReader(directory, on_event=story.add)
     while reader.poll():
         pass
     seen = snapshot or reader.snapshot()
@@ -152,7 +152,7 @@ class _EventDigest:
         self.program_exit: int | None = None
         self.spoke: set[int] = set()
 
-    def take(self, source: Mapping[str, int], event: AnyEvent) -> None:
+    def add(self, source: Mapping[str, int], event: AnyEvent) -> None:
         """Keep what matters of one event."""
         rank = source.get("rank", 0)
         if isinstance(event, ExceptionRaised):

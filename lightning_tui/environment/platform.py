@@ -73,7 +73,7 @@ class _PlatformRule(NamedTuple):
 
     kind: str
     label: str
-    look: Callable[[_Signs], tuple[PlatformEvidence, ...]]
+    detect: Callable[[_Signs], tuple[PlatformEvidence, ...]]
 
 
 def _detect(signs: _Signs) -> Platform:
@@ -121,7 +121,7 @@ def _job(signs: _Signs, is_machine: bool) -> tuple[PlatformEvidence, ...]:
 
 def _elsewhere(signs: _Signs) -> Platform:
     for rule in _RULES:
-        if evidence := rule.look(signs):
+        if evidence := rule.detect(signs):
             label = _slurm_label(signs) if rule.kind == "slurm" else rule.label
             return Platform(family="other", kind=rule.kind, label=label, evidence=evidence)
     return Platform(family="other", kind="local", label="local machine")

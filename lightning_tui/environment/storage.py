@@ -45,17 +45,17 @@ def inspect_storage(environ: Mapping[str, str], *, runs_home: Path, folder: Path
     """
     mounts = _read_mounts(root)
     persistent = persistent_storage(environ, root)
-    runs = _tried(_look(runs_home, mounts))
+    runs = _tried(_inspect(runs_home, mounts))
     artifacts, home = environ.get("LIGHTNING_ARTIFACTS_DIR"), environ.get("HOME")
     return Storage(
         runs_home=runs,
-        folder=_look(folder, mounts),
-        persistent=_look(persistent.path, mounts) if persistent else None,
+        folder=_inspect(folder, mounts),
+        persistent=_inspect(persistent.path, mounts) if persistent else None,
         persistent_reason=persistent.reason if persistent else None,
         checkpoints=msgspec.structs.replace(runs, path=str(runs_home / "RUN" / "checkpoints"), exists=False),
-        data=_look(persistent.path / "data", mounts) if persistent else None,
-        artifacts=_look(Path(artifacts), mounts) if artifacts else None,
-        home=_look(Path(home), mounts) if home else None,
+        data=_inspect(persistent.path / "data", mounts) if persistent else None,
+        artifacts=_inspect(Path(artifacts), mounts) if artifacts else None,
+        home=_inspect(Path(home), mounts) if home else None,
     )
 
 
@@ -75,7 +75,7 @@ class _Mount(NamedTuple):
     read_only: bool
 
 
-def _look(path: Path, mounts: list[_Mount]) -> StorageFolder:
+def _inspect(path: Path, mounts: list[_Mount]) -> StorageFolder:
     try:
         nearest = _nearest_existing(path.absolute())
         answer = os.statvfs(nearest)

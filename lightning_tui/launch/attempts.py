@@ -55,7 +55,7 @@ class ProgramStart(msgspec.Struct, frozen=True):
     """Where it runs; `None`: where the supervisor does."""
 
 
-class LookBack(msgspec.Struct, frozen=True):
+class AttemptReview(msgspec.Struct, frozen=True):
     """What the record says when an attempt has ended."""
 
     snapshot: RunSnapshot
@@ -89,9 +89,9 @@ def start_of(pid: int | None) -> ProgramStart | None:
     return ProgramStart(command, environ, folder_of(pid)) if pid is not None and command and environ else None
 
 
-def say_started(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
+def record_start(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
     """Say who supervises which program."""
-    journal.say(
+    journal.write(
         SupervisorStarted,
         node=NODE,
         host=os.uname().nodename,
@@ -105,7 +105,7 @@ def say_started(journal: Journal, attempt: int, child_pid: int, command: Sequenc
     )
 
 
-def look_back(directory: RunDirectory, end: Exit, cause: Cause) -> LookBack | None:
+def review_attempt(directory: RunDirectory, end: Exit, cause: Cause) -> AttemptReview | None:
     """Read the whole record as it is once the program is gone; `None` where it cannot be read."""
     from lightning_tui.record.checkpoints import checkpoints_of  # not needed before the end
     from lightning_tui.record.reader import RunReader
@@ -118,7 +118,7 @@ def look_back(directory: RunDirectory, end: Exit, cause: Cause) -> LookBack | No
         ended = Ended(seq=0, time=time.time(), code=end.code, signal=end.signal, cause=cause)
         reader.history.apply_supervisor_event(ended)
         snapshot = snapshot_of(reader.history, supervisor_alive=True, ranks_alive=False, now=time.time())
-        return LookBack(snapshot, checkpoints_of(directory, snapshot), reader)
+        return AttemptReview(snapshot, checkpoints_of(directory, snapshot), reader)
     return None
 
 
@@ -133,12 +133,12 @@ def leave_for_lists(directory: RunDirectory, reader: RunReader) -> None:
         leave_summary(directory, snapshot_of(reader.history, supervisor_alive=True, ranks_alive=False, now=time.time()))
 
 
-def how_it_ended(directory: RunDirectory, end: Exit, back: LookBack, host: HostSample | None) -> AttemptEnd:
+def how_it_ended(directory: RunDirectory, end: Exit, review: AttemptReview, host: HostSample | None) -> AttemptEnd:
     """What is known of a failed attempt; the diagnosis is asked of `lightning-tui diagnose`, as a person would ask."""
     from lightning_tui.record.checkpoints import last_good
 
-    progress, good = back.snapshot.progress, last_good(back.checkpoints)
-    has_failed = back.snapshot.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+    progress, good = review.snapshot.progress, last_good(review.checkpoints)
+    has_failed = review.snapshot.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)
     category, title = _diagnosis(directory) if has_failed else (None, "")
     return AttemptEnd(
         has_failed=has_failed,

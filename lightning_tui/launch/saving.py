@@ -34,7 +34,7 @@ class SavingWatch:
         self._told: str | None = None
         self._stamp: tuple[int, ...] | None = None
 
-    def look(self, told: str | None, pids: Iterable[int], now: float) -> Writing | None:
+    def check(self, told: str | None, pids: Iterable[int], now: float) -> Writing | None:
         """Look once. `told` is the path that telemetry has begun to write, `now` a monotonic time."""
         self._note_growth(pids, now)
         if told != self._told:

@@ -176,7 +176,7 @@ class _SearchProgress:
             plan=plan,
             options=options,
             environ=environ,
-            on_event=self._take,
+            on_event=self._read_event,
             is_cancelled=is_cancelled,
             time_limit_s=time_limit_s,
         )
@@ -215,10 +215,10 @@ class _SearchProgress:
             )
         return f"The program ended with code {end.code if end else None} before its fit: {_last_line(end)}."
 
-    def _take(self, line: bytes) -> None:
+    def _read_event(self, line: bytes) -> None:
         event = _decoder.decode(line)
         if isinstance(event, Begun | Trial | Point):
-            self._take_step(event)
+            self._add_step(event)
             self._on_progress(event)
         elif isinstance(event, _TuningRefused):
             self._refused = event
@@ -227,7 +227,7 @@ class _SearchProgress:
         else:
             self.found = event
 
-    def _take_step(self, step: TuningStep) -> None:
+    def _add_step(self, step: TuningStep) -> None:
         if isinstance(step, Begun):
             self.begun = step
         elif isinstance(step, Trial):

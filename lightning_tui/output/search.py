@@ -212,7 +212,7 @@ class Hits:
         new = blocks.since(known if restarts == blocks.restarts else 0)
         return Report(blocks.restarts, self._file.size, blocks.size, blocks.total, self._has_begun, new)
 
-    def take(self, report: Report) -> None:
+    def add(self, report: Report) -> None:
         """Know what another process has found."""
         if report.restarts != self._blocks.restarts:
             self._blocks = _BlockIndex(self.path, self.pattern, report.restarts)
@@ -237,7 +237,7 @@ class Hits:
                 if restarts != self._blocks.restarts:
                     self._blocks = _BlockIndex(self.path, self.pattern, restarts)
                 data = os.pread(descriptor, BLOCK, self._blocks.size)
-                self._blocks.take(data)
+                self._blocks.add(data)
                 return len(data)
         except OSError:
             return 0
@@ -261,7 +261,7 @@ class _BlockIndex:
         """Whether what was cut off of the unfinished line matches already."""
         self._numbers = functools.lru_cache(maxsize=16)(self._find_again)
 
-    def take(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
         """Search the bytes that follow what is known."""
         begin = self.size - len(self._rest)
         text = self._rest + data

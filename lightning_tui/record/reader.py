@@ -64,7 +64,7 @@ class RunReader:
         kept, sums = found
         try:
             for path, lines in kept.items():
-                self._take_lines(path, lines)
+                self._apply_lines(path, lines)
             self.history.restore(sums)
         except (ValueError, TypeError):
             self._index = RunIndex(self.directory)
@@ -123,21 +123,21 @@ class RunReader:
 
     def _poll_supervisors(self) -> int:
         return sum(
-            self._take_lines(path, self._lines(path)) for path in _matching(self.directory.supervisor, _NODE_FILE)
+            self._apply_lines(path, self._read_lines(path)) for path in _matching(self.directory.supervisor, _NODE_FILE)
         )
 
     def _poll_ranks(self, attempt: int) -> int:
         paths = _matching(self.directory.events(attempt), _RANK_FILE)
-        return sum(self._take_lines(path, self._lines(path)) for path in paths)
+        return sum(self._apply_lines(path, self._read_lines(path)) for path in paths)
 
-    def _take_lines(self, path: Path, lines: list[bytes]) -> int:
+    def _apply_lines(self, path: Path, lines: list[bytes]) -> int:
         if path.parent == self.directory.supervisor:
-            self._take_supervisor_lines(path, lines)
+            self._apply_supervisor_lines(path, lines)
         else:
-            self._take_rank_lines(path, lines)
+            self._apply_rank_lines(path, lines)
         return len(lines)
 
-    def _take_supervisor_lines(self, path: Path, lines: list[bytes]) -> None:
+    def _apply_supervisor_lines(self, path: Path, lines: list[bytes]) -> None:
         node = int(path.stem)
         for line in lines:
             event = self._decode(line, self._supervisor_decoder, {"node": node})
@@ -145,7 +145,7 @@ class RunReader:
                 self._keep(path, line, event)
                 self.history.apply_supervisor_event(event, node)
 
-    def _take_rank_lines(self, path: Path, lines: list[bytes]) -> None:
+    def _apply_rank_lines(self, path: Path, lines: list[bytes]) -> None:
         rank = int(path.stem.split("-")[1])
         attempt = int(path.parent.parent.name.removeprefix("attempt-"))
         for line in lines:
@@ -158,7 +158,7 @@ class RunReader:
         if self._index is not None:
             self._index.note(path, line, event)
 
-    def _lines(self, path: Path) -> list[bytes]:
+    def _read_lines(self, path: Path) -> list[bytes]:
         if path not in self._tails:
             self._tails[path] = LineTail(path)
         return self._tails[path].poll()

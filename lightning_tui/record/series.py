@@ -113,7 +113,7 @@ class Series:
         if self._in_last == 0:
             self._open_bin(step)
         if math.isfinite(value):
-            self._take_finite(step, value)
+            self._add_finite_value(step, value)
         else:
             self._bins.broken[-1] = 1
             self.broken_count += 1
@@ -188,7 +188,7 @@ class Series:
         series.broken_since = state.broken_since
         return series
 
-    def _take_finite(self, step: int, value: float) -> None:
+    def _add_finite_value(self, step: int, value: float) -> None:
         if self.lowest_point is None or value < self.lowest_point.value:
             self.lowest_point = SeriesPoint(step, value)
         if self.highest_point is None or value > self.highest_point.value:

@@ -197,7 +197,7 @@ def test_every_end_without_a_result_is_told_with_its_cause(
     search = _SearchProgress(lambda step: None)
     search._end, search._time_limit_s = end, 5
     for line in lines:
-        search._take(msgspec.json.encode(line))
+        search._read_event(msgspec.json.encode(line))
     sentence = search.why_nothing()
     assert words in sentence
     assert sentence.isprintable()
@@ -211,9 +211,9 @@ def test_what_was_found_before_the_time_was_up_or_the_kernel_struck_is_kept(end:
     search._end = end
     for number, size in enumerate((2, 4, 8), start=1):
         begun = {"event": "trial", "number": number, "batch_size": size, "status": "running"}
-        search._take(msgspec.json.encode(begun))
-        search._take(msgspec.json.encode({**begun, "status": "ok", "real_size": min(size, 7)}))
-    search._take(msgspec.json.encode({"event": "trial", "number": 4, "batch_size": 16, "status": "running"}))
+        search._read_event(msgspec.json.encode(begun))
+        search._read_event(msgspec.json.encode({**begun, "status": "ok", "real_size": min(size, 7)}))
+    search._read_event(msgspec.json.encode({"event": "trial", "number": 4, "batch_size": 16, "status": "running"}))
     found = search.found_before_the_end()
     assert found is not None
     assert (found.batch_size, found.stopped_by) == (7, stopped_by)

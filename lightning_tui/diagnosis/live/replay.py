@@ -73,7 +73,7 @@ def replay(
 
 def all_warnings(output: OutputWarnings, run: RunSnapshot) -> tuple[Diagnosis, ...]:
     """What the output holds by now."""
-    return tuple(each for _ in range(MOST_OUTPUT_TURNS) for each in output.turn(run))
+    return tuple(each for _ in range(MOST_OUTPUT_TURNS) for each in output.read_new(run))
 
 
 _Told = tuple[float, int, bool, AnyEvent]
@@ -101,7 +101,7 @@ def _files(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
 def _stream(
     path: Path, number: int, is_rank: bool, decoder: msgspec.json.Decoder[AnyEvent], limit: int
 ) -> Iterator[_Told]:
-    for line in _lines(path, limit):
+    for line in _read_lines(path, limit):
         try:
             event = decoder.decode(line)
         except msgspec.DecodeError:
@@ -109,7 +109,7 @@ def _stream(
         yield event.time, number, is_rank, event
 
 
-def _lines(path: Path, limit: int) -> Iterator[bytes]:
+def _read_lines(path: Path, limit: int) -> Iterator[bytes]:
     """The lines of a file; of a long one those of its head and of its end."""
     try:
         with path.open("rb") as file:

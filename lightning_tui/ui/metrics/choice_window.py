@@ -37,7 +37,7 @@ class MetricWindow(SearchWindow[str]):
         self._found_quantities = {quantity.name: quantity for quantity in found}
         self._marked = [name for name in chosen if name in self._found_quantities]
         keys = hint(("space", "mark"), ("enter", "show"), ("esc", "close"))
-        super().__init__("Metrics", [], self._words, current, keys)
+        super().__init__("Metrics", [], self._searched_words, current, keys)
         self._retake(current)
 
     def action_mark(self) -> None:
@@ -69,6 +69,6 @@ class MetricWindow(SearchWindow[str]):
         values = join(value_parts(self._run, quantity), _VALUES_WIDTH)
         return Item(quantity.name, (*mark, *fill(((quantity.name, "text"),), _NAME_WIDTH), *values))
 
-    def _words(self, name: str) -> str:
+    def _searched_words(self, name: str) -> str:
         quantity = self._found_quantities.get(name)
         return " ".join([name, *(member.name for member in quantity.members)] if quantity is not None else [name])
