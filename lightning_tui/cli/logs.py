@@ -138,7 +138,7 @@ def _of_all(
         reader.poll()
         is_over = reader.snapshot().is_over or not follows
         attempts = directory.attempts()
-        for rank, lines in merged.read(directory.outputs(attempts[-1] if attempts else 0), is_over=is_over):
+        for rank, lines in merged.read_new(directory.outputs(attempts[-1] if attempts else 0), is_over=is_over):
             kept = lines if pattern is None else b"".join(_matching(lines, pattern))
             yield _named(rank, kept)
         if is_over:

@@ -67,7 +67,7 @@ _LIBRARY = re.compile(
 )
 
 
-class Found(NamedTuple):
+class FoundException(NamedTuple):
     """One exception as it stands in an output."""
 
     type: str
@@ -103,17 +103,17 @@ class Found(NamedTuple):
         return own[-1] if own else None
 
 
-class Read(NamedTuple):
+class ParsedStream(NamedTuple):
     """What a stream holds."""
 
-    exceptions: list[Found]
+    exceptions: list[FoundException]
     loose: list[OutputLine]
     """Lines that belong to no traceback."""
     stack: tuple[CodeHint, ...] = ()
     """Where Python was when native code crashed, innermost first, as `faulthandler` writes it."""
 
 
-def read_stream(stream: Stream) -> Read:
+def read_stream(stream: Stream) -> ParsedStream:
     """Find the exceptions of a stream."""
     return _TracebackParser(stream).read()
 
@@ -125,7 +125,7 @@ class _TracebackParser:
         self.rank = stream.rank
         self.lines = stream.lines
         self.telling = _telling_lines(stream.lines)
-        self.exceptions: list[Found] = []
+        self.exceptions: list[FoundException] = []
         self.loose: list[OutputLine] = []
         self.chain = 0
         self.is_chained = False
@@ -142,11 +142,11 @@ class _TracebackParser:
         self.is_ignored = False
         self.is_crash = False
 
-    def read(self) -> Read:
+    def read(self) -> ParsedStream:
         at, count = 0, len(self.lines)
         while at < count:
             at = self._step(at)
-        return Read(self.exceptions, self.loose, tuple(self.stack))
+        return ParsedStream(self.exceptions, self.loose, tuple(self.stack))
 
     def _step(self, at: int) -> int:
         line = self.lines[at]
@@ -246,7 +246,7 @@ class _TracebackParser:
         if self.opened_at is None and not self.is_chained:
             self.chain += 1
         self.exceptions.append(
-            Found(
+            FoundException(
                 type=name,
                 message="\n".join(message)[:MESSAGE_LIMIT].rstrip(),
                 line=self.lines[at].number,

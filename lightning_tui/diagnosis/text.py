@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lightning_tui.diagnosis.model import OutputText
+from lightning_tui.diagnosis.model import OutputTail
 from lightning_tui.text.safe import without_escapes
 
 LINE_LIMIT = 4000
@@ -49,7 +49,7 @@ class Stream(NamedTuple):
     lines: list[OutputLine]
 
 
-def read_streams(output: OutputText) -> list[Stream]:
+def read_streams(output: OutputTail) -> list[Stream]:
     """Split an output into its ranks' lines."""
     raw = without_escapes(output.text)
     texts = raw.replace("\r\n", "\n").split("\n")

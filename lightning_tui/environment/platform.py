@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lightning_tui.environment.model import Platform, PlatformEvidence, Software
+from lightning_tui.environment.model import FactEvidence, Platform, Software
 from lightning_tui.persistent import STUDIO_HOME
 
 INTERACTIVE_JOB_NAMES = frozenset({"bash", "interactive"})
@@ -33,7 +33,7 @@ def platform_with_software(platform: Platform, software: Software) -> Platform:
     if platform.family != "other" or not software.has_lightning:
         return platform
     name = "lightning" if software.lightning else "pytorch-lightning"
-    found = PlatformEvidence(name, software.lightning or software.pytorch_lightning or "")
+    found = FactEvidence(name, software.lightning or software.pytorch_lightning or "")
     return msgspec.structs.replace(platform, family="lightning_local", evidence=(*platform.evidence, found))
 
 
@@ -44,22 +44,20 @@ class _Signs:
         self._environ = environ
         self._root = root
 
-    def variables(self, *names: str) -> tuple[PlatformEvidence, ...]:
+    def variables(self, *names: str) -> tuple[FactEvidence, ...]:
         """Those of the variables that are set and not empty."""
-        return tuple(
-            PlatformEvidence(name, _shown(name, value)) for name in names if (value := self._environ.get(name))
-        )
+        return tuple(FactEvidence(name, _shown(name, value)) for name in names if (value := self._environ.get(name)))
 
     def value(self, name: str) -> str:
         return self._environ.get(name, "")
 
-    def paths(self, *paths: str) -> tuple[PlatformEvidence, ...]:
+    def paths(self, *paths: str) -> tuple[FactEvidence, ...]:
         """Those of the paths (below the root) that exist.
 
         Raises:
             OSError: a path can neither be found nor be found missing (a broken mount).
         """
-        return tuple(PlatformEvidence(f"/{path}", "exists") for path in paths if _exists(self._root / path))
+        return tuple(FactEvidence(f"/{path}", "exists") for path in paths if _exists(self._root / path))
 
     def text(self, path: str) -> str:
         try:
@@ -73,7 +71,7 @@ class _PlatformRule(NamedTuple):
 
     kind: str
     label: str
-    detect: Callable[[_Signs], tuple[PlatformEvidence, ...]]
+    detect: Callable[[_Signs], tuple[FactEvidence, ...]]
 
 
 def _detect(signs: _Signs) -> Platform:
@@ -110,7 +108,7 @@ def _lightning(signs: _Signs) -> Platform | None:
     )
 
 
-def _job(signs: _Signs, is_machine: bool) -> tuple[PlatformEvidence, ...]:
+def _job(signs: _Signs, is_machine: bool) -> tuple[FactEvidence, ...]:
     """Evidence of a batch job: what the platform's own logger asks for, or where a job's artifacts go."""
     named = _all(signs, "LIGHTNING_CLOUD_APP_NAME", "LIGHTNING_CLOUD_WORK_ID")
     if not is_machine:
@@ -127,31 +125,31 @@ def _elsewhere(signs: _Signs) -> Platform:
     return Platform(family="other", kind="local", label="local machine")
 
 
-def _all(signs: _Signs, *names: str) -> tuple[PlatformEvidence, ...]:
+def _all(signs: _Signs, *names: str) -> tuple[FactEvidence, ...]:
     found = signs.variables(*names)
     return found if len(found) == len(names) else ()
 
 
-def _any_of(*names: str) -> Callable[[_Signs], tuple[PlatformEvidence, ...]]:
+def _any_of(*names: str) -> Callable[[_Signs], tuple[FactEvidence, ...]]:
     return lambda signs: signs.variables(*names)
 
 
-def _container(signs: _Signs) -> tuple[PlatformEvidence, ...]:
+def _container(signs: _Signs) -> tuple[FactEvidence, ...]:
     names = ("SINGULARITY_CONTAINER", "APPTAINER_CONTAINER", "KUBERNETES_SERVICE_HOST", "container")
     found = (*signs.variables(*names), *signs.paths(".dockerenv", "run/.containerenv"))
     if found:
         return found
     group = re.search(r"docker|kubepods|containerd|libpod|lxc", signs.text("proc/1/cgroup"))
-    return (PlatformEvidence("/proc/1/cgroup", group[0]),) if group else ()
+    return (FactEvidence("/proc/1/cgroup", group[0]),) if group else ()
 
 
-def _wsl(signs: _Signs) -> tuple[PlatformEvidence, ...]:
+def _wsl(signs: _Signs) -> tuple[FactEvidence, ...]:
     kernel = signs.text("proc/sys/kernel/osrelease").strip()
-    found = (PlatformEvidence("/proc/sys/kernel/osrelease", kernel),) if "microsoft" in kernel.lower() else ()
+    found = (FactEvidence("/proc/sys/kernel/osrelease", kernel),) if "microsoft" in kernel.lower() else ()
     return (*signs.variables("WSL_DISTRO_NAME"), *found)
 
 
-def _slurm(signs: _Signs) -> tuple[PlatformEvidence, ...]:
+def _slurm(signs: _Signs) -> tuple[FactEvidence, ...]:
     if not signs.value("SLURM_JOB_ID"):
         return ()
     return (
@@ -161,7 +159,7 @@ def _slurm(signs: _Signs) -> tuple[PlatformEvidence, ...]:
     )
 
 
-def _slurm_interactive(signs: _Signs) -> tuple[PlatformEvidence, ...]:
+def _slurm_interactive(signs: _Signs) -> tuple[FactEvidence, ...]:
     """Evidence of a person in the job: the job's name, or that srun gave it a terminal (--pty)."""
     if not signs.value("SLURM_JOB_ID"):
         return ()
@@ -169,7 +167,7 @@ def _slurm_interactive(signs: _Signs) -> tuple[PlatformEvidence, ...]:
     return name or signs.variables("SLURM_PTY_PORT")
 
 
-def _slurm_batch(signs: _Signs) -> tuple[PlatformEvidence, ...]:
+def _slurm_batch(signs: _Signs) -> tuple[FactEvidence, ...]:
     """Evidence of a script of sbatch's: it sets ENVIRONMENT to BATCH."""
     is_batch = signs.value("SLURM_JOB_ID") and signs.value("ENVIRONMENT") == "BATCH" and not _slurm_interactive(signs)
     return signs.variables("ENVIRONMENT") if is_batch else ()
@@ -196,7 +194,7 @@ _RULES = (
 )
 """The most telling first: Colab and Kaggle run in containers too."""
 
-_FACETS: tuple[tuple[str, Callable[[_Signs], tuple[PlatformEvidence, ...]]], ...] = (
+_FACETS: tuple[tuple[str, Callable[[_Signs], tuple[FactEvidence, ...]]], ...] = (
     ("ssh", _any_of("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")),
     ("tmux", _any_of("TMUX")),
     ("screen", _any_of("STY")),

@@ -17,7 +17,7 @@ from lightning_tui.environment.model import (
     Limit,
     Platform,
     Software,
-    StorageFolder,
+    StoragePlace,
     VisibleDevice,
 )
 from lightning_tui.gpus import GpuLink, GpuSample
@@ -215,7 +215,7 @@ def _storage_rows(environment: Environment, runs_home_reason: str) -> Iterator[F
             yield "", f"why: {reason}"
 
 
-def _place_text(place: StorageFolder, before: StorageFolder | None) -> str:
+def _place_text(place: StoragePlace, before: StoragePlace | None) -> str:
     if place.error:
         is_told = before is not None and before.error == place.error
         return _joined(place.path, "the same" if is_told else place.error)
@@ -226,7 +226,7 @@ def _place_text(place: StorageFolder, before: StorageFolder | None) -> str:
     return _joined(place.path, f"{_size(place.free)} free of {_size(place.total)}", medium, *marks)
 
 
-def _is_one_disk(place: StorageFolder, before: StorageFolder) -> bool:
+def _is_one_disk(place: StoragePlace, before: StoragePlace) -> bool:
     return before.error is None and place.mount is not None and (place.mount, place.free) == (before.mount, before.free)
 
 

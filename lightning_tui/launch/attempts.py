@@ -89,9 +89,9 @@ def start_of(pid: int | None) -> ProgramStart | None:
     return ProgramStart(command, environ, folder_of(pid)) if pid is not None and command and environ else None
 
 
-def record_start(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
+def report_started(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
     """Say who supervises which program."""
-    journal.write(
+    journal.report(
         SupervisorStarted,
         node=NODE,
         host=os.uname().nodename,

@@ -16,12 +16,12 @@ from lightning_tui.launch.attempts import (
     begin_attempt,
     how_it_ended,
     leave_for_lists,
-    record_start,
+    report_started,
     review_attempt,
 )
 from lightning_tui.launch.child import AdoptedProgram, Exit, WatchedProgram
 from lightning_tui.launch.journal import Journal
-from lightning_tui.launch.ladder import Ladder, LadderView, climb
+from lightning_tui.launch.ladder import Ladder, StopView, climb
 from lightning_tui.launch.processes import kill_until_gone, marked_processes, reap_children, send
 from lightning_tui.launch.proof import Witness, checkpoint_proof
 from lightning_tui.launch.ranks import RankWatch
@@ -119,11 +119,11 @@ class Supervisor:
         self._gpus.stop()
 
     def _see_to_its_end(self) -> _After:
-        while (end := self._check()) is None:
+        while (end := self._poll()) is None:
             self._wait(TICK_S)
         return self._clear_away(end)
 
-    def _check(self) -> Exit | None:
+    def _poll(self) -> Exit | None:
         """See and do all that is due; the program's end, once it has come."""
         now = time.monotonic()
         self._tend(now)
@@ -164,7 +164,7 @@ class Supervisor:
             self._check_saving(now)
         ranks = self._ranks
         is_busy = self._writing is not None or ranks.is_validating
-        view = LadderView(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
+        view = StopView(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
         before, self._ladder = self._ladder, climb(self._ladder, view)
         self._announce(before, now)
         if self._ladder.rung == "sigterm" and before.rung != "sigterm":
@@ -197,7 +197,7 @@ class Supervisor:
             return
         self._size_due = now + SIZE_EVERY_S
         wait_s = None if after.deadline is None else after.deadline - now
-        self._journal.write(
+        self._journal.report(
             Stopping,
             rung=after.rung,
             by=after.request.by,
@@ -217,7 +217,7 @@ class Supervisor:
     def _note_gone(self) -> None:
         for rank, pid in self._ranks.newly_gone():
             if self._is_a_loss(pid):
-                self._journal.write(RankGone, rank=rank, pid=pid)
+                self._journal.report(RankGone, rank=rank, pid=pid)
 
     def _is_a_loss(self, pid: int) -> bool:
         """Whether a rank vanished of something else than the program's orderly end, or our own signals."""
@@ -269,8 +269,8 @@ class Supervisor:
             time.sleep(TICK_S)
             reap_children()
 
-    def _record_end(self, after: _After, not_restarted: str | None = None) -> None:
-        self._journal.write(
+    def _report_end(self, after: _After, not_restarted: str | None = None) -> None:
+        self._journal.report(
             Ended,
             code=after.end.code,
             signal=after.end.signal,
@@ -300,21 +300,21 @@ class Supervisor:
         decision = self._decide(after)
         start = self._conditions.start
         if decision.tally is None or start is None:
-            self._record_end(after, decision.reason or None)
+            self._report_end(after, decision.reason or None)
             return False
         self._tally, self._attempt = decision.tally, self._attempt + 1
-        resume_from = self._record_restart(after, decision)
+        resume_from = self._report_restart(after, decision)
         self._ranks = RankWatch(self._directory, self._attempt)
         if not self._pause(pause_s(self._tally.in_a_row, self._conditions.first_pause_s)):
-            self._record_end(self._ended_on_request(after, decision))
+            self._report_end(self._ended_on_request(after, decision))
             return False
         try:
             self._program = begin_attempt(self._directory, start, self._attempt, resume_from)
         except (OSError, subprocess.SubprocessError) as error:
             detail = f"it could not be started again: {error}"
-            self._record_end(msgspec.structs.replace(after, cause="launch", detail=detail))
+            self._report_end(msgspec.structs.replace(after, cause="launch", detail=detail))
             return False
-        record_start(self._journal, self._attempt, self._program.pid or 0, start.command)
+        report_started(self._journal, self._attempt, self._program.pid or 0, start.command)
         return True
 
     def _decide(self, after: _After) -> Decision:
@@ -328,12 +328,12 @@ class Supervisor:
             return Decision(None, "nobody knows any more how it was started")
         return decision
 
-    def _record_restart(self, after: _After, decision: Decision) -> str | None:
+    def _report_restart(self, after: _After, decision: Decision) -> str | None:
         """Tell of the restart that is to come; returns the checkpoint that it goes on from."""
         from lightning_tui.record.checkpoints import last_good
 
         good = None if after.review is None else last_good(after.review.checkpoints)
-        self._journal.write(
+        self._journal.report(
             Restarting,
             attempt=self._attempt,
             number=self._tally.in_a_row,

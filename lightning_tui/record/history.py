@@ -15,11 +15,11 @@ from lightning_tui.record.events import (
     AnyEvent,
     CheckpointRemoved,
     CheckpointSaved,
+    DeviceMemory,
     Ended,
     ExceptionRaised,
     FitEnd,
     Hello,
-    Memory,
     Metrics,
     Number,
     ProgramEnd,
@@ -37,7 +37,7 @@ from lightning_tui.record.events import (
     TrainerSeen,
 )
 from lightning_tui.record.hardware import HardwareHistory
-from lightning_tui.record.index import FoldedSums
+from lightning_tui.record.index import SkippedTotals
 from lightning_tui.record.pace import Pace, epochs_of
 from lightning_tui.record.series import Series, Timeline
 from lightning_tui.record.state import Failure, first_failure, is_stop_exception
@@ -50,7 +50,7 @@ class RankHistory:
         self.hello = hello
         self.stage: Stage = "setup"
         self.progress: Progress | None = None
-        self.memory: Memory | None = None
+        self.memory: DeviceMemory | None = None
         self.last_word: str | None = None
         self.spoke = False
         """Whether it has said how it ended; a rank that spoke did not vanish."""
@@ -174,7 +174,7 @@ class RunHistory:
             series.extend(points.steps, values if _are_floats(values) else [_number(value) for value in values])
 
     @_apply.register
-    def _(self, event: Memory, rank: int) -> None:
+    def _(self, event: DeviceMemory, rank: int) -> None:
         if rank in self.ranks:
             self.ranks[rank].memory = event
 
@@ -252,12 +252,12 @@ class RunHistory:
             self.ranks[rank].spoke = True
             self.ranks[rank].last_word = "failed" if self.ranks[rank].last_word == "failed" else word
 
-    def sums(self) -> FoldedSums:
+    def sums(self) -> SkippedTotals:
         """What an index stores; the rest is told again by the lines that it keeps."""
         metrics = {name: series.state() for name, series in self.metrics.items()}
-        return FoldedSums(metrics, self.timeline.state(), self.pace.state(), self.unreadable_lines)
+        return SkippedTotals(metrics, self.timeline.state(), self.pace.state(), self.unreadable_lines)
 
-    def restore(self, sums: FoldedSums) -> None:
+    def restore(self, sums: SkippedTotals) -> None:
         """Go on from an index whose kept lines were applied before.
 
         Raises:

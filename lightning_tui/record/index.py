@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.events import AnyEvent, Memory, Metrics, Progress, Sampled, StageChanged
+from lightning_tui.record.events import AnyEvent, DeviceMemory, Metrics, Progress, Sampled, StageChanged
 from lightning_tui.record.pace import PaceState
 from lightning_tui.record.series import SeriesState, TimelineState
 from lightning_tui.record.tail import LineTail
@@ -51,7 +51,7 @@ class Folded(msgspec.Struct):
     kept: list[bytes]
 
 
-class FoldedSums(msgspec.Struct):
+class SkippedTotals(msgspec.Struct):
     """What the lines that are not kept have added up to."""
 
     metrics: dict[str, SeriesState]
@@ -65,7 +65,7 @@ class _IndexContent(msgspec.Struct):
     byte_order: str
     run: str
     files: dict[str, Folded]
-    sums: FoldedSums
+    sums: SkippedTotals
 
 
 class _KeptLine(msgspec.Struct):
@@ -100,7 +100,7 @@ class RunIndex:
         if len(lines) >= 64 and len(lines) & (len(lines) - 1) == 0:  # at powers of two: cheap on average
             lines[:] = _needed(lines)
 
-    def load(self, tails: dict[Path, LineTail]) -> tuple[dict[Path, list[bytes]], FoldedSums] | None:
+    def load(self, tails: dict[Path, LineTail]) -> tuple[dict[Path, list[bytes]], SkippedTotals] | None:
         """Return the lines to read again by file, and the sums; `tails` then go on after them.
 
         `None` where there is no index, or one that does not fit the files.
@@ -132,7 +132,7 @@ class RunIndex:
         is_enough = new >= SAVE_AFTER_BYTES and (now < _NEAR_THE_END_BYTES or new >= self._saved_at)
         return is_enough and not any(tail.restarts for tail in tails.values())
 
-    def save(self, tails: Mapping[Path, LineTail], sums: FoldedSums) -> None:
+    def save(self, tails: Mapping[Path, LineTail], sums: SkippedTotals) -> None:
         """Write it; where that cannot be done, nothing happens."""
         self._saved_at = sum(tail.offset for tail in tails.values())
         files = {}
@@ -177,7 +177,7 @@ class RunIndex:
 def _key_of(event: AnyEvent) -> str | None:
     if isinstance(event, Progress | StageChanged):
         return f"{type(event).__name__} {event.stage}"
-    return type(event).__name__ if isinstance(event, Memory | Sampled) else None
+    return type(event).__name__ if isinstance(event, DeviceMemory | Sampled) else None
 
 
 def _needed(lines: list[_KeptLine]) -> list[_KeptLine]:

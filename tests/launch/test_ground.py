@@ -124,7 +124,7 @@ def test_what_cannot_be_written_is_owed_and_the_gap_is_told_once(
 
     with monkeypatch.context() as broken:
         broken.setattr("lightning_tui.record.append.os.write", refuse)
-        journal.write(RankGone, rank=1, pid=7)
+        journal.report(RankGone, rank=1, pid=7)
         for _ in range(3):
             assert not journal.settle()
     assert path.read_bytes() == b""

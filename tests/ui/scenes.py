@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lightning_tui.diagnosis import Conduct, Evidence, OutputText, Raised
-from lightning_tui.environment import Environment, Host, Platform, PlatformEvidence, Software, Storage, StorageFolder
+from lightning_tui.diagnosis import Conduct, Evidence, OutputTail, ReportedException
+from lightning_tui.environment import Environment, FactEvidence, Host, Platform, Software, StoragePlace, StoragePlaces
 from lightning_tui.environment.findings import find_problems
 from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
@@ -259,7 +259,7 @@ def busy_host() -> HostSample:
 
 
 def local_machine() -> Environment:
-    place = StorageFolder(
+    place = StoragePlace(
         path="/home/ada/work",
         exists=True,
         writable=True,
@@ -271,7 +271,7 @@ def local_machine() -> Environment:
     return Environment(
         platform=Platform(family="other", kind="local", label="local machine", facets=("ssh", "tmux")),
         host=Host(hostname="lab-7", system="Debian 12", cpus=8, memory_total=32 * GIB),
-        storage=Storage(runs_home=place, folder=place),
+        storage=StoragePlaces(runs_home=place, folder=place),
     )
 
 
@@ -284,7 +284,7 @@ def studio() -> Environment:
             family="lightning_cloud",
             kind="studio",
             label="Lightning Studio",
-            evidence=(PlatformEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
+            evidence=(FactEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
         ),
         gpus=tuple(replace_struct(gpu, processes=()) for gpu in four_gpus()),
     )
@@ -508,11 +508,15 @@ def evidence_of_scene(run: RunSnapshot) -> Evidence:
     assert run.trainer is not None
     return Evidence(
         outputs=tuple(
-            OutputText(path.read_bytes().decode("utf-8", "replace"), rank)
+            OutputTail(path.read_bytes().decode("utf-8", "replace"), rank)
             for rank, path in directory.outputs(run.attempt).items()
         ),
         exceptions=(
-            (Raised(type=failure.type, message=failure.message, traceback=failure.traceback, rank=failure.rank),)
+            (
+                ReportedException(
+                    type=failure.type, message=failure.message, traceback=failure.traceback, rank=failure.rank
+                ),
+            )
             if failure is not None and told
             else ()
         ),

@@ -7,12 +7,12 @@ from collections.abc import Container, Iterator
 import msgspec
 
 from lightning_tui.diagnosis.live.model import NOTHING, ORDER, Advice, Around
-from lightning_tui.diagnosis.live.moment import Moment
 from lightning_tui.diagnosis.live.observations import Observations
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.rules import AT_ANY_TIME, WHILE_IT_TRAINS
 from lightning_tui.diagnosis.live.rules.speed import LEAST_WAIT_S, WAIT_SHARE, judged_pace
 from lightning_tui.diagnosis.model import Diagnosis
-from lightning_tui.diagnosis.words import plain
+from lightning_tui.diagnosis.templates import plain
 from lightning_tui.record import RunSnapshot, RunState
 from lightning_tui.text.safe import harmless
 
@@ -54,20 +54,20 @@ class Adviser:
 
     def update(self, run: RunSnapshot, now: float, around: Around = NOTHING) -> tuple[Advice, ...]:
         """Take the next look at the run; `now` is UTC epoch seconds and does not fall."""
-        self._seen.add(run, now, around)
+        self._seen.observe(run, now, around)
         for warning in around.warnings:
             self._warnings.setdefault(warning.category, warning)
             self._warned_at.setdefault(warning.category, now)
         is_live = run.state in (RunState.TRAINING, RunState.VALIDATING)
         held = frozenset(name for name, advice in self._given.items() if advice.until is None)
-        moment = Moment(run, now, self._seen, held)
+        moment = RuleInput(run, now, self._seen, held)
         at_once = {advice.id: advice for rule in AT_ANY_TIME for advice in rule(moment)}
         at_once |= {advice.id: advice for advice in self._printed(moment)}
         measured = {advice.id: advice for rule in WHILE_IT_TRAINS for advice in rule(moment)} if is_live else {}
         self._publish({**measured, **at_once}, now, at_once=at_once, is_live=is_live)
         return self._advice
 
-    def _printed(self, moment: Moment) -> Iterator[Advice]:
+    def _printed(self, moment: RuleInput) -> Iterator[Advice]:
         """Warnings of Lightning and PyTorch, unless this run's own numbers say that they do not matter."""
         for category, warning in self._warnings.items():
             if category == WORKERS_WARNING and not self._workers_matter(moment, warning):
@@ -82,7 +82,7 @@ class Adviser:
                 since=self._warned_at[category],
             )
 
-    def _workers_matter(self, moment: Moment, warning: Diagnosis) -> bool:
+    def _workers_matter(self, moment: RuleInput, warning: Diagnosis) -> bool:
         """Too few workers matter where data is waited for, and are then told with numbers from `WAIT_SHARE` on."""
         if "bottleneck" not in warning.evidence.text:
             return True

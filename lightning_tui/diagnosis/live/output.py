@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from lightning_tui.diagnosis.engine import diagnose
-from lightning_tui.diagnosis.model import Diagnosis, Evidence, OutputText
+from lightning_tui.diagnosis.model import Diagnosis, Evidence, OutputTail
 from lightning_tui.diagnosis.rules.warnings import RULES
 from lightning_tui.record import RunDirectory, RunSnapshot
 
@@ -72,7 +72,7 @@ class OutputWarnings:
 def _evidence(run: RunSnapshot, text: str) -> Evidence:
     fields = run.trainer.fields if run.trainer is not None else {}
     return Evidence(
-        outputs=(OutputText(text),),
+        outputs=(OutputTail(text),),
         plan=run.record.plan,
         actual={name: field.actual for name, field in fields.items()},
         world_size=run.trainer.world_size if run.trainer is not None else None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightning_tui.text.units import short_count, short_duration
-from lightning_tui.ui.drawing.frame import PLAIN, ChartOptions, Curve, Frame, Unit, frame_of
+from lightning_tui.ui.drawing.frame import PLAIN, ChartStyle, Curve, Frame, Unit, frame_of
 from lightning_tui.ui.drawing.plot import plot
 from lightning_tui.ui.drawing.rows import Row, Span, fill, merged
 from lightning_tui.ui.drawing.ticks import good_ticks, time_ticks, value_ticks, whole_ticks
@@ -27,7 +27,7 @@ class ChartLayout(NamedTuple):
     has_axes: bool
 
 
-def layout_of(curves: Sequence[Curve], width: int, height: int, options: ChartOptions = PLAIN) -> ChartLayout | None:
+def layout_of(curves: Sequence[Curve], width: int, height: int, options: ChartStyle = PLAIN) -> ChartLayout | None:
     """Lay a chart out; `None` where there is nothing to draw or no room: it needs about 16x3 cells to be of use."""
     frame = frame_of(curves, options)
     if frame is None or width < 12 or height < 2:
@@ -41,7 +41,7 @@ def layout_of(curves: Sequence[Curve], width: int, height: int, options: ChartOp
     return ChartLayout(frame, margin, inner, plot_height, labels, True)
 
 
-def chart(curves: Sequence[Curve], width: int, height: int, options: ChartOptions = PLAIN) -> list[Row]:
+def chart(curves: Sequence[Curve], width: int, height: int, options: ChartStyle = PLAIN) -> list[Row]:
     """Draw curves with both axes: `height` rows of exactly `width` cells."""
     layout = layout_of(curves, width, height, options)
     if layout is None:
@@ -67,7 +67,7 @@ def _value_labels(frame: Frame, height: int) -> dict[int, str]:
     return labels
 
 
-def _axis_rows(layout: ChartLayout, options: ChartOptions, rows: int) -> list[Row]:
+def _axis_rows(layout: ChartLayout, options: ChartStyle, rows: int) -> list[Row]:
     """Below the plot: the axis with its ticks and marks, and the labels; in one row the marks stand between these."""
     labels = _step_labels(layout.frame, layout.width, options.unit)
     marks = {

@@ -51,7 +51,7 @@ class Frame(NamedTuple):
         return min(width - 1, max(0, round((x - self.first) / (self.last - self.first) * (width - 1))))
 
 
-class Mark(NamedTuple):
+class ChartMark(NamedTuple):
     """A sign in the plot at a value, or, without one, on the axis below it."""
 
     x: float
@@ -60,21 +60,21 @@ class Mark(NamedTuple):
     token: str
 
 
-class ChartOptions(NamedTuple):
+class ChartStyle(NamedTuple):
     """How a chart is drawn, beside its curves."""
 
     is_log: bool = False
     window: tuple[float, float] | None = None
     """First and last x that are shown; `None` for all."""
     cursor: float | None = None
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[ChartMark, ...] = ()
     unit: Unit = "step"
 
 
-PLAIN = ChartOptions()
+PLAIN = ChartStyle()
 
 
-def frame_of(curves: Sequence[Curve], options: ChartOptions = PLAIN) -> Frame | None:
+def frame_of(curves: Sequence[Curve], options: ChartStyle = PLAIN) -> Frame | None:
     """The frame that holds all finite values of the window; `None` where there is none (or, on a log scale, none > 0).
 
     A smoothed line may begin outside of what its bins hold, never end there: it moves within their span.

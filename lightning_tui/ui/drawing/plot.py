@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lightning_tui.ui.drawing.frame import PLAIN, ChartOptions, Curve, Frame, Mark
+from lightning_tui.ui.drawing.frame import PLAIN, ChartMark, ChartStyle, Curve, Frame
 from lightning_tui.ui.drawing.rows import Row, Span, merged
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -23,7 +23,7 @@ _THICK_FROM = 5
 """From this height on lines are two dots thick."""
 
 
-def plot(curves: Sequence[Curve], frame: Frame, width: int, height: int, options: ChartOptions = PLAIN) -> list[Row]:
+def plot(curves: Sequence[Curve], frame: Frame, width: int, height: int, options: ChartStyle = PLAIN) -> list[Row]:
     """Draw curves without axes: `height` rows of `width` cells. Cells that two curves share show them by turns."""
     canvas = _DotGrid(width, height)
     folded = [(curve, list(_columns(curve, frame, width * 2))) for curve in curves]
@@ -93,7 +93,7 @@ class _DotGrid:
             if x % 2 or x == cells[0] or not self._bits[self._height - 1][x]:  # another curve there stays in sight
                 self._glyphs[self._height - 1, x] = (BROKEN_MARK, "bad+b")
 
-    def put(self, mark: Mark, frame: Frame) -> None:
+    def put(self, mark: ChartMark, frame: Frame) -> None:
         """Put a glyph at a value."""
         if mark.value is not None:
             place = self._dot(mark.value, frame) // 4, frame.column(mark.x, self._width)

@@ -34,7 +34,7 @@ HARMLESS = frozenset({"power cap"})
 _MEMORY_IN_NAME = re.compile(r"[ -]\d+GB\b.*")
 
 
-class GpuTrouble(NamedTuple):
+class GpuProblem(NamedTuple):
     """Something about a GPU that a person should look at."""
 
     severity: int
@@ -71,12 +71,12 @@ class GpuView(msgspec.Struct, frozen=True, dict=True):
         return self.gpu.error is not None and self.gpu.stale_s is None
 
     @cached_property
-    def troubles(self) -> tuple[GpuTrouble, ...]:
+    def troubles(self) -> tuple[GpuProblem, ...]:
         """What is wrong with it, the worst first."""
         return tuple(sorted(_troubles(self.gpu, self.is_slowest), key=lambda trouble: -trouble.severity))
 
     @property
-    def worst(self) -> GpuTrouble | None:
+    def worst(self) -> GpuProblem | None:
         """The worst of it."""
         return self.troubles[0] if self.troubles else None
 
@@ -162,21 +162,21 @@ def _slowest(ranks: Sequence[RankView]) -> int | None:
     return number if longest > SLOW * statistics.median(time for time, _ in known) else None
 
 
-def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[GpuTrouble]:
+def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[GpuProblem]:
     if gpu.error is not None:
-        yield GpuTrouble(9, "✖", gpu.error, "bad")
+        yield GpuProblem(9, "✖", gpu.error, "bad")
         return
     if gpu.ecc_errors:
-        yield GpuTrouble(8, "✖", plural(gpu.ecc_errors, "ECC error"), "bad")
+        yield GpuProblem(8, "✖", plural(gpu.ecc_errors, "ECC error"), "bad")
     reasons = [reason for reason in gpu.throttled or () if reason not in HARMLESS]
     if reasons:
-        yield GpuTrouble(SLOWED, "▲", f"slowed: {', '.join(reasons)}", "warn")
+        yield GpuProblem(SLOWED, "▲", f"slowed: {', '.join(reasons)}", "warn")
     if gpu.temperature is not None and gpu.temperature >= HOT:
-        yield GpuTrouble(6, "▲", "hot", "bad" if gpu.temperature >= VERY_HOT else "warn")
+        yield GpuProblem(6, "▲", "hot", "bad" if gpu.temperature >= VERY_HOT else "warn")
     if gpu.stale_s is not None:
-        yield GpuTrouble(5, "?", f"{gpu.stale_s:.0f} s old", "dim")
+        yield GpuProblem(5, "?", f"{gpu.stale_s:.0f} s old", "dim")
     if is_slowest:
-        yield GpuTrouble(4, "▲", "slowest rank", "warn")
+        yield GpuProblem(4, "▲", "slowest rank", "warn")
 
 
 # ---------------------------------------------------------------------------------------------------------- in a line

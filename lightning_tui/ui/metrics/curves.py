@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from lightning_tui.ui.drawing.frame import Curve, Mark, Unit
+from lightning_tui.ui.drawing.frame import ChartMark, Curve, Unit
 from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ OTHER_GLYPHS = ("●", "■", "▲")
 """How other runs are told apart without colour."""
 
 
-class ChartSettings(msgspec.Struct, frozen=True):
+class CurveSettings(msgspec.Struct, frozen=True):
     """How the metrics are looked at; the same for all charts, so that they can be compared."""
 
     chosen: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class DrawnCurve(NamedTuple):
 
 
 def drawn_curves(
-    run: RunSnapshot, quantity: Quantity, settings: ChartSettings, others: Sequence[OtherRun] = ()
+    run: RunSnapshot, quantity: Quantity, settings: CurveSettings, others: Sequence[OtherRun] = ()
 ) -> list[DrawnCurve]:
     """Curves of a quantity, those of other runs first: what comes later is drawn over them."""
     drawn = []
@@ -91,16 +91,16 @@ def leading(quantity: Quantity) -> list[Member]:
     return [member for member in quantity.members if member.role in ("train", "val")] or list(quantity.members[:1])
 
 
-def marks_of(run: RunSnapshot, quantity: Quantity, settings: ChartSettings) -> tuple[Mark, ...]:
+def marks_of(run: RunSnapshot, quantity: Quantity, settings: CurveSettings) -> tuple[ChartMark, ...]:
     """The best value, and below the axis the checkpoints that are there."""
     marks = []
     best = best_point(quantity, run.metrics)
     if best is not None and run.metrics[best[0].name].count > 1:
         (x,) = _xs([best[1].step], settings.unit, run.timeline, run.started_at)
-        marks.append(Mark(x, best[1].value, BEST, "val+b"))
+        marks.append(ChartMark(x, best[1].value, BEST, "val+b"))
     steps = sorted({checkpoint.global_step for checkpoint in run.checkpoints})
     saved = _xs(steps, settings.unit, run.timeline, run.started_at)
-    return (*marks, *(Mark(x, None, SAVED, "good") for x in saved))
+    return (*marks, *(ChartMark(x, None, SAVED, "good") for x in saved))
 
 
 def usable_unit(run: RunSnapshot, unit: Unit) -> Unit:
@@ -161,7 +161,7 @@ def reading_at(curve: Curve, first: float, last: float) -> Reading | None:
 
 
 def _curve(
-    series: Series, token: str, settings: ChartSettings, timeline: Timeline | None, began: float | None
+    series: Series, token: str, settings: CurveSettings, timeline: Timeline | None, began: float | None
 ) -> Curve:
     bins = _in_order(series.bins())
     xs = _xs(bins.steps, settings.unit, timeline, began)

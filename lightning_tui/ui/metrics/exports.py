@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from lightning_tui.ui.drawing.frame import ChartOptions
-from lightning_tui.ui.metrics.curves import ChartSettings, OtherRun, drawn_curves, marks_of, usable_unit
+from lightning_tui.ui.drawing.frame import ChartStyle
+from lightning_tui.ui.metrics.curves import CurveSettings, OtherRun, drawn_curves, marks_of, usable_unit
 from lightning_tui.ui.services import RefusalError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def can_write_png() -> bool:
 
 
 def export(
-    run: RunSnapshot, quantity: Quantity | None, settings: ChartSettings, others: Sequence[OtherRun], form: Form
+    run: RunSnapshot, quantity: Quantity | None, settings: CurveSettings, others: Sequence[OtherRun], form: Form
 ) -> Path:
     """Write a file, over an older one of its name, and return its path. To be called in a thread.
 
@@ -48,13 +48,13 @@ def export(
     return _written(folder / f"{name}.{form}", lambda file: file.write(data))
 
 
-def _picture(run: RunSnapshot, quantity: Quantity, settings: ChartSettings, others: Sequence[OtherRun]) -> str:
+def _picture(run: RunSnapshot, quantity: Quantity, settings: CurveSettings, others: Sequence[OtherRun]) -> str:
     from msgspec.structs import replace
 
     from lightning_tui.ui.metrics.svg import svg_chart
 
     settings = replace(settings, unit=usable_unit(run, settings.unit))
-    options = ChartOptions(settings.is_log, settings.window, None, marks_of(run, quantity, settings), settings.unit)
+    options = ChartStyle(settings.is_log, settings.window, None, marks_of(run, quantity, settings), settings.unit)
     title = f"{quantity.name} · {run.record.program.label} · {run.record.id}"
     smoothing = f" · EMA {settings.smoothing:g}" if settings.smoothing else ""
     picture = svg_chart(title + smoothing, drawn_curves(run, quantity, settings, others), options)

@@ -118,14 +118,14 @@ def _members(roles: Mapping[str, list[str]]) -> Iterable[Member]:
         if by_step and by_epoch:
             plain = []  # Lightning's third name for the same values
         if role == "train":
-            yield from _named_members("train", by_step or plain or by_epoch)
-            yield from _named_members("train epoch", by_epoch if by_step or plain else [])
+            yield from _as_members("train", by_step or plain or by_epoch)
+            yield from _as_members("train epoch", by_epoch if by_step or plain else [])
         else:
-            yield from _named_members(role, by_epoch or plain or by_step)
-            yield from _named_members(f"{role} step", by_step if by_epoch or plain else [])
+            yield from _as_members(role, by_epoch or plain or by_step)
+            yield from _as_members(f"{role} step", by_step if by_epoch or plain else [])
 
 
-def _named_members(role: str, names: list[str]) -> Iterable[Member]:
+def _as_members(role: str, names: list[str]) -> Iterable[Member]:
     """The first name goes by the role, others (`loss/train` beside `train_loss`) by themselves."""
     for place, name in enumerate(names):
         yield Member(role if place == 0 else harmless(name), name)

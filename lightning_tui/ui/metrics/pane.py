@@ -8,13 +8,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from lightning_tui.ui.drawing.chart import chart, layout_of
-from lightning_tui.ui.drawing.frame import ChartOptions, Unit, frame_of
+from lightning_tui.ui.drawing.frame import ChartStyle, Unit, frame_of
 from lightning_tui.ui.drawing.plot import plot
 from lightning_tui.ui.drawing.rows import EMPTY, Row, centred, fill, join, width_of
 from lightning_tui.ui.metrics.curves import (
     SMOOTHINGS,
     UNITS,
-    ChartSettings,
+    CurveSettings,
     DrawnCurve,
     OtherRun,
     drawn_curves,
@@ -66,7 +66,7 @@ class MetricsPane(Pane):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self.settings = ChartSettings()
+        self.settings = CurveSettings()
         self.others: tuple[OtherRun, ...] = ()
         self._run_id: str | None = None
         self._charts: dict[str, _Chart] = {}
@@ -180,7 +180,7 @@ class MetricsPane(Pane):
         if known is not None and is_same and (known.counts == counts or (many and self.view.now - known.at < REDRAW_S)):
             return known.drawn, known.rows
         drawn = drawn_curves(run, quantity, settings, self.others)
-        options = ChartOptions(
+        options = ChartStyle(
             settings.is_log, settings.window or reach, settings.cursor, marks_of(run, quantity, settings), settings.unit
         )
         curves = [one.curve for one in drawn]
@@ -207,7 +207,7 @@ class MetricsPane(Pane):
         values = join(value_parts(run, current), width)
         progress = short_progress(self.view, width - width_of(values) - 2)
         room = width - width_of(values) - width_of(progress) - 4
-        curve = _small_curve(drawn_curves(run, current, ChartSettings()), min(16, room))
+        curve = _small_curve(drawn_curves(run, current, CurveSettings()), min(16, room))
         return join([values, curve, progress], width)
 
     def heading(self) -> Row:
@@ -335,7 +335,7 @@ def _side_by_side(parts: Sequence[Row], width: int) -> Row:
     return row
 
 
-def _nothing(settings: ChartSettings, width: int, height: int) -> list[Row]:
+def _nothing(settings: CurveSettings, width: int, height: int) -> list[Row]:
     sentence = "no value above 0: nothing to see on a log scale" if settings.is_log else "no finite value here"
     rows = centred([((sentence, "dim"),)], width, height)
     return [*rows, *[EMPTY] * (height - len(rows))][: max(0, height)]

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import number, short_count, short_duration
-from lightning_tui.ui.drawing.frame import ChartOptions, Frame, frame_of
+from lightning_tui.ui.drawing.frame import ChartStyle, Frame, frame_of
 from lightning_tui.ui.drawing.ticks import good_ticks, time_ticks, value_ticks
 from lightning_tui.ui.metrics.curves import DrawnCurve
 
@@ -22,7 +22,7 @@ _TEXT, _DIM, _GRID, _BAD, _GOOD = "#20232c", "#5f6575", "#e4e6ec", "#c4213c", "#
 _FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
 
 
-def svg_chart(title: str, drawn: Sequence[DrawnCurve], options: ChartOptions) -> str | None:
+def svg_chart(title: str, drawn: Sequence[DrawnCurve], options: ChartStyle) -> str | None:
     """Draw it, 960x480; `None` where no value is finite (on a log scale: above 0)."""
     frame = frame_of([one.curve for one in drawn], options)
     if frame is None:
@@ -76,7 +76,7 @@ def _legend(drawn: Sequence[DrawnCurve]) -> Iterator[str]:
         x += 44 + 7.2 * len(last)
 
 
-def _grid(frame: Frame, options: ChartOptions) -> Iterator[str]:
+def _grid(frame: Frame, options: ChartStyle) -> Iterator[str]:
     for tick, label in value_ticks(frame.low, frame.high, 7, frame.is_log):
         y = _y(tick, frame)
         yield f"<line x1='{_LEFT}' y1='{y:.1f}' x2='{WIDTH - _RIGHT}' y2='{y:.1f}' stroke='{_GRID}'/>"
@@ -146,7 +146,7 @@ def _broken(one: DrawnCurve, frame: Frame) -> Iterator[str]:
             yield f"<line {place} stroke='{_BAD}' stroke-width='2'/>"
 
 
-def _marks(frame: Frame, options: ChartOptions) -> Iterator[str]:
+def _marks(frame: Frame, options: ChartStyle) -> Iterator[str]:
     for mark in options.marks:
         if not frame.first <= mark.x <= frame.last:
             continue

@@ -11,7 +11,7 @@ from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import count, number, per_step, plural, short_count, short_duration
 from lightning_tui.ui.drawing.frame import Unit
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, first_fitting, join, width_of
-from lightning_tui.ui.metrics.curves import BEST, ChartSettings, DrawnCurve, Reading, reading_at
+from lightning_tui.ui.metrics.curves import BEST, CurveSettings, DrawnCurve, Reading, reading_at
 from lightning_tui.ui.metrics.grouping import RATES, Quantity, best_point, falls, learning_rate
 from lightning_tui.ui.view import View
 
@@ -130,7 +130,7 @@ def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
 
 def reading_row(
-    drawn: Sequence[DrawnCurve], span: tuple[float, float], cells: int, settings: ChartSettings, width: int
+    drawn: Sequence[DrawnCurve], span: tuple[float, float], cells: int, settings: CurveSettings, width: int
 ) -> Row:
     """What each curve says at the cursor of a chart of so many cells, and how far this run is from the others.
 

@@ -12,8 +12,8 @@ from lightning_tui.diagnosis.live import Advice, Adviser, Around
 from lightning_tui.record import GpuProcess, HostSample, ProgramRecord, RunRecord, RunSnapshot
 from lightning_tui.record.events import (
     CheckpointSaved,
+    DeviceMemory,
     Hello,
-    Memory,
     Metrics,
     Points,
     Progress,
@@ -189,7 +189,7 @@ class Story:
             if self.gpus:
                 allocated = int(self._vary(1.0) ** 0.1 * self.gpu_memory(self.epoch))
                 memory = make(
-                    Memory, time=self.now, device=f"cuda:{rank}", uuid=f"GPU-{rank}", allocated=allocated,
+                    DeviceMemory, time=self.now, device=f"cuda:{rank}", uuid=f"GPU-{rank}", allocated=allocated,
                     reserved=30 * GIB, peak_allocated=30 * GIB, peak_reserved=30 * GIB, total=45 * GIB,
                 )  # fmt: skip
                 self._say(rank, memory)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from lightning_tui.diagnosis.live.model import Advice
-from lightning_tui.diagnosis.live.moment import Moment
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import plural, short_duration, size
 
@@ -26,7 +26,7 @@ HORIZON_S = 6 * 3600.0
 """Where the end is not known: a disk that is full within six hours."""
 
 
-def no_checkpoint(moment: Moment) -> Iterator[Advice]:
+def no_checkpoint(moment: RuleInput) -> Iterator[Advice]:
     """Much work would be lost: see `OFF_S`, `NONE_S`."""
     run, progress = moment.run, moment.run.progress
     began = run.started_at
@@ -62,7 +62,7 @@ def _why_none(is_off: bool, left: float | None) -> str:
     return f"Lightning saves at the end of an epoch, and after a validation; none has come for so long.{rest}"
 
 
-def _saving(moment: Moment, is_off: bool) -> Iterator[Suggestion]:
+def _saving(moment: RuleInput, is_off: bool) -> Iterator[Suggestion]:
     if is_off:
         yield Suggestion(text="Switch checkpoints on for the next run.", changes={"enable_checkpointing": True})
         return
@@ -76,7 +76,7 @@ def _saving(moment: Moment, is_off: bool) -> Iterator[Suggestion]:
     yield Suggestion(text="Save one now: the key for that is in the cockpit's footer, or lightning-tui checkpoint RUN.")
 
 
-def disk(moment: Moment) -> Iterator[Advice]:
+def disk(moment: RuleInput) -> Iterator[Advice]:
     """The disk will be full before the end, by the checkpoints to come or by how fast it fills."""
     free = moment.seen.disk[-1][1] if moment.seen.disk else None
     if free is None:
@@ -111,7 +111,7 @@ def disk(moment: Moment) -> Iterator[Advice]:
         )  # fmt: skip
 
 
-def bytes_to_come(moment: Moment) -> int | None:
+def bytes_to_come(moment: RuleInput) -> int | None:
     """Bytes that further checkpoints will take, if as many are kept for each part of the fit as so far."""
     progress = moment.run.progress
     kept = [checkpoint for checkpoint in moment.run.checkpoints if checkpoint.size]
@@ -127,7 +127,7 @@ def bytes_to_come(moment: Moment) -> int | None:
     return int(total * (1 - progress.fraction) / progress.fraction)
 
 
-def _full_in(moment: Moment) -> float | None:
+def _full_in(moment: RuleInput) -> float | None:
     """Seconds until the disk is full, if it fills as it did: through ten minutes at least, in both halves of them."""
     points = moment.seen.disk
     span = points[-1][0] - points[0][0]

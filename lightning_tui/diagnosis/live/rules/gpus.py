@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lightning_tui.diagnosis.live.model import Advice
-from lightning_tui.diagnosis.live.moment import Moment
 from lightning_tui.diagnosis.live.observations import gpus_of
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.rules.speed import BUSY_LOAD, EVIDENCE_S, WAIT_SHARE, judged_pace
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
@@ -28,7 +28,7 @@ PIN_BATCHES = 50
 PIN_WAIT = 0.05
 
 
-def idle(moment: Moment) -> Iterator[Advice]:
+def idle(moment: RuleInput) -> Iterator[Advice]:
     """The GPUs idle while the run trains, and it is not for data: see `IDLE_LOAD`."""
     pace = judged_pace(moment)
     gpus = list(gpus_of(moment.run))
@@ -48,7 +48,7 @@ def idle(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _more_work(moment: Moment) -> Iterator[Suggestion]:
+def _more_work(moment: RuleInput) -> Iterator[Suggestion]:
     batch = moment.whole("batch_size")
     filled = [
         rank.peak_allocated / rank.device_total
@@ -66,7 +66,7 @@ def _more_work(moment: Moment) -> Iterator[Suggestion]:
     yield Suggestion(text="Log tensors rather than .item(), and less often.")
 
 
-def throttled(moment: Moment) -> Iterator[Advice]:
+def throttled(moment: RuleInput) -> Iterator[Advice]:
     """A GPU's clock is held down: see `HELD_SHARE` and `LOW_CLOCK`."""
     for key, gpu in gpus_of(moment.run):
         watch = moment.seen.gpus.get(key)
@@ -99,13 +99,15 @@ def throttled(moment: Moment) -> Iterator[Advice]:
             )  # fmt: skip
 
 
-def _is_capped(moment: Moment, own: str, reasons: tuple[str, ...] | None, clock: float | None, seen_s: float) -> bool:
+def _is_capped(
+    moment: RuleInput, own: str, reasons: tuple[str, ...] | None, clock: float | None, seen_s: float
+) -> bool:
     if clock is None or seen_s < IDLE_S or "power cap" not in (reasons or ()):
         return False
     return clock < moment.limit(own, above=LOW_CLOCK, until=LOW_CLOCK_UNTIL)
 
 
-def pageable(moment: Moment) -> Iterator[Advice]:
+def pageable(moment: RuleInput) -> Iterator[Advice]:
     """Batches are not page-locked though they go to a GPU, which is not kept busy.
 
     PyTorch's performance tuning guide: pinned memory lets the copy run beside the computation.
@@ -130,7 +132,7 @@ def pageable(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _room(moment: Moment) -> str:
+def _room(moment: RuleInput) -> str:
     host = moment.run.host
     if host is None or host.memory_used is None or host.memory_total is None:
         return ""

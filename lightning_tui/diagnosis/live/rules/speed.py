@@ -8,8 +8,8 @@ from statistics import median
 from typing import Any
 
 from lightning_tui.diagnosis.live.model import Advice
-from lightning_tui.diagnosis.live.moment import Moment
 from lightning_tui.diagnosis.live.observations import WindowPace, gpus_of
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import number, per_step, plural, short_duration
@@ -49,7 +49,7 @@ OFTEN_SHARE, OFTEN_SHARE_UNTIL = 0.2, 0.15
 WANTED_SHARE = 0.1
 
 
-def judged_pace(moment: Moment) -> WindowPace | None:
+def judged_pace(moment: RuleInput) -> WindowPace | None:
     """The pace of the last minute where there is enough of it to judge."""
     pace = moment.seen.pace()
     if pace is None or pace.span_s < EVIDENCE_S or pace.batches < EVIDENCE_BATCHES:
@@ -57,7 +57,7 @@ def judged_pace(moment: Moment) -> WindowPace | None:
     return pace if moment.seen.fit_s >= EVIDENCE_S else None
 
 
-def data_loading(moment: Moment) -> Iterator[Advice]:
+def data_loading(moment: RuleInput) -> Iterator[Advice]:
     """Data loading is the bottleneck: see `WAIT_SHARE`, `LEAST_WAIT_S`, `BUSY_LOAD`."""
     pace = judged_pace(moment)
     limit = moment.limit("data-loading", above=WAIT_SHARE, until=WAIT_SHARE_UNTIL)
@@ -75,7 +75,7 @@ def data_loading(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _why_data_is_slow(moment: Moment, load: float | None) -> str:
+def _why_data_is_slow(moment: RuleInput, load: float | None) -> str:
     workers = moment.whole("num_workers")
     if workers is None:
         how = "How it is loaded cannot be seen."
@@ -87,12 +87,12 @@ def _why_data_is_slow(moment: Moment, load: float | None) -> str:
     return f"{how}{gpus} Without the wait a step would take {percent(1 - _share(moment))} of its time."
 
 
-def _share(moment: Moment) -> float:
+def _share(moment: RuleInput) -> float:
     pace = moment.seen.pace()
     return pace.share if pace is not None else 0.0
 
 
-def _faster_data(moment: Moment, pace: WindowPace) -> Iterator[Suggestion]:
+def _faster_data(moment: RuleInput, pace: WindowPace) -> Iterator[Suggestion]:
     workers, cpus = moment.whole("num_workers"), cpus_per_rank(moment)
     are_full = _cpus_are_full(moment)
     if workers is not None and cpus is not None and not are_full:
@@ -112,7 +112,7 @@ def _faster_data(moment: Moment, pace: WindowPace) -> Iterator[Suggestion]:
     yield Suggestion(text=f"{more}Make loading cheaper: decode and resize once beforehand, faster transforms or disk.")
 
 
-def _cpus_are_full(moment: Moment) -> bool:
+def _cpus_are_full(moment: RuleInput) -> bool:
     """Whether the host's CPUs are busy, and the run itself takes half of them at least."""
     host = moment.run.host
     if host is None or host.cpu_percent is None or host.run_cpu_percent is None or not host.cpu_count:
@@ -120,7 +120,7 @@ def _cpus_are_full(moment: Moment) -> bool:
     return host.cpu_percent >= CPUS_FULL and host.run_cpu_percent >= 50 * host.cpu_count
 
 
-def cpus_per_rank(moment: Moment) -> int | None:
+def cpus_per_rank(moment: RuleInput) -> int | None:
     """CPUs of the first node for each of its ranks."""
     host = moment.run.host
     if host is None or host.cpu_count is None or not moment.run.ranks:
@@ -139,7 +139,7 @@ def workers_needed(pace: WindowPace, workers: int) -> int:
     return math.ceil(1.25 * load_s / rest_s)
 
 
-def straggler(moment: Moment) -> Iterator[Advice]:
+def straggler(moment: RuleInput) -> Iterator[Advice]:
     """One rank holds the others up: see `STRAGGLER_SHARE` and `SLOWER`."""
     paces = {rank: pace for rank, pace in moment.seen.ranks.items() if pace.step.seen_s >= STRAGGLER_EVIDENCE_S}
     if len(paces) < 2 or len(paces) < len(moment.run.ranks):
@@ -159,11 +159,11 @@ def straggler(moment: Moment) -> Iterator[Advice]:
         yield _hungry_rank(moment, hungriest, paces[hungriest].wait.value, usual, step)
 
 
-def _host_of(moment: Moment, rank: int) -> str:
+def _host_of(moment: RuleInput, rank: int) -> str:
     return next((f" on {view.host}" for view in moment.run.ranks if view.rank == rank), "")
 
 
-def _slow_rank(moment: Moment, rank: int, step: float, others: float) -> Advice:
+def _slow_rank(moment: RuleInput, rank: int, step: float, others: float) -> Advice:
     return Advice(
         id="straggler",
         severity="warning",
@@ -175,7 +175,7 @@ def _slow_rank(moment: Moment, rank: int, step: float, others: float) -> Advice:
     )
 
 
-def _hungry_rank(moment: Moment, rank: int, wait: float, usual: float, step: float) -> Advice:
+def _hungry_rank(moment: RuleInput, rank: int, wait: float, usual: float, step: float) -> Advice:
     return Advice(
         id="straggler",
         severity="warning",
@@ -190,7 +190,7 @@ def _hungry_rank(moment: Moment, rank: int, wait: float, usual: float, step: flo
     )
 
 
-def log_interval(moment: Moment) -> Iterator[Advice]:
+def log_interval(moment: RuleInput) -> Iterator[Advice]:
     """Every quick step goes to a logger: see `QUICK_STEP_S` and `FREQUENT_LOG`."""
     pace, every = judged_pace(moment), moment.whole("log_every_n_steps")
     trainer = moment.run.trainer
@@ -216,7 +216,7 @@ def log_interval(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def validation(moment: Moment) -> Iterator[Advice]:
+def validation(moment: RuleInput) -> Iterator[Advice]:
     """Validation takes much of the time: see `VALIDATION_SHARE` and `OFTEN_SHARE`."""
     seen, progress = moment.seen, moment.run.progress
     every = batches_between_validations(moment)
@@ -241,7 +241,7 @@ def validation(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _watched_s(moment: Moment) -> float:
+def _watched_s(moment: RuleInput) -> float:
     """How long the fit goes on, in training and validation."""
     return moment.now - moment.run.started_at if moment.run.started_at is not None else moment.seen.fit_s
 
@@ -250,7 +250,7 @@ def _seconds(seconds: float) -> str:
     return per_step(seconds) if seconds < 60 else short_duration(seconds)
 
 
-def batches_between_validations(moment: Moment) -> int | None:
+def batches_between_validations(moment: RuleInput) -> int | None:
     """Training batches from one validation to the next: Lightning's `val_check_interval` and
     `check_val_every_n_epoch` (`trainer/trainer.py`); `None` where the length of an epoch is not known."""
     interval, epochs = moment.actual("val_check_interval"), moment.whole("check_val_every_n_epoch")
@@ -264,7 +264,7 @@ def batches_between_validations(moment: Moment) -> int | None:
     return batches * epochs if epochs and total and batches >= total else batches
 
 
-def _rarer_validation(moment: Moment, takes: float, batch_s: float) -> Iterator[Suggestion]:
+def _rarer_validation(moment: RuleInput, takes: float, batch_s: float) -> Iterator[Suggestion]:
     total = moment.seen.epoch_batches
     wanted = math.ceil(takes / batch_s * (1 - WANTED_SHARE) / WANTED_SHARE)
     changes: dict[str, Any]

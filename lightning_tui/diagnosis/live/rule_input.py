@@ -8,7 +8,7 @@ from lightning_tui.diagnosis.live.observations import Observations
 from lightning_tui.record import RunSnapshot
 
 
-class Moment(NamedTuple):
+class RuleInput(NamedTuple):
     """What a rule looks at."""
 
     run: RunSnapshot
