@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import size_of
 from lightning_tui.launch.processes import written_files
-from lightning_tui.record.directory import RunDirectory, size_on_disk
+from lightning_tui.record.directory import RunDirectory
 
 GROWING_S = 5.0
 """A file that has grown within this time is being written."""
@@ -59,7 +60,7 @@ class SavingWatch:
         stamp = _stamp(told)
         if stamp is None or (stamp == self._stamp and not Path(told).is_dir()):
             return None
-        return size_on_disk(Path(told))
+        return size_of(Path(told))
 
     def _is_own(self, path: str) -> bool:
         return path.startswith(self._own)

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lightning_tui.record.directory import RunDirectory, size_on_disk
+from lightning_tui.files import size_of
+from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import CheckpointSaved
 from lightning_tui.record.series import Series
 from lightning_tui.record.snapshot import RunSnapshot
@@ -135,7 +136,7 @@ def _of_event(event: CheckpointSaved, curves: Mapping[str, _SeriesLookup]) -> Ch
         path=event.path,
         global_step=event.global_step,
         epoch=event.epoch,
-        size=event.size if _is_remote(event.path) else size_on_disk(path),
+        size=event.size if _is_remote(event.path) else size_of(path),
         saved_at=event.time,
         metrics=metrics,
         is_complete=torn is None,
@@ -151,7 +152,7 @@ def _of_file(path: Path, torn: str | None, curves: Mapping[str, _SeriesLookup]) 
         path=str(path),
         global_step=step,
         epoch=named.get("epoch"),
-        size=size_on_disk(path),
+        size=size_of(path),
         saved_at=_changed_at(path),
         metrics=metrics,
         is_complete=torn is None,

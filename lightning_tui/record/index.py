@@ -7,15 +7,14 @@ written where the run directory cannot be. It holds data only, never code. Reade
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import keep, read_kept
 from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import AnyEvent, DeviceMemory, Metrics, Progress, Sampled, StageChanged
 from lightning_tui.record.pace import PaceState
@@ -35,8 +34,6 @@ _NEAR_THE_END_BYTES = 1 << 20
 
 _FINGERPRINT_BYTES = 128
 
-_SUM_BYTES = 4
-"""A CRC-32 of the rest comes first: a file that was cut or edited does not have it."""
 
 _EVENT_FILE = re.compile(r"supervisor/[0-9]+\.jsonl|attempt-[0-9]+/events/rank-[0-9]+(?:-[0-9]+)?\.jsonl")
 
@@ -106,11 +103,8 @@ class RunIndex:
         `None` where there is no index, or one that does not fit the files.
         """
         try:
-            data = self.path.read_bytes()
-            if data[:_SUM_BYTES] != _sum_of(data[_SUM_BYTES:]):
-                return None
-            content = msgspec.msgpack.decode(data[_SUM_BYTES:], type=_IndexContent)
-        except (OSError, msgspec.DecodeError, ValueError):
+            content = msgspec.msgpack.decode(read_kept(self.path) or b"", type=_IndexContent)
+        except (msgspec.DecodeError, ValueError):
             return None
         said = (content.version, content.byte_order, content.run)
         is_ours = said == (INDEX_VERSION, sys.byteorder, self._directory.id)
@@ -144,20 +138,9 @@ class RunIndex:
             lines = self._lines[name] = _needed(self._lines.get(name, []))
             files[name] = Folded(tail.inode, tail.offset, fingerprint, [line.line for line in lines])
         content = _IndexContent(INDEX_VERSION, sys.byteorder, self._directory.id, files, sums)
-        data = msgspec.msgpack.encode(content)
-        self._write(_sum_of(data) + data)
-
-    def _write(self, data: bytes) -> None:
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                beside.replace(self.path)
-            finally:
-                beside.unlink(missing_ok=True)
+        keep(self.path, msgspec.msgpack.encode(content))
 
     def _fits(self, name: str, folded: Folded) -> bool:
         if _EVENT_FILE.fullmatch(name) is None:
@@ -195,10 +178,6 @@ def _needed(lines: list[_KeptLine]) -> list[_KeptLine]:
                 yield line
 
     return list(walk())[::-1]
-
-
-def _sum_of(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(_SUM_BYTES, "big")
 
 
 def _fingerprint(path: Path, offset: int) -> bytes | None:

@@ -85,7 +85,7 @@ def test_what_was_seen_is_remembered_and_a_damaged_file_is_no_trouble(run: RunSn
     seen = Seen(told=frozenset({"a", "b"}), dismissed=frozenset({"a"}))
     write_seen(directory, seen)
     assert read_seen(directory) == seen
-    assert not list(directory.path.glob("*.partial"))
+    assert not list(directory.path.glob(".advice*"))
     assert (directory.path / "advice.json").stat().st_mode & 0o777 == 0o600
     (directory.path / "advice.json").write_text('{"told": 3')
     assert read_seen(directory) == Seen()
