@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 _SUM_BYTES = 4
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a new file beside the path, and put it in place of what is there: no other's file is written through.
+def write_whole(path: Path, data: bytes | Callable[[IO[bytes]], object]) -> None:
+    """Write data, or let it be written, beside the path, and put it in place: no other's file is written through.
 
     Raises:
         OSError: it cannot be written; what was there stays.
@@ -19,7 +21,7 @@ def write_whole(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(data)
+            data(file) if callable(data) else file.write(data)
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -94,10 +94,6 @@ class GpuSet:
     """The rank whose steps take longest, where that is not noise."""
     made_of: tuple[object, ...] = field(default=(), repr=False, compare=False)
 
-    def of_node(self, node: str) -> list[int]:
-        """Places of a node's GPUs."""
-        return [place for place, gpu in enumerate(self.gpus) if gpu.node == node]
-
     def place_of(self, key: GpuKey | None) -> int:
         """Place of the GPU, 0 where it is not there."""
         return next((place for place, gpu in enumerate(self.gpus) if gpu.key == key), 0)

@@ -4,12 +4,12 @@ converter is installed."""
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
+from lightning_tui.files import write_whole
 from lightning_tui.ui.drawing.frame import ChartStyle
 from lightning_tui.ui.metrics.curves import CurveSettings, OtherRun, drawn_curves, marks_of, usable_unit
 from lightning_tui.ui.services import RefusalError
@@ -45,7 +45,7 @@ def export(
     picture = _picture(run, quantity, settings, others)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", quantity.name).strip(".-")[:80] or "chart"
     data = picture.encode() if form == "svg" else _png(picture)
-    return _written(folder / f"{name}.{form}", lambda file: file.write(data))
+    return _written(folder / f"{name}.{form}", data)
 
 
 def _picture(run: RunSnapshot, quantity: Quantity, settings: CurveSettings, others: Sequence[OtherRun]) -> str:
@@ -87,18 +87,11 @@ def _write_table(run: RunSnapshot, form: Form, file: IO[bytes]) -> None:
         text.detach()
 
 
-def _written(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
+def _written(path: Path, data: bytes | Callable[[IO[bytes]], object]) -> Path:
     """Write it whole or not at all; folder 0700, file 0600, as all of a run directory."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                write(file)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
         raise RefusalError(
             f"{path} cannot be written: {error.strerror or error}. "
