@@ -49,7 +49,9 @@ def harmless(text: str, mark: str = CONTROL_MARK, keeps: str = "") -> str:
     """
     if is_harmless(text):
         return text
-    text = _PILE.sub(r"\1", without_escapes(text))
+    text = without_escapes(text)
+    if not text.isascii():
+        text = _PILE.sub(r"\1", text)
     if text.isprintable():
         return text
     text = (text if "\t" in keeps else text.replace("\t", "    ")).replace("\xa0", " ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _CHECKPOINTS = f"{LIGHTNING_DOCS}/common/checkpointing_basic.html"
 _OTHER = do("Resume from another checkpoint: the one before, or last.ckpt.", computed="resume")
@@ -57,8 +57,8 @@ RULES = (
         title="The file is damaged, or no checkpoint at all",
         cause="[[It begins with {key!r}. ]]It was cut off while being written (full disk, killed job), downloaded only in part, or is something else: a web page, a Git LFS pointer.",
         signs=(
-            in_exception_or_line("failed finding central directory"),
-            in_exception_or_line("pytorchstreamreader failed"),
+            anywhere("failed finding central directory"),
+            anywhere("pytorchstreamreader failed"),
             raised("invalid load key", pattern=r"invalid load key, '(?P<key>[^\n]{1,12}?)'\."),
             raised("invalid magic number"),
             raised("corrupt file"),
@@ -271,7 +271,7 @@ RULES = (
         title="torch.load refused to read objects of this kind",
         cause="[[It holds {what}, which is not on the list of safe types. ]]Since PyTorch 2.6 torch.load reads tensors and plain values only, because a pickle can run any code.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "weights only load failed",
                 detail=r"GLOBAL (?P<what>[\w.]{1,120}) was not an allowed",
             ),

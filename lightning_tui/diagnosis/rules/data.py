@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _DATA = f"{TORCH_DOCS}/data.html"
 _IN_MAIN = do("Load data in the main process once: the real error then shows itself.", computed="no_workers")
@@ -14,13 +14,13 @@ RULES = (
         title="Shared memory is too small for the loader's workers",
         cause="Workers hand over batches through /dev/shm, and it is full, tiny (64 MiB in a container by default) or missing.",
         signs=(
-            in_exception_or_line("unable to allocate shared memory"),
-            in_exception_or_line("insufficient shared memory"),
-            in_exception_or_line("out of shared memory", lacks=("cuda", "triton", "out of resource")),
-            in_exception_or_line("unable to write to file </torch_"),
-            in_exception_or_line("unable to open shared memory object"),
-            in_exception_or_line("unable to mmap", "shared memory"),
-            in_exception_or_line("killed by signal: bus error"),
+            anywhere("unable to allocate shared memory"),
+            anywhere("insufficient shared memory"),
+            anywhere("out of shared memory", lacks=("cuda", "triton", "out of resource")),
+            anywhere("unable to write to file </torch_"),
+            anywhere("unable to open shared memory object"),
+            anywhere("unable to mmap", "shared memory"),
+            anywhere("killed by signal: bus error"),
             printed("bus error", pattern=r"^(?:[\w./-]{1,80}: )?(?:line \d+: )?[\s\d]{0,12}Bus error\b"),
             printed("signal 7 (sigbus) received", weight=50),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -7", weight=50),
@@ -71,7 +71,7 @@ RULES = (
             ),
             raised("exited unexpectedly", "dataloader", lacks=("bus error",)),
             raised("dataloader worker", "killed by signal", lacks=("bus error",)),
-            in_exception_or_line("dataloader worker", "is killed by signal", lacks=("bus error",)),
+            anywhere("dataloader worker", "is killed by signal", lacks=("bus error",)),
             printed(
                 "unexpected",
                 "encountered in worker",
@@ -294,11 +294,11 @@ RULES = (
         title="Too many open files",
         cause="The process came to its limit of open files: workers share tensors by file descriptors, or files are opened and never closed.",
         signs=(
-            in_exception_or_line("too many open files"),
+            anywhere("too many open files"),
             raised("errno 24"),
-            in_exception_or_line("received 0 items of ancdata"),
-            in_exception_or_line("emfile"),
-            in_exception_or_line("unable to open shared memory object", "too many", weight=72),
+            anywhere("received 0 items of ancdata"),
+            anywhere("emfile"),
+            anywhere("unable to open shared memory object", "too many", weight=72),
         ),
         weight=71,
         suggestions=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _NCCL_DOCS = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs"
 _DEBUG = do("Run once with NCCL_DEBUG=INFO: the first WARN of the log names what failed.")
@@ -15,14 +15,14 @@ RULES = (
         title="The port is taken",
         cause="[[Port {port} ]][[of {host} ]]is used by another process: a second run on this machine, or one that was left over.",
         signs=(
-            in_exception_or_line("address already in use", detail=r"(?P<host>\[::\]|[\d.]{7,15}):(?P<port>\d{2,5})"),
-            in_exception_or_line("eaddrinuse"),
-            in_exception_or_line("could not bind to port", pattern=r"port (?P<port>\d{2,5})"),
-            in_exception_or_line(
+            anywhere("address already in use", detail=r"(?P<host>\[::\]|[\d.]{7,15}):(?P<port>\d{2,5})"),
+            anywhere("eaddrinuse"),
+            anywhere("could not bind to port", pattern=r"port (?P<port>\d{2,5})"),
+            anywhere(
                 "port", "already in use", pattern=r"\bport\b[^\n]{0,40}?(?P<port>\d{2,5})?[^\n]{0,60}already in use"
             ),
             raised("errno: 98"),
-            in_exception_or_line("is already in use", "port"),
+            anywhere("is already in use", "port"),
         ),
         weight=66,
         suggestions=(
@@ -41,7 +41,7 @@ RULES = (
         cause="[[{joined} workers joined[[ of {expected}]]. ]]A node or a rank did not start in time, or was given other numbers (nodes, ranks, id of the rendezvous).",
         signs=(
             raised(types=("RendezvousTimeoutError", "RendezvousClosedError")),
-            in_exception_or_line("rendezvoustimeouterror"),
+            anywhere("rendezvoustimeouterror"),
             raised("timed out", "clients joined", pattern=r"(?P<joined>\d+)/(?P<expected>\d+) clients joined"),
             raised("timed out", "waiting for clients"),
             raised("timed out initializing process group in store based barrier"),
@@ -51,8 +51,8 @@ RULES = (
             raised("wait timeout after", "keys", weight=50),
             raised("socket timeout", types=("RuntimeError", "DistStoreError", "TimeoutError"), weight=45),
             raised("some members did not join"),
-            in_exception_or_line("failed to rendezvous", "tim"),
-            in_exception_or_line("did not join the rendezvous"),
+            anywhere("failed to rendezvous", "tim"),
+            anywhere("did not join the rendezvous"),
         ),
         weight=62,
         suggestions=(
@@ -80,13 +80,13 @@ RULES = (
                 detail=r"connect to \(?(?:any network address of )?\(?(?P<host>[^,)]{1,200}), ?(?P<port>\d+)\)",
             ),
             raised("failed to connect to", "tcpstore"),
-            in_exception_or_line(
+            anywhere(
                 "the ipv6 network addresses of",
                 "cannot be retrieved",
                 pattern=r"addresses of \((?P<host>[^,)]{1,200}), ?(?P<port>\d+)\)",
                 weight=61,
             ),
-            in_exception_or_line(
+            anywhere(
                 "the ipv4 network addresses of",
                 "cannot be retrieved",
                 pattern=r"addresses of \((?P<host>[^,)]{1,200}), ?(?P<port>\d+)\)",
@@ -235,8 +235,8 @@ RULES = (
         title="Another rank went away",
         cause="The connection to a peer was closed: that rank failed or was killed first. This is a consequence.",
         signs=(
-            in_exception_or_line("connection closed by peer", lacks=("nccl",)),
-            in_exception_or_line(
+            anywhere("connection closed by peer", lacks=("nccl",)),
+            anywhere(
                 "connection reset by peer",
                 lacks=("nccl", "http", "urllib", "requests"),
                 elsewhere=("gloo", "c10d", "tcpstore", "rank"),
@@ -247,7 +247,7 @@ RULES = (
             raised("recvvalue failed"),
             raised("failed to recv, got 0 bytes"),
             raised("gloo", "connection", pattern=r"(?:closed|reset|lost)"),
-            in_exception_or_line("[c10d]", "broken pipe"),
+            anywhere("[c10d]", "broken pipe"),
         ),
         weight=20,
         suggestions=(
@@ -287,16 +287,16 @@ RULES = (
         title="A collective on the GPUs timed out",
         cause="[[{operation}[[ of {elements} elements]] waited {waited} ms. ]]One rank did not join the operation: it was stuck, slow, gone, or took another way through the code.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "watchdog caught collective operation timeout",
                 detail=r"OpType=(?P<operation>\w+)(?:, NumelIn=(?P<elements>\d+))?[^\n]{0,200}ran for (?P<waited>\d+) milliseconds",
             ),
-            in_exception_or_line("some nccl operations have failed or timed out"),
-            in_exception_or_line("heartbeat monitor timed out"),
-            in_exception_or_line("watchdog got stuck for"),
-            in_exception_or_line("nccl", "timed out in blocking wait"),
-            in_exception_or_line("observed flight recorder dump signal", weight=38),
-            in_exception_or_line("caught collective operation timeout"),
+            anywhere("some nccl operations have failed or timed out"),
+            anywhere("heartbeat monitor timed out"),
+            anywhere("watchdog got stuck for"),
+            anywhere("nccl", "timed out in blocking wait"),
+            anywhere("observed flight recorder dump signal", weight=38),
+            anywhere("caught collective operation timeout"),
             raised("ncclcommgetasyncerror", "timeout"),
         ),
         weight=44,
@@ -320,20 +320,20 @@ RULES = (
         title="NCCL failed in a system call",
         cause="[[NCCL says: {last}. ]]A socket, shared memory or file operation failed: network between the nodes, /dev/shm, or limits of the container.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "unhandled system error",
                 detail=r"Last error:\s+(?P<last>[^\n]{1,200})",
                 lacks=("connection closed by", "connection reset by"),
             ),
-            in_exception_or_line(
+            anywhere(
                 "ncclsystemerror",
                 detail=r"Last error:\s+(?P<last>[^\n]{1,200})",
                 lacks=("connection closed by", "connection reset by"),
             ),
-            in_exception_or_line("nccl warn error while creating shared memory segment", weight=62),
-            in_exception_or_line("nccl warn call to", "failed", weight=55),
-            in_exception_or_line("nccl warn", "ibv_", "failed"),
-            in_exception_or_line("nccl warn net/ib", weight=55, lacks=("no device found",)),
+            anywhere("nccl warn error while creating shared memory segment", weight=62),
+            anywhere("nccl warn call to", "failed", weight=55),
+            anywhere("nccl warn", "ibv_", "failed"),
+            anywhere("nccl warn net/ib", weight=55, lacks=("no device found",)),
         ),
         weight=54,
         suggestions=(
@@ -355,13 +355,11 @@ RULES = (
         title="CUDA failed inside NCCL",
         cause="[[CUDA says: {what}. ]]NCCL could not use its GPU: driver and library do not fit, its memory is full, or another kernel broke the context.",
         signs=(
-            in_exception_or_line("unhandled cuda error"),
-            in_exception_or_line("ncclunhandledcudaerror"),
-            in_exception_or_line(
-                "nccl warn cuda failure", pattern=r"Cuda failure (?:\d+ )?'(?P<what>[^']{1,120})'", weight=62
-            ),
-            in_exception_or_line("nccl warn", "cuda driver", weight=58),
-            in_exception_or_line("nccl warn failed to find cuda library", weight=58),
+            anywhere("unhandled cuda error"),
+            anywhere("ncclunhandledcudaerror"),
+            anywhere("nccl warn cuda failure", pattern=r"Cuda failure (?:\d+ )?'(?P<what>[^']{1,120})'", weight=62),
+            anywhere("nccl warn", "cuda driver", weight=58),
+            anywhere("nccl warn failed to find cuda library", weight=58),
         ),
         weight=61,
         suggestions=(
@@ -380,12 +378,10 @@ RULES = (
         title="Two ranks use one GPU",
         cause="[[{what}. ]]NCCL wants a GPU of its own for each rank; there are more ranks on the node than GPUs, or each took cuda:0.",
         signs=(
-            in_exception_or_line("ncclinvalidusage", detail=r"(?P<what>Duplicate GPU detected[^\n]{0,120})"),
-            in_exception_or_line(
-                "duplicate gpu detected", pattern=r"(?P<what>Duplicate GPU detected[^\n]{0,120})", weight=66
-            ),
+            anywhere("ncclinvalidusage", detail=r"(?P<what>Duplicate GPU detected[^\n]{0,120})"),
+            anywhere("duplicate gpu detected", pattern=r"(?P<what>Duplicate GPU detected[^\n]{0,120})", weight=66),
             raised("nccl", "invalid usage"),
-            in_exception_or_line("ncclinvalidargument"),
+            anywhere("ncclinvalidargument"),
             raised("multiple gpus", "same", "nccl"),
         ),
         weight=64,
@@ -438,16 +434,16 @@ RULES = (
         title="A peer of NCCL is gone",
         cause="Another rank crashed or lost its network[[ ({last})]]: this one only noticed.",
         signs=(
-            in_exception_or_line("ncclremoteerror", detail=r"Last error:\s+(?P<last>[^\n]{1,160})"),
-            in_exception_or_line("remote process exited or there was a network error"),
-            in_exception_or_line(
+            anywhere("ncclremoteerror", detail=r"Last error:\s+(?P<last>[^\n]{1,160})"),
+            anywhere("remote process exited or there was a network error"),
+            anywhere(
                 "nccl",
                 "connection closed by remote peer",
                 detail=r"(?P<last>Connection closed by remote peer[^\n]{0,100})",
             ),
-            in_exception_or_line("nccl", "connection reset by peer"),
-            in_exception_or_line("nccl communicator was aborted"),
-            in_exception_or_line("connection closed by remote peer"),
+            anywhere("nccl", "connection reset by peer"),
+            anywhere("nccl communicator was aborted"),
+            anywhere("connection closed by remote peer"),
             raised("ncclsystemerror", pattern=r"Connection (?:closed|reset) by"),
         ),
         weight=22,
@@ -462,10 +458,10 @@ RULES = (
         title="NCCL finds no network interface",
         cause="NCCL_SOCKET_IFNAME names no usable interface, or the machine has none with an address.",
         signs=(
-            in_exception_or_line("no socket interface found"),
-            in_exception_or_line("no interface found in the same subnet"),
-            in_exception_or_line("bootstrap : no"),
-            in_exception_or_line("bootstrap", "could not find", "interface"),
+            anywhere("no socket interface found"),
+            anywhere("no interface found in the same subnet"),
+            anywhere("bootstrap : no"),
+            anywhere("bootstrap", "could not find", "interface"),
         ),
         weight=67,
         suggestions=(
@@ -802,8 +798,8 @@ RULES = (
         title="A rank left while the others train",
         cause="[[Rank {rank} ]]ended with exit code 0 amid the fit: the rest wait for it in the next collective.",
         signs=(
-            in_exception_or_line("left with exit code 0 amid the fit"),
-            in_exception_or_line("exited with exit code 0", "waiting", elsewhere=("rank",)),
+            anywhere("left with exit code 0 amid the fit"),
+            anywhere("exited with exit code 0", "waiting", elsewhere=("rank",)),
         ),
         weight=58,
         suggestions=(
@@ -818,8 +814,8 @@ RULES = (
         title="Training stands still",
         cause="[[No step for {silent}[[, where one takes {step} s]]. ]]A rank waits for a collective that another never joins, or for a batch that does not come.",
         signs=(
-            in_exception_or_line("no step for", "stalled"),
-            in_exception_or_line("no progress for", "training", "stall"),
+            anywhere("no step for", "stalled"),
+            anywhere("no progress for", "training", "stall"),
         ),
         severity="warning",
         weight=55,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _ON_CPU = do("Train on the CPU meanwhile.", accelerator="cpu")
 _LOOK = do("See what the driver says: `nvidia-smi`, and here `lightning-tui doctor`.")
@@ -14,11 +14,11 @@ RULES = (
         title="The NVIDIA driver is older than this PyTorch needs",
         cause="The driver[[ (found {version})]] does not know the CUDA version that PyTorch was built with.",
         signs=(
-            in_exception_or_line("nvidia driver on your system is too old", detail=r"found version (?P<version>\d+)"),
-            in_exception_or_line("cuda driver version is insufficient for cuda runtime version", lacks=("nccl",)),
-            in_exception_or_line("cuda driver version is insufficient", weight=52),
-            in_exception_or_line("unsupported cuda driver version"),
-            in_exception_or_line("driver version", "insufficient for cuda", lacks=("nccl",)),
+            anywhere("nvidia driver on your system is too old", detail=r"found version (?P<version>\d+)"),
+            anywhere("cuda driver version is insufficient for cuda runtime version", lacks=("nccl",)),
+            anywhere("cuda driver version is insufficient", weight=52),
+            anywhere("unsupported cuda driver version"),
+            anywhere("driver version", "insufficient for cuda", lacks=("nccl",)),
         ),
         weight=70,
         suggestions=(
@@ -41,12 +41,12 @@ RULES = (
             printed(
                 "found no nvidia driver on your system", elsewhere=("misconfigurationexception", "error:", "exception:")
             ),
-            in_exception_or_line("could not select device driver", "gpu"),
-            in_exception_or_line("nvidia-smi has failed because it couldn't communicate with the nvidia driver"),
-            in_exception_or_line("failed to initialize nvml: driver not loaded"),
-            in_exception_or_line("nvidia-container-cli", "error"),
+            anywhere("could not select device driver", "gpu"),
+            anywhere("nvidia-smi has failed because it couldn't communicate with the nvidia driver"),
+            anywhere("failed to initialize nvml: driver not loaded"),
+            anywhere("nvidia-container-cli", "error"),
             raised("libcuda.so.1: cannot open shared object file"),
-            in_exception_or_line("cuda driver initialization failed, you might not have a cuda gpu"),
+            anywhere("cuda driver initialization failed, you might not have a cuda gpu"),
         ),
         weight=70,
         suggestions=(
@@ -66,10 +66,10 @@ RULES = (
         title="Driver and its library do not belong together",
         cause="The loaded kernel driver and the user-space CUDA library are of different versions (error 803): usual after an update without a reboot, or with a foreign libcuda in a container.",
         signs=(
-            in_exception_or_line("unsupported display driver / cuda driver combination"),
-            in_exception_or_line("error 803", pattern=r"\bError 803: "),
-            in_exception_or_line("driver/library version mismatch"),
-            in_exception_or_line("nvrm: api mismatch"),
+            anywhere("unsupported display driver / cuda driver combination"),
+            anywhere("error 803", pattern=r"\bError 803: "),
+            anywhere("driver/library version mismatch"),
+            anywhere("nvrm: api mismatch"),
         ),
         weight=71,
         suggestions=(
@@ -89,8 +89,8 @@ RULES = (
         title="CUDA forward compatibility does not work on this GPU",
         cause="A newer libcuda (cuda-compat) than the driver is in use (error 804); that is only allowed on data-centre GPUs.",
         signs=(
-            in_exception_or_line("forward compatibility was attempted on non supported hw"),
-            in_exception_or_line("error 804", pattern=r"\bError 804: "),
+            anywhere("forward compatibility was attempted on non supported hw"),
+            anywhere("error 804", pattern=r"\bError 804: "),
         ),
         weight=71,
         suggestions=(
@@ -108,10 +108,10 @@ RULES = (
         title="The GPUs' fabric is not ready",
         cause="On machines with NVSwitch, CUDA waits for NVIDIA's Fabric Manager (error 802: system not yet initialized); it does not run or has another version than the driver.",
         signs=(
-            in_exception_or_line("system not yet initialized"),
-            in_exception_or_line("error 802", pattern=r"\bError 802: "),
+            anywhere("system not yet initialized"),
+            anywhere("error 802", pattern=r"\bError 802: "),
             raised("fabric manager", "not"),
-            in_exception_or_line("cudaerrorsystemnotready"),
+            anywhere("cudaerrorsystemnotready"),
         ),
         weight=71,
         suggestions=(
@@ -128,12 +128,12 @@ RULES = (
         title="The driver shows no GPU to this process",
         cause="A driver is there, but no GPU is visible: CUDA_VISIBLE_DEVICES is empty or wrong, or the job or container was given none.",
         signs=(
-            in_exception_or_line("no cuda-capable device is detected", lacks=("cuinit",)),
-            in_exception_or_line("no cuda gpus are available"),
-            in_exception_or_line("error 100: no cuda"),
-            in_exception_or_line("no hip gpus are available"),
+            anywhere("no cuda-capable device is detected", lacks=("cuinit",)),
+            anywhere("no cuda gpus are available"),
+            anywhere("error 100: no cuda"),
+            anywhere("no hip gpus are available"),
             raised("device >= 0 && device < num_gpus"),
-            in_exception_or_line("no devices were found", lacks=("dataset",), elsewhere=("nvidia", "cuda")),
+            anywhere("no devices were found", lacks=("dataset",), elsewhere=("nvidia", "cuda")),
             raised("cudaerrornodevice"),
         ),
         weight=62,
@@ -222,10 +222,10 @@ RULES = (
         title="float16 mixed precision does not run on a CPU",
         cause="16-mixed was asked for on a CPU; where a run goes on all the same, Lightning has put bf16-mixed in its place.",
         signs=(
-            in_exception_or_line("amp with fp16 is not supported on cpu"),
+            anywhere("amp with fp16 is not supported on cpu"),
             raised("fp16 mixed precision", "cuda"),
             raised("precision=16", "cpu", pattern=r"(?:not supported|only|use `?precision)"),
-            in_exception_or_line("in cpu autocast, but the target dtype is not supported"),
+            anywhere("in cpu autocast, but the target dtype is not supported"),
             raised("cpu autocast", "float16"),
             raised("native amp", "cpu"),
             raised("amp is only supported", "gpu"),

@@ -22,7 +22,7 @@ def printed(*has: str, **conditions: Any) -> Sign:
     return Sign(has=has, where="line", **conditions)
 
 
-def in_exception_or_line(*has: str, **conditions: Any) -> Sign:
+def anywhere(*has: str, **conditions: Any) -> Sign:
     """An exception or a line that holds all of these."""
     return Sign(has=has, where="any", **conditions)
 

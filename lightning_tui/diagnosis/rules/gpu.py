@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, anywhere, do, printed, raised
 
 _SYNCHRONOUS = do(
     "Run once with CUDA_LAUNCH_BLOCKING=1: kernels report late, and only then is the traceback the right one."
@@ -29,7 +29,7 @@ RULES = (
             printed("tried to allocate", "out of memory", pattern=_ALLOCATED, lacks=("nccl",)),
             printed("error: out of memory", "cuda"),
             raised("out of memory", types=("OutOfMemoryError",)),
-            in_exception_or_line("cuda_error_out_of_memory"),
+            anywhere("cuda_error_out_of_memory"),
             raised("hip out of memory"),
             printed("torch.outofmemoryerror:"),
         ),
@@ -62,10 +62,7 @@ RULES = (
         title="cuBLAS could not get memory on the GPU",
         cause="The handle or the workspace of cuBLAS did not fit: nearly always the GPU's memory is full; sometimes an earlier "
         "kernel (an index out of range) broke the context.",
-        signs=(
-            in_exception_or_line("cublas_status_alloc_failed"),
-            in_exception_or_line("cublas_status_not_initialized"),
-        ),
+        signs=(anywhere("cublas_status_alloc_failed"), anywhere("cublas_status_not_initialized")),
         weight=63,
         suggestions=(
             do("Halve the batch and double the accumulation.", computed="halve_the_batch"),
@@ -81,7 +78,7 @@ RULES = (
         cause="cuBLAS reports a failed kernel[[ ({status})]]: wrong shapes or dtypes reach it, an index is out of range, or driver and CUDA libraries "
         "do not fit each other.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "cublas_status_",
                 pattern=r"(?P<status>CUBLAS_STATUS_(?:EXECUTION_FAILED|INVALID_VALUE|INTERNAL_ERROR|NOT_SUPPORTED|ARCH_MISMATCH|MAPPING_ERROR))",
             ),
@@ -105,16 +102,16 @@ RULES = (
         cause="cuDNN could not be initialised or could not run an operation[[ ({status})]]: memory is full, or its version does not fit driver, "
         "CUDA or GPU.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "cudnn_status_",
                 pattern=r"(?P<status>CUDNN_STATUS_\w{1,60})",
                 lacks=("not supported by cudnn, falling back",),
             ),
-            in_exception_or_line("cudnn error"),
+            anywhere("cudnn error"),
             raised("cudnn version incompatibility"),
             raised("unable to find a valid cudnn algorithm"),
             raised("get was unable to find an engine to execute this computation"),
-            in_exception_or_line("could not load library libcudnn"),
+            anywhere("could not load library libcudnn"),
         ),
         suggestions=(
             do(
@@ -136,13 +133,13 @@ RULES = (
         cause="[[The kernel asserted `{assertion}`. ]]Usually an index or a class label is out of range: a label outside [0, number of classes), "
         "or a token outside the embedding.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "assertion `",
                 pattern=r"block: \[\d+,\d+,\d+\], thread: \[\d+,\d+,\d+\] Assertion `(?P<assertion>[^`]{1,200})` failed",
                 weight=66,
             ),
-            in_exception_or_line("device-side assert triggered", weight=65),
-            in_exception_or_line("cudaerrorassert", weight=65),
+            anywhere("device-side assert triggered", weight=65),
+            anywhere("cudaerrorassert", weight=65),
         ),
         suggestions=(
             do(
@@ -164,12 +161,12 @@ RULES = (
         cause="An own or a third-party kernel (attention, custom op, compiled code) wrote or read out of bounds. It is reported late, so the traceback may "
         "point elsewhere.",
         signs=(
-            in_exception_or_line("an illegal memory access was encountered"),
-            in_exception_or_line("misaligned address", lacks=("address sanitizer",)),
-            in_exception_or_line("cuda_error_illegal_address"),
-            in_exception_or_line("cudaerrorillegaladdress"),
-            in_exception_or_line("memory access fault by gpu"),
-            in_exception_or_line("an illegal instruction was encountered"),
+            anywhere("an illegal memory access was encountered"),
+            anywhere("misaligned address", lacks=("address sanitizer",)),
+            anywhere("cuda_error_illegal_address"),
+            anywhere("cudaerrorillegaladdress"),
+            anywhere("memory access fault by gpu"),
+            anywhere("an illegal instruction was encountered"),
         ),
         weight=62,
         suggestions=(
@@ -188,11 +185,11 @@ RULES = (
         title="A GPU kernel failed while it ran",
         cause="The driver ended a kernel without saying why (unspecified launch failure): a fault in its code, a kernel that ran too long, or failing hardware.",
         signs=(
-            in_exception_or_line("unspecified launch failure"),
-            in_exception_or_line("the launch timed out and was terminated"),
-            in_exception_or_line("cuda_error_launch_failed"),
-            in_exception_or_line("too many resources requested for launch"),
-            in_exception_or_line("cuda error: invalid configuration argument"),
+            anywhere("unspecified launch failure"),
+            anywhere("the launch timed out and was terminated"),
+            anywhere("cuda_error_launch_failed"),
+            anywhere("too many resources requested for launch"),
+            anywhere("cuda error: invalid configuration argument"),
         ),
         suggestions=(
             _SYNCHRONOUS,
@@ -207,16 +204,16 @@ RULES = (
         title="The GPU reports a hardware error",
         cause="[[The driver reported Xid {xid}. ]]An uncorrectable memory (ECC) or bus error: the GPU or its link is faulty, and the run cannot go on there.",
         signs=(
-            in_exception_or_line("uncorrectable ecc error encountered"),
-            in_exception_or_line("uncorrectable nvlink error"),
-            in_exception_or_line("cuda error: hardware stack error"),
-            in_exception_or_line("nvrm: xid", pattern=r"NVRM: Xid (?:\([^)]{1,80}\): )?(?P<xid>\d{1,3})"),
-            in_exception_or_line("gpu has fallen off the bus"),
-            in_exception_or_line("unable to determine the device handle for gpu"),
-            in_exception_or_line("gpu is lost"),
-            in_exception_or_line("cuda_error_ecc_uncorrectable"),
+            anywhere("uncorrectable ecc error encountered"),
+            anywhere("uncorrectable nvlink error"),
+            anywhere("cuda error: hardware stack error"),
+            anywhere("nvrm: xid", pattern=r"NVRM: Xid (?:\([^)]{1,80}\): )?(?P<xid>\d{1,3})"),
+            anywhere("gpu has fallen off the bus"),
+            anywhere("unable to determine the device handle for gpu"),
+            anywhere("gpu is lost"),
+            anywhere("cuda_error_ecc_uncorrectable"),
             raised("row remapping", "fail"),
-            in_exception_or_line("cuda error: the device became unavailable"),
+            anywhere("cuda error: the device became unavailable"),
         ),
         weight=72,
         suggestions=(
@@ -237,14 +234,14 @@ RULES = (
         title="This PyTorch has no code for this GPU",
         cause="The installed build was not compiled for the GPU's architecture: the GPU is newer or older than the build knows.",
         signs=(
-            in_exception_or_line("no kernel image is available"),
-            in_exception_or_line("is not compatible with the current pytorch installation", weight=61),
-            in_exception_or_line("cudaerrornokernelimagefordevice"),
-            in_exception_or_line("provided ptx was compiled with an unsupported toolchain"),
-            in_exception_or_line("the provided ptx was compiled"),
-            in_exception_or_line("device kernel image is invalid"),
+            anywhere("no kernel image is available"),
+            anywhere("is not compatible with the current pytorch installation", weight=61),
+            anywhere("cudaerrornokernelimagefordevice"),
+            anywhere("provided ptx was compiled with an unsupported toolchain"),
+            anywhere("the provided ptx was compiled"),
+            anywhere("device kernel image is invalid"),
             raised("no gpu target architectures"),
-            in_exception_or_line("invalid device function", lacks=("invalid device function name",)),
+            anywhere("invalid device function", lacks=("invalid device function name",)),
         ),
         weight=66,
         suggestions=(
@@ -266,10 +263,10 @@ RULES = (
         title="The GPU is busy or unavailable",
         cause="The GPU is in exclusive mode and another process has it, or it is in a state in which it takes no work.",
         signs=(
-            in_exception_or_line("cuda-capable device(s) is/are busy or unavailable"),
-            in_exception_or_line("devices are busy or unavailable"),
-            in_exception_or_line("cudaerrordevicesunavailable"),
-            in_exception_or_line("device(s) is/are busy"),
+            anywhere("cuda-capable device(s) is/are busy or unavailable"),
+            anywhere("devices are busy or unavailable"),
+            anywhere("cudaerrordevicesunavailable"),
+            anywhere("device(s) is/are busy"),
         ),
         weight=66,
         suggestions=(
@@ -284,9 +281,9 @@ RULES = (
         title="CUDA was used in a forked process",
         cause="CUDA was initialised in the main process, and a process forked from it (a DataLoader worker, ddp_fork) used it again. CUDA cannot survive a fork.",
         signs=(
-            in_exception_or_line("cannot re-initialize cuda in forked subprocess"),
+            anywhere("cannot re-initialize cuda in forked subprocess"),
             raised("lightning can't create new processes if cuda is already initialized"),
-            in_exception_or_line("cuda error: initialization error", weight=55),
+            anywhere("cuda error: initialization error", weight=55),
             raised("poison", "cuda", "fork"),
         ),
         weight=68,
@@ -310,8 +307,8 @@ RULES = (
         title="A GPU number that does not exist",
         cause="The program asked for a GPU index above those that this process can see.",
         signs=(
-            in_exception_or_line("invalid device ordinal"),
-            in_exception_or_line("cudaerrorinvaliddevice"),
+            anywhere("invalid device ordinal"),
+            anywhere("cudaerrorinvaliddevice"),
             raised("invalid device id", types=("AssertionError", "RuntimeError")),
         ),
         suggestions=(
@@ -330,7 +327,7 @@ RULES = (
         title="This PyTorch has no CUDA",
         cause="A CPU-only build of PyTorch is installed, and the program asks for CUDA.",
         signs=(
-            in_exception_or_line("torch not compiled with cuda enabled"),
+            anywhere("torch not compiled with cuda enabled"),
             raised("not compiled with cuda support"),
             raised("not compiled with gpu support"),
             raised("pytorch is not linked with support for cuda"),
@@ -351,10 +348,10 @@ RULES = (
         title="CUDA does not start (unknown error)",
         cause="The driver answered with error 999: after suspend or a driver update it is often in a broken state, or CUDA_VISIBLE_DEVICES was changed too late.",
         signs=(
-            in_exception_or_line("cuda unknown error"),
-            in_exception_or_line("error 999: unknown error"),
-            in_exception_or_line("cuda error: unknown error"),
-            in_exception_or_line("cudaerrorunknown"),
+            anywhere("cuda unknown error"),
+            anywhere("error 999: unknown error"),
+            anywhere("cuda error: unknown error"),
+            anywhere("cudaerrorunknown"),
         ),
         weight=66,
         suggestions=(

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import (
-    LIGHTNING_DOCS,
-    SLURM_DOCS,
-    TORCH_DOCS,
-    do,
-    in_exception_or_line,
-    printed,
-    raised,
-)
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, SLURM_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _RESUME = do("Resume from the newest checkpoint.", computed="resume")
 _SIGNALLED = (
@@ -40,7 +32,7 @@ RULES = (
             printed("exceeded step memory limit", pattern=r"error: Exceeded step memory limit", weight=72),
             printed("srun: error", ": out of memory", weight=72),
             printed("killed by the cgroup out-of-memory handler", weight=72),
-            in_exception_or_line("workers killed due to memory pressure", weight=72),
+            anywhere("workers killed due to memory pressure", weight=72),
             raised(types=("OutOfMemoryError",), frame="ray/", weight=72),
             printed("task was killed due to the node running low on memory", weight=72),
             printed("killed", pattern=r"^(?:[\w./-]{1,80}: )?line \d+: +\d+ Killed\b", weight=50),
@@ -73,15 +65,15 @@ RULES = (
         cause="[[Rank {rank} ]]got SIGKILL, without a word of its own: the kernel when memory runs out, a scheduler, or a person.",
         signs=(
             printed("(sigkill) received", pattern=r"Signal 9 \(SIGKILL\)"),
-            in_exception_or_line("(exitcode: -9)", detail=r"local_rank: (?P<rank>\d+)"),
+            anywhere("(exitcode: -9)", detail=r"local_rank: (?P<rank>\d+)"),
             raised("signal sigkill", types=("ProcessExitedException",), detail=r"process (?P<rank>\d+) terminated"),
             raised("exit code -9"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -9"),
             printed("exits with return code = -9"),
             printed("terminated with code -9"),
             printed("signal 9 (killed)"),
-            in_exception_or_line("exited on signal 9"),
-            in_exception_or_line("died with <signals.sigkill"),
+            anywhere("exited on signal 9"),
+            anywhere("died with <signals.sigkill"),
         ),
         weight=49,
         suggestions=(
@@ -109,8 +101,8 @@ RULES = (
                 types=("MemoryError", "_ArrayMemoryError", "ArrayMemoryError"),
             ),
             raised(types=("MemoryError", "_ArrayMemoryError", "ArrayMemoryError")),
-            in_exception_or_line("cannot allocate memory", lacks=("shared memory", "dataloader"), types=()),
-            in_exception_or_line("std::bad_alloc"),
+            anywhere("cannot allocate memory", lacks=("shared memory", "dataloader"), types=()),
+            anywhere("std::bad_alloc"),
             raised("can't allocate memory"),
             raised("not enough memory: you tried to allocate", pattern=r"allocate (?P<wanted>\d+) bytes"),
             raised("errno 12"),
@@ -135,8 +127,8 @@ RULES = (
         title="Memory grows step by step",
         cause="[[From {first} to {last}. ]]Something is kept at every step: a loss with its graph in a list, outputs of all batches, a cache without bound.",
         signs=(
-            in_exception_or_line("memory leak detected"),
-            in_exception_or_line("memory", "keeps growing"),
+            anywhere("memory leak detected"),
+            anywhere("memory", "keeps growing"),
         ),
         severity="warning",
         weight=57,
@@ -173,12 +165,12 @@ RULES = (
             raised(
                 "segmentation fault", types=("RuntimeError", "ProcessExitedException"), lacks=("dataloader worker",)
             ),
-            in_exception_or_line("(exitcode: -11)"),
+            anywhere("(exitcode: -11)"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -11"),
             raised("signal sigsegv"),
-            in_exception_or_line("return code = -11"),
+            anywhere("return code = -11"),
             printed("fatal python error: bus error", weight=55),
-            in_exception_or_line("access violation"),
+            anywhere("access violation"),
         ),
         weight=59,
         suggestions=(
@@ -216,7 +208,7 @@ RULES = (
             printed("*** stack smashing detected"),
             printed("pure virtual method called"),
             printed("sigabrt", pattern=_SIGNALLED.format("SIGABRT"), weight=33),
-            in_exception_or_line("(exitcode: -6)", weight=33),
+            anywhere("(exitcode: -6)", weight=33),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -6", weight=33),
             raised("signal sigabrt", weight=33),
             printed("omp: error #", weight=58),
@@ -241,11 +233,11 @@ RULES = (
                 lacks=("an illegal instruction was encountered",),
             ),
             printed("sigill", pattern=_SIGNALLED.format("SIGILL")),
-            in_exception_or_line("(exitcode: -4)"),
+            anywhere("(exitcode: -4)"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -4"),
             raised("signal sigill"),
-            in_exception_or_line("return code = -4"),
-            in_exception_or_line("cpu does not support", pattern=r"(?:AVX|SSE|FMA|instruction)"),
+            anywhere("return code = -4"),
+            anywhere("cpu does not support", pattern=r"(?:AVX|SSE|FMA|instruction)"),
         ),
         weight=61,
         suggestions=(
@@ -518,7 +510,7 @@ RULES = (
         signs=(
             raised("before the current process has finished its bootstrapping phase"),
             raised("has finished its bootstrapping phase"),
-            in_exception_or_line("freeze_support()", weight=55, elsewhere=("__main__",)),
+            anywhere("freeze_support()", weight=55, elsewhere=("__main__",)),
         ),
         weight=72,
         suggestions=(

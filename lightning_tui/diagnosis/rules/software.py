@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _MOVED = (
     r"(?:pytorch_lightning|lightning|lightning_fabric|lightning_lite|torchmetrics|torch|torchvision|torchtext|torchaudio|transformers|datasets|numpy|pkg_resources|collections|"
@@ -114,7 +114,7 @@ RULES = (
         title="A shared library is missing",
         cause="[[{library} ]]could not be loaded: it is not installed, or its folder is not where the loader looks.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "cannot open shared object file",
                 detail=r"(?P<library>lib[\w.+-]{1,80}\.so[\w.]{0,20})",
                 lacks=("dlerror", "could not load dynamic library"),
@@ -122,17 +122,17 @@ RULES = (
             raised("dll load failed"),
             raised("library not loaded"),
             raised("image not found"),
-            in_exception_or_line(
+            anywhere(
                 "/libstdc++.so.6: version",
                 pattern=r"(?P<library>lib[\w+.-]{1,40}\.so\.\d+: version `[\w.]{1,40}' not found)",
             ),
-            in_exception_or_line("version `glibc", pattern=r"(?P<library>version `GLIBC[\w.]{1,20}' not found)"),
-            in_exception_or_line("version `cxxabi"),
+            anywhere("version `glibc", pattern=r"(?P<library>version `GLIBC[\w.]{1,20}' not found)"),
+            anywhere("version `cxxabi"),
             raised("dlopen", pattern=r"(?:not found|no such file|cannot)"),
             raised("cannot load", "library", types=("OSError", "ImportError")),
             raised("could not load dynamic library"),
             raised("could not load this library"),
-            in_exception_or_line("unable to load any of {libcudnn"),
+            anywhere("unable to load any of {libcudnn"),
             raised("sndfile library not found"),
             raised("libgl.so.1"),
         ),
@@ -155,14 +155,14 @@ RULES = (
         title="Two binaries do not fit each other",
         cause="[[The symbol {symbol} is missing. ]]An extension was built against another version of PyTorch, CUDA or Python than the one in use.",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "undefined symbol",
                 pattern=r"undefined symbol: (?P<symbol>[\w@.]{1,80})",
                 lacks=("failed to load image python extension",),
             ),
             raised("symbol not found in flat namespace"),
             raised("undefined reference"),
-            in_exception_or_line("symbol lookup error"),
+            anywhere("symbol lookup error"),
             raised("couldn't load custom c++ ops"),
             raised("operator torchvision::nms does not exist"),
             raised("torchvision::nms"),
@@ -192,11 +192,11 @@ RULES = (
         cause="NumPy 2 is installed, and a package compiled for NumPy 1 (or the other way round) cannot work with it.",
         signs=(
             raised("numpy is not available"),
-            in_exception_or_line("compiled using numpy 1.x cannot be run in"),
-            in_exception_or_line("numpy.dtype size changed"),
-            in_exception_or_line("numpy.ufunc size changed"),
+            anywhere("compiled using numpy 1.x cannot be run in"),
+            anywhere("numpy.dtype size changed"),
+            anywhere("numpy.ufunc size changed"),
             raised("numpy.core.multiarray failed to import"),
-            in_exception_or_line("_array_api not found"),
+            anywhere("_array_api not found"),
             raised("module compiled against api version"),
             raised("module compiled against abi version"),
             raised("was removed in the numpy 2.0 release", weight=65),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import HUB_DOCS, LIGHTNING_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import HUB_DOCS, LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _TRACKERS = (
     "wandb",
@@ -25,7 +25,7 @@ RULES = (
         title="The disk is full",
         cause="No space is left where the program writes[[: {path}]].",
         signs=(
-            in_exception_or_line(
+            anywhere(
                 "no space left on device",
                 detail=r"No space left on device: (?:'[^']{1,300}' -> )?'(?P<path>[^']{1,300})'",
                 lacks=("shared memory", "shm", "/torch_"),
@@ -34,10 +34,10 @@ RULES = (
             raised("unexpected pos", pattern=r"unexpected pos \d+ vs \d+"),
             raised("pytorchstreamwriter failed writing file"),
             raised("enforce fail at inline_container.cc", "file write failed", weight=69),
-            in_exception_or_line("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
+            anywhere("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
             raised("enospc"),
             raised("not enough free disk space"),
-            in_exception_or_line("disk is full"),
+            anywhere("disk is full"),
             raised("not enough disk space"),
             printed("there may not be enough free space on", weight=40),
             printed("not enough free disk space to download", weight=40),
@@ -59,13 +59,13 @@ RULES = (
         title="Your disk quota is used up",
         cause="The file system has room, but you may not use more of it[[: {path}]].",
         signs=(
-            in_exception_or_line("disk quota exceeded", detail=r"exceeded: '(?P<path>[^']{1,300})'"),
+            anywhere("disk quota exceeded", detail=r"exceeded: '(?P<path>[^']{1,300})'"),
             raised("errno 122"),
             raised("edquot"),
-            in_exception_or_line("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
-            in_exception_or_line("user block limit reached"),
-            in_exception_or_line("exceeds file limit"),
-            in_exception_or_line("over quota"),
+            anywhere("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
+            anywhere("user block limit reached"),
+            anywhere("exceeds file limit"),
+            anywhere("over quota"),
         ),
         weight=71,
         suggestions=(
@@ -136,7 +136,7 @@ RULES = (
         cause="[[{path} ]]may not be read or written by this user.",
         signs=(
             raised(types=("PermissionError",), detail=r"denied: '(?P<path>[^']{1,300})'", lacks=("/dev/shm",)),
-            in_exception_or_line(
+            anywhere(
                 "permission denied",
                 detail=r"(?:denied: '?|: )(?P<path>/[^'\s:]{1,300})'?",
                 lacks=("publickey", "/dev/shm", "socket"),
@@ -162,7 +162,7 @@ RULES = (
         title="The file system is read-only",
         cause="[[{path} ]]lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).",
         signs=(
-            in_exception_or_line("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
+            anywhere("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
             raised("errno 30"),
             raised("erofs"),
         ),
@@ -183,7 +183,7 @@ RULES = (
                 types=("GatedRepoError", "RepositoryNotFoundError", "LocalTokenNotFoundError"),
                 detail=r"huggingface\.co/(?:api/models/|api/datasets/)?(?P<repository>[\w.-]{1,96}/[\w.-]{1,96})",
             ),
-            in_exception_or_line("gated repo"),
+            anywhere("gated repo"),
             raised(
                 "is not a local folder and is not a valid model identifier",
                 pattern=r"Error: (?P<repository>[\w./-]{1,160}) is not a local folder",
@@ -202,7 +202,7 @@ RULES = (
             raised("is a gated dataset"),
             raised("doesn't exist on the hub or cannot be accessed"),
             raised("awaiting a review from the repo authors"),
-            in_exception_or_line("please log in", "huggingface"),
+            anywhere("please log in", "huggingface"),
             raised("user access token", "expired"),
             raised("token", "huggingface", types=("HfHubHTTPError", "HTTPError"), pattern=r"40[13]"),
             raised("40", types=("HfHubHTTPError",), pattern=r"\b40[13] (?:Client Error|Forbidden|Unauthorized)"),
@@ -297,12 +297,12 @@ RULES = (
         title="The experiment tracker wants a login",
         cause="Weights & Biases, MLflow, Neptune or Comet got no key, or one that is not valid.",
         signs=(
-            in_exception_or_line("api_key not configured"),
-            in_exception_or_line("no api key configured", weight=65),
+            anywhere("api_key not configured"),
+            anywhere("no api key configured", weight=65),
             raised("wandb", "api key"),
             raised(types=("AuthenticationError", "UsageError"), frame="wandb"),
-            in_exception_or_line("wandb: error", "api key"),
-            in_exception_or_line("permission denied", "wandb", weight=66),
+            anywhere("wandb: error", "api key"),
+            anywhere("permission denied", "wandb", weight=66),
             raised("wandb", pattern=r"(?:40[13]|[Uu]nauthorized|not logged in|[Pp]ermission)"),
             raised("user is not logged in", "wandb"),
             raised("neptuneinvalidapitoken"),
@@ -316,7 +316,7 @@ RULES = (
                 )
             ),
             raised("comet", "api key"),
-            in_exception_or_line("comet error", "api", weight=64),
+            anywhere("comet error", "api", weight=64),
             raised("mlflow", pattern=r"40[13]|[Uu]nauthorized"),
             raised("authentication", "mlflow"),
             raised("clearml", "credentials"),
@@ -324,7 +324,7 @@ RULES = (
             raised("api key must have", "characters"),
             raised("comet_ml requires an api key"),
             raised(types=("CometRestApiException", "InvalidAPIKey", "MissingAPIKey")),
-            in_exception_or_line("invalid_api_key", elsewhere=_TRACKERS),
+            anywhere("invalid_api_key", elsewhere=_TRACKERS),
         ),
         weight=70,
         suggestions=(
@@ -343,10 +343,8 @@ RULES = (
         signs=(
             raised(types=("CommError",)),
             raised("error communicating with wandb"),
-            in_exception_or_line(
-                "wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)
-            ),
-            in_exception_or_line("wandb: error error while calling w&b api", weight=60),
+            anywhere("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
+            anywhere("wandb: error error while calling w&b api", weight=60),
             raised("wandb", pattern=r"(?:[Tt]imed out|[Cc]onnect|[Nn]etwork|[Rr]etries)"),
             raised("mlflow", pattern=r"(?:[Cc]onnection|Max retries|refused|timed out|API request|Failed to)"),
             raised(
@@ -459,30 +457,30 @@ RULES = (
                 detail=r"Reason: (?P<what>[^\n]{1,120})",
             ),
             raised(types=("ApiException",), frame="lightning", weight=50),
-            in_exception_or_line("lightning", "insufficient credits"),
-            in_exception_or_line("insufficient credits"),
-            in_exception_or_line("out of credits"),
-            in_exception_or_line("insufficient balance", elsewhere=_PLATFORM),
-            in_exception_or_line("not enough credits"),
-            in_exception_or_line(
+            anywhere("lightning", "insufficient credits"),
+            anywhere("insufficient credits"),
+            anywhere("out of credits"),
+            anywhere("insufficient balance", elsewhere=_PLATFORM),
+            anywhere("not enough credits"),
+            anywhere(
                 "quota",
                 elsewhere=_PLATFORM,
                 pattern=r"(?P<what>[^\n]{0,80}quota[^\n]{0,80}(?:exceed|reach|limit)[^\n]{0,60})",
             ),
-            in_exception_or_line("studio", "does not exist", elsewhere=("lightning", "teamspace")),
-            in_exception_or_line(
+            anywhere("studio", "does not exist", elsewhere=("lightning", "teamspace")),
+            anywhere(
                 "teamspace",
                 pattern=r"(?P<what>[^\n]{0,60}[Tt]eamspace[^\n]{0,60}(?:not found|does not exist|no access|could not)[^\n]{0,60})",
             ),
-            in_exception_or_line("machine", "not available", elsewhere=_PLATFORM),
-            in_exception_or_line("out of capacity", elsewhere=_PLATFORM),
-            in_exception_or_line("spot", "interrupted", elsewhere=("lightning", "studio")),
-            in_exception_or_line("studio is", "stopp", elsewhere=("lightning",)),
-            in_exception_or_line(
+            anywhere("machine", "not available", elsewhere=_PLATFORM),
+            anywhere("out of capacity", elsewhere=_PLATFORM),
+            anywhere("spot", "interrupted", elsewhere=("lightning", "studio")),
+            anywhere("studio is", "stopp", elsewhere=("lightning",)),
+            anywhere(
                 "lightning.ai",
                 pattern=r"(?P<what>[^\n]{0,100}(?:quota|credits|billing|limit reached)[^\n]{0,100})",
             ),
-            in_exception_or_line("machine was preempted", elsewhere=_PLATFORM),
+            anywhere("machine was preempted", elsewhere=_PLATFORM),
         ),
         weight=64,
         suggestions=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, in_exception_or_line, printed, raised
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _ANOMALY = do(
     "Run once with detect_anomaly: it names the forward operation, at a third of the speed.", detect_anomaly=True
@@ -285,7 +285,7 @@ RULES = (
             raised("assertion `cur_target", weight=67),
             raised("all elements of target should be between 0 and 1"),
             raised("target values must be", pattern=r"(?:\[0, 1\]|classes)"),
-            in_exception_or_line("assertion `t >= 0 && t < n_classes`", weight=67),
+            anywhere("assertion `t >= 0 && t < n_classes`", weight=67),
             raised("detected more unique values in `target`", weight=66),
             raised("detected more unique values in `preds`", weight=66),
             raised("label", "num_classes", pattern=r"(?:out of|exceed|greater|larger|smaller)"),
