@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.arguments import settings_of
-from lightning_tui.cli.terminal import one_line, say
+from lightning_tui.cli.terminal import say
 from lightning_tui.diagnosis import (
     Diagnosis,
     Evidence,
@@ -29,6 +29,7 @@ from lightning_tui.diagnosis import (
 )
 from lightning_tui.launch.report import write_report
 from lightning_tui.record import RecordError, RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
+from lightning_tui.text.safe import harmless
 
 MOST_INPUT = 64 << 20
 """Bytes of a pipe that are kept; of more, the end."""
@@ -93,12 +94,12 @@ def as_text(found: tuple[Diagnosis, ...], evidence: Evidence, run: RunSnapshot |
     """The root cause in full, and what else shows in one line each."""
     if not found:
         return [_nothing(evidence, run)]
-    return [one_line(line) for line in _lines(found)]
+    return [harmless(line) for line in _lines(found)]
 
 
 def _nothing(evidence: Evidence, run: RunSnapshot | None) -> str:
     if run is not None and run.state is RunState.FAILED:
-        return f"Failed: {one_line(run.detail)}. Nothing in its record or output says more."
+        return f"Failed: {harmless(run.detail)}. Nothing in its record or output says more."
     if run is None and not any(output.text.strip() for output in evidence.outputs):
         return "There is no text to explain."
     return "Nothing wrong." if run is not None else "No sign of a failure that is known stands in this text."

@@ -14,7 +14,7 @@ import msgspec
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.arguments import program_of, refuse_compromised
 from lightning_tui.cli.plans import environment_of, plan_of
-from lightning_tui.cli.terminal import harmless, say, size
+from lightning_tui.cli.terminal import say, size
 from lightning_tui.cli.tuning import terminated_as_interrupted
 from lightning_tui.cli.watching import store_of
 from lightning_tui.launch.earlier_run import earlier_run
@@ -23,6 +23,7 @@ from lightning_tui.plan import MachineFacts, Plan, machine_facts
 from lightning_tui.plan.estimate import Calibration, Estimate, estimate_table
 from lightning_tui.plan.outlook import Outlook, outlook
 from lightning_tui.plan.probe import ProgramProbe
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import GIB, count, plural, short_count
 
 _PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
@@ -45,7 +46,7 @@ def estimate(arguments: argparse.Namespace) -> int:
     with terminated_as_interrupted():
         probe = probe_program(program, timeout_s=arguments.time_limit, fresh=arguments.fresh, environ=os.environ)
     if probe.error is not None or probe.parameters is None:
-        say(_safe(probe.error or "nothing was learned of the program's model"))
+        say(probe.error or "nothing was learned of the program's model")
         return COULD_NOT
     facts = machine_facts(environment)
     earlier = earlier_run(store_of(arguments), program)
@@ -56,11 +57,6 @@ def estimate(arguments: argparse.Namespace) -> int:
         say(f"the run {earlier[0]} took {size(earlier[1].peak)} of a GPU: the estimate is calibrated by that")
     print(json.dumps(_as_json(found, rows)) if arguments.json else "\n".join(_lines(found, rows)))
     return DONE
-
-
-def _safe(text: str) -> str:
-    """Lines of a program, without what could steer the terminal."""
-    return harmless(text.encode(errors="replace")).decode(errors="replace")
 
 
 def _machine(facts: MachineFacts, plan: Plan, gpu_memory: int | None) -> MachineFacts:
@@ -187,7 +183,7 @@ def _caveats(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
     others = dict.fromkeys(text for row in rows for text in row.omits if text not in everywhere)
     lines += [f"{_who(rows, text)}: {text}." for text in others]
     if found.probe.measuring_error:
-        lines.append(f"Not all could be measured: {_safe(found.probe.measuring_error.splitlines()[0])}")
+        lines.append(f"Not all could be measured: {harmless(found.probe.measuring_error.splitlines()[0])}")
     return lines
 
 

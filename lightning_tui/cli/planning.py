@@ -41,6 +41,7 @@ from lightning_tui.plan import (
     strategy_choices,
 )
 from lightning_tui.record.masking import MASK, mask_secrets
+from lightning_tui.text.safe import harmless
 
 if TYPE_CHECKING:
     from lightning_tui.plan.probe import ProgramProbe
@@ -73,7 +74,7 @@ def plan(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(msgspec.to_builtins(advice)))
     else:
-        print("\n".join(_printable(line) for line in _lines(advice)))
+        print("\n".join(harmless(line) for line in _lines(advice)))
     if advice.refused is not None:
         say(advice.refused)
         return WRONG_USAGE
@@ -174,11 +175,6 @@ def _columns(rows: Sequence[tuple[str, str, str]]) -> Iterable[str]:
         yield f"  {first:<{widths[0]}}  {second:<{widths[1]}}  {rest}".rstrip()
 
 
-def _printable(line: str) -> str:
-    """Names of strategies come from the program's packages: none may steer the terminal."""
-    return "".join(c if c.isprintable() else "·" for c in line)
-
-
 def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -217,4 +213,4 @@ def _commands(source: _Source) -> str:
     if source.folder is not None:
         lines.append(f"# Its folder: {shlex.quote(source.folder)}")
     lines += ["# The program alone, as its script says:", f"# {as_plain_command(source.words, python)}"]
-    return "\n".join(_printable(line) for line in lines) + "\n"
+    return "\n".join(harmless(line) for line in lines) + "\n"

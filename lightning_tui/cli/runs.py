@@ -11,14 +11,15 @@ from typing import Any
 
 from lightning_tui.cli import COULD_NOT, DONE, WRONG_USAGE
 from lightning_tui.cli.as_json import comparison_object, run_row
-from lightning_tui.cli.terminal import duration, one_line, say, significant, size
+from lightning_tui.cli.terminal import duration, say, significant, size
 from lightning_tui.cli.watching import marked, store_of, table, when
 from lightning_tui.record import RecordError, RunDirectory, RunStore, UnreadableRun, read_snapshot
 from lightning_tui.record.best import MetricSummary
-from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, Sums, compare_runs
+from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, RunTotals, compare_runs
 from lightning_tui.record.notes import read_notes, set_name, set_note
 from lightning_tui.record.pruning import runs_to_prune
 from lightning_tui.record.summaries import RunSummary
+from lightning_tui.text.safe import harmless
 
 
 def runs(arguments: argparse.Namespace) -> int:
@@ -60,7 +61,7 @@ def compare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(comparison_object(compared)))
     else:
-        print("\n".join(one_line(line) for line in _comparison(compared)))
+        print("\n".join(harmless(line) for line in _comparison(compared)))
     return DONE
 
 
@@ -140,26 +141,26 @@ def _say_it(text: str | None, nothing: str) -> int:
     if text is None:
         say(nothing)
         return COULD_NOT
-    print("\n".join(map(one_line, text.splitlines())))
+    print("\n".join(map(harmless, text.splitlines())))
     return DONE
 
 
 def _row(run: RunSummary | UnreadableRun) -> tuple[str, ...]:
     if isinstance(run, UnreadableRun):
-        return (one_line(run.id), "? unreadable", "", "", "", "", one_line(run.problem), "")
+        return (harmless(run.id), "? unreadable", "", "", "", "", harmless(run.problem), "")
     progress = run.progress
     share = f"{progress.fraction:.0%}" if progress and progress.fraction is not None else ""
     step = f"step {progress.global_step}" if progress else ""
     said = " · ".join(filter(None, (run.name, (run.note or "").partition("\n")[0])))
     return (
-        one_line(run.id),
+        harmless(run.id),
         marked(run.state),
         when(run.created_at),
         f"{share} {step}".strip(),
-        one_line(_metric(run.metric)),
+        harmless(_metric(run.metric)),
         size(run.size),
-        one_line(run.program),
-        one_line(said),
+        harmless(run.program),
+        harmless(said),
     )
 
 
@@ -178,7 +179,7 @@ def _comparison(compared: Comparison) -> list[str]:
     return table(rows)
 
 
-def _sums(first: Sums, second: Sums) -> list[tuple[str, str, str]]:
+def _sums(first: RunTotals, second: RunTotals) -> list[tuple[str, str, str]]:
     def row(label: str, one: Any, other: Any) -> tuple[str, str, str]:
         return (label, "N/A" if one is None else str(one), "N/A" if other is None else str(other))
 

@@ -15,7 +15,7 @@ from lightning_tui.cli import DONE
 from lightning_tui.cli.advising import advice_lines
 from lightning_tui.cli.arguments import interpreter_of, settings_of
 from lightning_tui.cli.as_json import run_details
-from lightning_tui.cli.terminal import duration, heed_closed_pipe, safe_lines, significant, size
+from lightning_tui.cli.terminal import duration, heed_closed_pipe, significant, size
 from lightning_tui.record import (
     ProgressView,
     RunDirectory,
@@ -27,6 +27,7 @@ from lightning_tui.record import (
 )
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.exports import write_metrics
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import STATE_GLYPHS
 
 POLL_S = 0.1
@@ -174,7 +175,7 @@ def _details(run: RunSnapshot) -> list[str]:
         lines += ["", "Advice", *advice]
     if run.failure and run.failure.traceback:
         lines += ["", run.failure.traceback.rstrip()]
-    return [safe_lines(line) for line in lines]
+    return [harmless(line, keeps="\n") for line in lines]
 
 
 def _checkpoint_line(checkpoint: Checkpoint) -> str:

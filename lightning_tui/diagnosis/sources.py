@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lightning_tui.diagnosis.growth import steady_growth
-from lightning_tui.diagnosis.model import Conduct, Evidence, Output, Raised
+from lightning_tui.diagnosis.model import Conduct, Evidence, OutputTail, ReportedException
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
 from lightning_tui.record.events import (
     AnyEvent,
+    DeviceMemory,
     ExceptionRaised,
     FieldValue,
     FitEnd,
-    Memory,
     ProgramEnd,
     Progress,
     RankGone,
@@ -38,10 +38,10 @@ def evidence_of_text(
     """
     keep = HEAD_BYTES + TAIL_BYTES
     if len(text) <= keep:
-        return Evidence(outputs=(Output(text, None, first_line),), exit_code=exit_code, signal=signal)
+        return Evidence(outputs=(OutputTail(text, None, first_line),), exit_code=exit_code, signal=signal)
     head, tail = text[:HEAD_BYTES], text[-TAIL_BYTES:]
     skipped = text.count("\n", 0, len(text) - len(tail))
-    outputs = (Output(head, None, first_line), Output(tail, None, first_line + skipped))
+    outputs = (OutputTail(head, None, first_line), OutputTail(tail, None, first_line + skipped))
     return Evidence(outputs=outputs, exit_code=exit_code, signal=signal)
 
 
@@ -54,7 +54,7 @@ def evidence_of_file(path: Path) -> Evidence:
     return Evidence(outputs=read_output(path))
 
 
-def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) -> tuple[Output, ...]:
+def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) -> tuple[OutputTail, ...]:
     """The head and the tail of an output file, or all of it where it is short; line numbers are those of the file.
 
     Raises:
@@ -64,7 +64,7 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
         length = file.seek(0, 2)
         file.seek(0)
         if length <= HEAD_BYTES + limit:
-            return (Output(_text(file.read()), rank),)
+            return (OutputTail(_text(file.read()), rank),)
         head = file.read(HEAD_BYTES)
         lines = head.count(b"\n")
         left = length - HEAD_BYTES - limit
@@ -72,7 +72,7 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
             lines += chunk.count(b"\n")
             left -= len(chunk)
         tail = file.read(limit)
-    return Output(_text(head), rank), Output(_text(tail), rank, lines + 1)
+    return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, lines + 1)
 
 
 def _text(data: bytes) -> str:
@@ -88,8 +88,8 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
     Raises:
         RecordError: `run.json` is missing, broken or too new.
     """
-    story = _Story()
-    reader = RunReader(directory, on_event=story.take)
+    story = _EventDigest()
+    reader = RunReader(directory, on_event=story.add)
     while reader.poll():
         pass
     seen = snapshot or reader.snapshot()
@@ -117,10 +117,10 @@ def _only_rank(seen: RunSnapshot) -> int | None:
     return seen.ranks[0].rank if is_alone else None
 
 
-def _outputs(directory: RunDirectory, attempt: int) -> tuple[Output, ...]:
+def _outputs(directory: RunDirectory, attempt: int) -> tuple[OutputTail, ...]:
     ranks = list(directory.outputs(attempt).items())[:MOST_RANKS]
     limit = max(64 << 10, TAIL_BYTES // max(1, len(ranks)))
-    found: list[Output] = []
+    found: list[OutputTail] = []
     for rank, path in ranks:
         try:
             # One file may carry several ranks (DDP's other ranks write to the first one's output).
@@ -137,11 +137,11 @@ def _actual(seen: RunSnapshot) -> Mapping[str, FieldValue]:
     return {name: field.script if field.actual is None else field.actual for name, field in fields}
 
 
-class _Story:
+class _EventDigest:
     """What is kept of a run's events, beyond the snapshot."""
 
     def __init__(self) -> None:
-        self.exceptions: list[tuple[int, Raised]] = []
+        self.exceptions: list[tuple[int, ReportedException]] = []
         self.batch_size: int | None = None
         self.step_time_s: float | None = None
         self.gone: list[RankGone] = []
@@ -152,7 +152,7 @@ class _Story:
         self.program_exit: int | None = None
         self.spoke: set[int] = set()
 
-    def take(self, source: Mapping[str, int], event: AnyEvent) -> None:
+    def add(self, source: Mapping[str, int], event: AnyEvent) -> None:
         """Keep what matters of one event."""
         rank = source.get("rank", 0)
         if isinstance(event, ExceptionRaised):
@@ -173,7 +173,7 @@ class _Story:
         rank = source.get("rank", 0)
         self.in_fit.discard(rank)
         self.spoke.add(rank)
-        raised = Raised(
+        raised = ReportedException(
             type=event.type,
             message=event.message,
             traceback=event.traceback,
@@ -195,7 +195,7 @@ class _Story:
         if isinstance(event, Progress) and event.stage == "train":
             self.batch_size = event.batch_size or self.batch_size
             self.step_time_s = event.step_time_s or self.step_time_s
-        elif isinstance(event, Memory):
+        elif isinstance(event, DeviceMemory):
             _note(self.device_memory, event.allocated)
         elif isinstance(event, Sampled) and event.host.run_memory is not None:
             _note(self.host_memory, event.host.run_memory)
@@ -208,7 +208,7 @@ def _note(points: list[int], value: int) -> None:
         del points[::2]
 
 
-def _conduct(story: _Story, seen: RunSnapshot) -> Conduct:
+def _conduct(story: _EventDigest, seen: RunSnapshot) -> Conduct:
     is_training = seen.state in (RunState.TRAINING, RunState.VALIDATING)
     several = len(seen.ranks) > 1
     stalled = seen.progress.stalled_s if seen.progress else None

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lightning_tui.diagnosis.model import Output
+from lightning_tui.diagnosis.model import OutputTail
+from lightning_tui.text.safe import without_escapes
 
 LINE_LIMIT = 4000
 """Characters of a line that are looked at."""
 
-_ANSI = re.compile(r"\x1b(?:\[[0-9;:?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-Z\\^_])")
 _BAR = re.compile(r"(?:\d{1,3}%\||\dit/s|\ds/it|\?it/s|━|█|it \[)")
 _RANK_PREFIX = re.compile(
     r"\s{0,8}(?:"
@@ -35,7 +35,7 @@ _LAUNCHER_PREFIX = re.compile(r"[\w\[\]()<>,.@/ -]{1,60}[:|\]>)]{1,2} ?")
 _GROUP_PREFIX = re.compile(r" {0,40}(?:\| ?|\+ (?=Exception Group)|\+-\+?-{3,80}[\d. -]{0,80}$|\+-{4,80}$)")
 
 
-class Line(NamedTuple):
+class OutputLine(NamedTuple):
     """One line: its number in the whole output, and its text without prefix and colour."""
 
     number: int
@@ -46,24 +46,22 @@ class Stream(NamedTuple):
     """The lines of one rank, in order; `rank` is `None` where nothing tells whose they are."""
 
     rank: int | None
-    lines: list[Line]
+    lines: list[OutputLine]
 
 
-def read_streams(output: Output) -> list[Stream]:
+def read_streams(output: OutputTail) -> list[Stream]:
     """Split an output into its ranks' lines."""
-    raw = output.text
-    if "\x1b" in raw:
-        raw = _ANSI.sub("", raw)
+    raw = without_escapes(output.text)
     texts = raw.replace("\r\n", "\n").split("\n")
     strip_srun = _is_numbered_by_srun(texts)
     launcher = () if strip_srun else _launcher_prefixes(texts)
     is_grouped = "Exception Group Traceback" in raw
     if not (strip_srun or launcher or is_grouped or "\r" in raw or any(mark in raw for mark in _MARKS)):
         timeless = (text[:LINE_LIMIT] if text[:2].isalpha() else _timeless(text) for text in texts)
-        return [Stream(output.rank, [Line(n, text) for n, text in enumerate(timeless, output.first_line)])]
+        return [Stream(output.rank, [OutputLine(n, text) for n, text in enumerate(timeless, output.first_line)])]
     always = bool(strip_srun or launcher)
     starts = _STARTS if any(mark in raw for mark in _RANK_MARKS) else _TIME_STARTS
-    streams: dict[int | None, list[Line]] = {}
+    streams: dict[int | None, list[OutputLine]] = {}
     for number, whole in enumerate(texts, output.first_line):
         is_plain = "\r" not in whole and _HEADER not in whole
         for text in (whole,) if is_plain else _segments(whole):
@@ -74,7 +72,7 @@ def read_streams(output: Output) -> list[Stream]:
                 text = _GROUP_PREFIX.sub("", text, count=1)
             if rank not in streams:
                 streams[rank] = []
-            streams[rank].append(Line(number, text[:LINE_LIMIT]))
+            streams[rank].append(OutputLine(number, text[:LINE_LIMIT]))
     return [Stream(rank, lines) for rank, lines in streams.items()]
 
 

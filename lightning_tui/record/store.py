@@ -22,9 +22,9 @@ from lightning_tui.record.directory import (
     supervisor_alive,
 )
 from lightning_tui.record.events import FieldValue
-from lightning_tui.record.history import RunSnapshot
 from lightning_tui.record.notes import read_notes
 from lightning_tui.record.reader import read_snapshot
+from lightning_tui.record.snapshot import RunSnapshot
 from lightning_tui.record.state import RunState
 from lightning_tui.record.summaries import RunSummary, Summaries
 

@@ -11,21 +11,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import time
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from lightning_tui.files import keep, read_kept
 from lightning_tui.record.best import MetricSummary, leading_metric
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.history import ProgressView, RunSnapshot
 from lightning_tui.record.notes import FILE as NOTES
 from lightning_tui.record.notes import read_notes
 from lightning_tui.record.reader import read_snapshot
+from lightning_tui.record.snapshot import ProgressView, RunSnapshot
 from lightning_tui.record.state import RunState
 
 SUMMARIES_VERSION = 1
@@ -36,7 +35,6 @@ SETTLED_S = 2.0
 FILE = "summary.msgpack"
 """Of one run, in its directory."""
 
-_SUM_BYTES = 4
 _EVENT_FILE = re.compile(r"(?:rank-)?\d{1,9}(?:-\d+)?\.jsonl")
 
 Stamp: TypeAlias = tuple[int, int] | None
@@ -150,7 +148,7 @@ def leave_summary(directory: RunDirectory, snapshot: RunSnapshot) -> None:
     if not snapshot.state.is_final or not _has_settled({NOTES: stamps[NOTES]}, time.time()):
         return
     summary = summarize(directory, snapshot)
-    _write(directory.path / FILE, msgspec.msgpack.encode(_Left(SUMMARIES_VERSION, _kept(summary, stamps))))
+    keep(directory.path / FILE, msgspec.msgpack.encode(_Left(SUMMARIES_VERSION, _kept(summary, stamps))))
 
 
 class Summaries:
@@ -202,7 +200,7 @@ class Summaries:
         """Write those of the runs that are `present`; where that cannot be done, nothing happens."""
         runs = {run_id: self._runs[run_id] for run_id in present if run_id in self._runs}
         self._new = 0
-        _write(self.path, msgspec.msgpack.encode(_Content(SUMMARIES_VERSION, runs)))
+        keep(self.path, msgspec.msgpack.encode(_Content(SUMMARIES_VERSION, runs)))
 
     def _holds(self, run_id: str, kept: _Kept) -> bool:
         if not kept.summary.state.is_final and kept.seen_from != os.uname().nodename:
@@ -214,30 +212,10 @@ class Summaries:
 def _load(path: Path, form: type[ContentT]) -> ContentT | None:
     """What the file holds; `None` where it is not there, torn, or of another version."""
     try:
-        data = path.read_bytes()
-        if data[:_SUM_BYTES] != _sum_of(data[_SUM_BYTES:]):
-            return None
-        content = msgspec.msgpack.decode(data[_SUM_BYTES:], type=form)
-    except (OSError, msgspec.DecodeError, ValueError):
+        content = msgspec.msgpack.decode(read_kept(path) or b"", type=form)
+    except (msgspec.DecodeError, ValueError):
         return None
     return content if content.version == SUMMARIES_VERSION else None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put it in place of what is there, whole, readable by its owner alone; where that cannot be, nothing happens."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
-    with contextlib.suppress(OSError):
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_sum_of(data) + data)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
-def _sum_of(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(_SUM_BYTES, "big")
 
 
 def _kept(summary: RunSummary, stamps: Stamps) -> _Kept:

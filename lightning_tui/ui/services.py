@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lightning_tui.ui.failure_services import FailureServices
     from lightning_tui.ui.plan_services import PlanServices
     from lightning_tui.ui.runs.services import RunServices
-    from lightning_tui.ui.tuning.thread import Search
+    from lightning_tui.ui.tuning.thread import TuningSearch
 
 
 P = ParamSpec("P")
@@ -100,7 +100,7 @@ class Services:
     failures: FailureServices
     all_runs: Callable[[], RunServices]
     """What the runs screen asks; made when it opens, and not in a thread."""
-    tune: Search
+    tune: TuningSearch
     """Look for a batch size or a learning rate."""
     clock: Callable[[], float] = time.time
     adopt: Callable[[RunDirectory], None] | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from lightning_tui import __version__
 from lightning_tui.cli.parser import build_parser, parse
-from lightning_tui.cli.terminal import duration, harmless, significant, size
+from lightning_tui.cli.terminal import duration, significant, size
 from lightning_tui.plan import FIELDS
 from lightning_tui.plan.fields import FLAGS
 
@@ -70,20 +70,6 @@ def test_version() -> None:
         [sys.executable, "-m", "lightning_tui", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"lightning-tui {__version__}\n"
-
-
-@pytest.mark.parametrize(
-    ("output", "shown"),
-    [
-        (b"plain \xc3\xa9\ttab\r\n", "plain é\ttab\r\n".encode()),
-        (b"\x1b[31mred\x1b[0m", b"\x1b[31mred\x1b[0m"),
-        (b"\x1b[2J\x1b[H\x1b]0;title\x07", "·[2J·[H·]0;title·".encode()),
-        (b"\x00\x08\x7f\x0e", "····".encode()),
-        (b"\xc2\x9b31m", "·31m".encode()),
-    ],
-)
-def test_nothing_that_steers_a_terminal_gets_through(output: bytes, shown: bytes) -> None:
-    assert harmless(output) == shown
 
 
 def test_numbers_for_people() -> None:

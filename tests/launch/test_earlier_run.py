@@ -13,7 +13,7 @@ from lightning_tui.launch.program import Program
 from lightning_tui.plan.estimate import Calibration
 from lightning_tui.plan.setting import Setting
 from lightning_tui.record import ProgramRecord, RunStore
-from lightning_tui.record.events import Hello, Memory, Progress, TrainerField, TrainerSeen
+from lightning_tui.record.events import DeviceMemory, Hello, Progress, TrainerField, TrainerSeen
 from lightning_tui.record.masking import MASK
 from tests.record.events import make
 
@@ -45,7 +45,7 @@ class Home:
             if rank == 0:
                 events.append(make(TrainerSeen, world_size=2, fields=FIELDS))
             if peak is not None:
-                events.append(make(Memory, peak_allocated=peak, **MEMORY))
+                events.append(make(DeviceMemory, peak_allocated=peak, **MEMORY))
             lines = [msgspec.json.encode(event) + b"\n" for event in events]
             (directory.events(0) / f"rank-{rank}.jsonl").write_bytes(b"".join(lines))
         return directory.id

@@ -208,10 +208,7 @@ def test_a_program_that_looks_at_data_validates_first_and_wants_gpus(folder: Pat
 def test_a_failure_before_fit(folder: Path) -> None:
     found = probe(script(folder, "raise ValueError('the data \\x1b[31mis gone')\n"))
     lines = (found.error or "").splitlines()
-    assert (
-        lines[0]
-        == "The program failed before it imported Lightning: ValueError: the data \N{REPLACEMENT CHARACTER}[31mis gone"
-    )
+    assert lines[0] == "The program failed before it imported Lightning: ValueError: the data is gone"
     assert any("program.py" in line for line in lines)
     assert "lightning_tui_runner" not in (found.error or "")
     assert remembered_probe(program(folder, "program.py")) is None

@@ -13,7 +13,7 @@ import pytest
 
 from lightning_tui.launch.program import Program, resolve_program
 from lightning_tui.launch.throwaway import MARK, Cancelled, ThrowawayEnd
-from lightning_tui.launch.tuning import TuningError, _Search, tune_batch_size, tune_learning_rate
+from lightning_tui.launch.tuning import TuningError, _SearchProgress, tune_batch_size, tune_learning_rate
 from lightning_tui.plan.model import PlanError
 from lightning_tui.plan.tuning import (
     BatchSizeResult,
@@ -204,10 +204,10 @@ def is_marked(process: Path, folder: Path) -> bool:
 def test_every_end_without_a_result_is_told_with_its_cause(
     lines: list[dict[str, object]], end: ThrowawayEnd, words: str
 ) -> None:
-    search = _Search(lambda step: None)
+    search = _SearchProgress(lambda step: None)
     search._end, search._time_limit_s = end, 5
     for line in lines:
-        search._take(msgspec.json.encode(line))
+        search._read_event(msgspec.json.encode(line))
     sentence = search.why_nothing()
     assert words in sentence
     assert sentence.isprintable()
@@ -217,13 +217,13 @@ def test_every_end_without_a_result_is_told_with_its_cause(
     ("end", "stopped_by"), [(ThrowawayEnd(-9, "", is_out_of_time=True), "time"), (ThrowawayEnd(-9, ""), "killed")]
 )
 def test_what_was_found_before_the_time_was_up_or_the_kernel_struck_is_kept(end: ThrowawayEnd, stopped_by: str) -> None:
-    search = _Search(lambda step: None)
+    search = _SearchProgress(lambda step: None)
     search._end = end
     for number, size in enumerate((2, 4, 8), start=1):
         begun = {"event": "trial", "number": number, "batch_size": size, "status": "running"}
-        search._take(msgspec.json.encode(begun))
-        search._take(msgspec.json.encode({**begun, "status": "ok", "real_size": min(size, 7)}))
-    search._take(msgspec.json.encode({"event": "trial", "number": 4, "batch_size": 16, "status": "running"}))
+        search._read_event(msgspec.json.encode(begun))
+        search._read_event(msgspec.json.encode({**begun, "status": "ok", "real_size": min(size, 7)}))
+    search._read_event(msgspec.json.encode({"event": "trial", "number": 4, "batch_size": 16, "status": "running"}))
     found = search.found_before_the_end()
     assert found is not None
     assert (found.batch_size, found.stopped_by) == (7, stopped_by)

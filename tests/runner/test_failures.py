@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from lightning_tui.record.events import (
+    DeviceMemory,
     ExceptionRaised,
     FitEnd,
     Hello,
-    Memory,
     Metrics,
     ProgramEnd,
     Progress,
@@ -139,7 +139,7 @@ def test_what_only_a_gpu_or_a_broken_number_brings_decodes_too(tmp_path: Path) -
     file.flush()
     lines = (tmp_path / "rank-0.jsonl").read_bytes().splitlines()
     memory, metrics, trouble = (msgspec.json.decode(line, type=RankEvent) for line in lines)
-    assert isinstance(memory, Memory)
+    assert isinstance(memory, DeviceMemory)
     assert isinstance(metrics, Metrics)
     assert metrics.series["loss"].values == ["nan", "inf", "-inf", 1.5]
     assert isinstance(trouble, TelemetryTrouble)

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from lightning_tui.environment import Environment, Host, Place, Platform, Software, Storage
-from lightning_tui.environment import Evidence as PlatformEvidence
+from lightning_tui.environment import Environment, FactEvidence, Host, Platform, Software, StoragePlace, StoragePlaces
 from lightning_tui.environment.findings import find_problems
 from lightning_tui.plan.probe import BlockFacts, Measurement, ProgramProbe
 from lightning_tui.record import (
@@ -51,7 +50,7 @@ def busy_host() -> HostSample:
 
 
 def local_machine() -> Environment:
-    place = Place(
+    place = StoragePlace(
         path="/home/ada/work",
         exists=True,
         writable=True,
@@ -63,7 +62,7 @@ def local_machine() -> Environment:
     return Environment(
         platform=Platform(family="other", kind="local", label="local machine", facets=("ssh", "tmux")),
         host=Host(hostname="lab-7", system="Debian 12", cpus=8, memory_total=32 * GIB),
-        storage=Storage(runs_home=place, folder=place),
+        storage=StoragePlaces(runs_home=place, folder=place),
     )
 
 
@@ -76,7 +75,7 @@ def studio() -> Environment:
             family="lightning_cloud",
             kind="studio",
             label="Lightning Studio",
-            evidence=(PlatformEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
+            evidence=(FactEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
         ),
         gpus=tuple(replace_struct(gpu, processes=()) for gpu in four_gpus()),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lightning_tui.diagnosis import Conduct, Evidence, Output, Raised
+from lightning_tui.diagnosis import Conduct, Evidence, OutputTail, ReportedException
 from lightning_tui.environment import Environment, Software
 from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
@@ -36,7 +36,7 @@ from lightning_tui.ui.plan_services import (
 )
 from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
-from lightning_tui.ui.tuning.thread import Search
+from lightning_tui.ui.tuning.thread import TuningSearch
 from tests.ui import run_scenes
 from tests.ui.machines import (
     NO_DRIVER,
@@ -93,7 +93,7 @@ class FakeOutside:
     written: list[tuple[Path, str]] = field(default_factory=list)
     saved: dict[str, SavedPlan] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
-    search: Search | None = None
+    search: TuningSearch | None = None
     """A fake of the search that tunes."""
     reader: FakeReader | None = None
     findings: Findings | None = None
@@ -215,11 +215,15 @@ def evidence_of_scene(run: RunSnapshot) -> Evidence:
     assert run.trainer is not None
     return Evidence(
         outputs=tuple(
-            Output(path.read_bytes().decode("utf-8", "replace"), rank)
+            OutputTail(path.read_bytes().decode("utf-8", "replace"), rank)
             for rank, path in directory.outputs(run.attempt).items()
         ),
         exceptions=(
-            (Raised(type=failure.type, message=failure.message, traceback=failure.traceback, rank=failure.rank),)
+            (
+                ReportedException(
+                    type=failure.type, message=failure.message, traceback=failure.traceback, rank=failure.rank
+                ),
+            )
             if failure is not None and told
             else ()
         ),

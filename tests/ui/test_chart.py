@@ -9,17 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightning_tui.record import Series
-from lightning_tui.ui.drawing.chart import (
-    BROKEN_MARK,
-    Curve,
-    chart,
-    frame_of,
-    good_ticks,
-    plot,
-    tick_labels,
-    whole_ticks,
-)
+from lightning_tui.ui.drawing.chart import chart
+from lightning_tui.ui.drawing.frame import Curve, frame_of
+from lightning_tui.ui.drawing.plot import BROKEN_MARK, plot
 from lightning_tui.ui.drawing.rows import Row, width_of
+from lightning_tui.ui.drawing.ticks import good_ticks, tick_labels, whole_ticks
 from tests.ui.support import text_of
 
 

@@ -21,11 +21,11 @@ from lightning_tui.record.events import Metrics, Points
 from lightning_tui.record.series import Bins
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.drawing.ascii import ascii_row, wants_ascii
-from lightning_tui.ui.drawing.chart import Curve
+from lightning_tui.ui.drawing.frame import Curve
 from lightning_tui.ui.drawing.rows import width_of
 from lightning_tui.ui.metrics import exports as metric_exports
 from lightning_tui.ui.metrics.choice_window import MetricWindow
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves, marks_of, reading_at, smoothed
+from lightning_tui.ui.metrics.curves import CurveSettings, drawn_curves, marks_of, reading_at, smoothed
 from lightning_tui.ui.metrics.exports import export
 from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point, falls, learning_rate, quantities, rises
 from lightning_tui.ui.metrics.pane import MetricsPane, grid_shape
@@ -131,11 +131,11 @@ def test_a_smoothed_curve_stays_within_its_values(values: list[float], weight: f
 def test_epochs_and_times_take_the_place_of_steps(tmp_path: Path) -> None:
     run = scenes.many_metrics(tmp_path)
     loss = quantities(run.metrics)[0]
-    by_epoch = drawn_curves(run, loss, Settings(unit="epoch"))[-1].curve.bins.steps
+    by_epoch = drawn_curves(run, loss, CurveSettings(unit="epoch"))[-1].curve.bins.steps
     assert (by_epoch[0], by_epoch[-1]) == pytest.approx((0.2, 2.4))
-    by_time = drawn_curves(run, loss, Settings(unit="time"))[-1].curve.bins.steps
+    by_time = drawn_curves(run, loss, CurveSettings(unit="time"))[-1].curve.bins.steps
     assert (by_time[0], by_time[-1]) == pytest.approx((14 + 60, 14 + 720))
-    best, saved = marks_of(run, loss, Settings(unit="epoch"))
+    best, saved = marks_of(run, loss, CurveSettings(unit="epoch"))
     assert (best.x, best.value) == pytest.approx((2.4, run.metrics["val_loss"].lowest))
     assert saved.x == pytest.approx(2.0)
     assert saved.value is None
@@ -353,7 +353,7 @@ def recorded(tmp_path: Path) -> RunSnapshot:
 
 def test_all_values_are_written_as_a_table(tmp_path: Path) -> None:
     run = recorded(tmp_path)
-    path = export(run, None, Settings(), (), "csv")
+    path = export(run, None, CurveSettings(), (), "csv")
     assert path == Path(run.directory) / "exports" / "metrics.csv"
     assert list(csv.reader(path.read_text().splitlines())) == [
         ["metric", "step", "epoch", "time", "value"],
@@ -362,13 +362,15 @@ def test_all_values_are_written_as_a_table(tmp_path: Path) -> None:
         ["val, loss", "2", "3", "100.0", "1.0"],
     ]
     assert path.stat().st_mode & 0o777 == 0o600
-    columns = json.loads(export(run, None, Settings(), (), "json").read_text())["metrics"]
+    columns = json.loads(export(run, None, CurveSettings(), (), "json").read_text())["metrics"]
     assert columns["train_loss"] == {"step": [1, 2], "epoch": [3, 3], "time": [100.0, 100.0], "value": [0.5, "nan"]}
     assert [entry.name for entry in sorted(path.parent.iterdir())] == ["metrics.csv", "metrics.json"]
 
 
-@pytest.mark.parametrize("settings", [Settings(), Settings(is_log=True, smoothing=0.9, unit="time", window=(100, 300))])
-def test_a_picture_is_well_formed_and_says_what_it_shows(tmp_path: Path, settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "settings", [CurveSettings(), CurveSettings(is_log=True, smoothing=0.9, unit="time", window=(100, 300))]
+)
+def test_a_picture_is_well_formed_and_says_what_it_shows(tmp_path: Path, settings: CurveSettings) -> None:
     run = recorded(tmp_path)
     evil = replace_struct(run.record, program=replace_struct(run.record.program, label="<a&b>\x1b"))
     run = replace_struct(run, record=evil)
@@ -384,13 +386,13 @@ def test_a_picture_is_well_formed_and_says_what_it_shows(tmp_path: Path, setting
 def test_what_cannot_be_written_is_refused_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = replace_struct(scenes.many_metrics(tmp_path), directory=str(tmp_path / "gone"))
     with pytest.raises(RefusalError, match=r"--metrics csv > metrics\.csv"):
-        export(run, None, Settings(), (), "csv")
+        export(run, None, CurveSettings(), (), "csv")
     nothing = replace_struct(recorded(tmp_path), metrics={"loss": Series()})
     with pytest.raises(RefusalError, match="no finite value"):
-        export(nothing, quantities(nothing.metrics)[0], Settings(), (), "svg")
+        export(nothing, quantities(nothing.metrics)[0], CurveSettings(), (), "svg")
     monkeypatch.setattr(metric_exports, "can_write_png", lambda: False)
     with pytest.raises(RefusalError, match="pip install resvg_py"):
-        export(recorded(tmp_path / "other"), quantities(run.metrics)[0], Settings(), (), "png")
+        export(recorded(tmp_path / "other"), quantities(run.metrics)[0], CurveSettings(), (), "png")
 
 
 async def test_the_export_is_chosen_and_its_path_told(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from lightning_tui.text.safe import harmless, is_harmless
 from lightning_tui.ui.drawing.ascii import ascii_row
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill, width_of
 from lightning_tui.ui.drawing.theme import Palette
-from lightning_tui.ui.log.text import harmless
 
 
 class Place(NamedTuple):
@@ -112,7 +112,7 @@ def printable(row: Row) -> Row:
 
     Where a row is fitted between others it is needed before: what is made printable grows.
     """
-    if all(text.isprintable() for text, _ in row):
+    if is_harmless("".join(text for text, _ in row)):
         return row
     return tuple((harmless(text), token) for text, token in row)
 

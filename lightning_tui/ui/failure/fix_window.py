@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from lightning_tui.plan.fields import FIELD_TEXTS
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import ago, count
 from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, fill, selected, width_of, wrap
 from lightning_tui.ui.failure.findings import Beginning, FieldChange, Fix
 from lightning_tui.ui.failure.words import change_words, first_sentence, rest_of, tried_words
-from lightning_tui.ui.log.text import harmless
 from lightning_tui.ui.windows.window import FittedWindow, hint
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from lightning_tui.record.series import Bins
 from lightning_tui.text.units import GIB, count, gib, per_step, plural, short_duration
 from lightning_tui.ui.drawing.canvas import labelled
-from lightning_tui.ui.drawing.chart import Curve, Frame, plot
+from lightning_tui.ui.drawing.frame import Curve, Frame
 from lightning_tui.ui.drawing.gauges import MEANINGS, REST, gauge
+from lightning_tui.ui.drawing.plot import plot
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, crop, dots, ends, fill, join
 from lightning_tui.ui.gpus.gpuset import GpuView, heat_token
 from lightning_tui.ui.gpus.rows import load_token

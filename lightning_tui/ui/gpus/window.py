@@ -19,15 +19,10 @@ WIDTH = 92
 PERIOD_S = 1.0
 
 
-class GpuWindow(TextWindow, inherit_bindings=False):
+class GpuWindow(TextWindow):
     """One GPU, as it goes on; to the left and right are its neighbours."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "close", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup", "scroll(-10)", show=False),
-        Binding("pagedown,space", "scroll(10)", show=False),
         Binding("left,h", "go(-1)", show=False),
         Binding("right,l", "go(1)", show=False),
     ]
@@ -36,7 +31,7 @@ class GpuWindow(TextWindow, inherit_bindings=False):
         """Tell of the GPU under the pane's cursor; `view` gives the newest moment."""
         self._pane = pane
         self._view = view
-        super().__init__(self._title(), self._rows, WIDTH, hint(("← →", "next GPU"), ("esc", "close")))
+        super().__init__(self._gpu_title(), self._rows, WIDTH, hint(("← →", "next GPU"), ("esc", "close")))
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -53,11 +48,11 @@ class GpuWindow(TextWindow, inherit_bindings=False):
         self._refresh_text()
 
     def _refresh_text(self) -> None:
-        self.text.retitle(self._title())
+        self.text.retitle(self._gpu_title())
         self._fit()
         self.text.redraw()
 
-    def _title(self) -> Row:
+    def _gpu_title(self) -> Row:
         current = self._pane.current
         if current is None:
             return (("GPU", "text+b"),)

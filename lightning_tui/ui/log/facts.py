@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import count
 from lightning_tui.ui.drawing.rows import EMPTY, Row, join
 from lightning_tui.ui.log.lines import ALL_RANKS, MergedLines
-from lightning_tui.ui.log.text import harmless
 
 if TYPE_CHECKING:
     from lightning_tui.ui.log.following import Output

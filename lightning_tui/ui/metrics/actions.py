@@ -76,9 +76,9 @@ class MetricActions:
         if current is None:
             return
         window = OverlayWindow(run, current, self._pane.others, self._services)
-        self._port.open(window, self._take_others)
+        self._port.open(window, self._add_others)
 
-    def _take_others(self, others: tuple[OtherRun, ...] | None) -> None:
+    def _add_others(self, others: tuple[OtherRun, ...] | None) -> None:
         if others is not None:
             self._pane.overlay(others)
 

@@ -13,10 +13,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import NOT_KNOWN, ago, count, plural, size
 from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
-from lightning_tui.ui.log.text import harmless
 from lightning_tui.ui.runs.lines import RunLine, Value, total_size
 from lightning_tui.ui.runs.services import PruneRule
 from lightning_tui.ui.runs.table import value_row

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from lightning_tui.record.best import metric_summary
 from lightning_tui.text.units import ago, count, number, plural, short_duration, size
 from lightning_tui.ui.drawing.canvas import labelled, printable
-from lightning_tui.ui.drawing.chart import Look, chart, layout_of
+from lightning_tui.ui.drawing.chart import chart, layout_of
+from lightning_tui.ui.drawing.frame import ChartStyle
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, dots, join, width_of, wrap
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves, leading, marks_of
+from lightning_tui.ui.metrics.curves import CurveSettings, drawn_curves, leading, marks_of
 from lightning_tui.ui.metrics.grouping import RATES, quantities
 from lightning_tui.ui.metrics.words import value_parts
 from lightning_tui.ui.plan.words import value_words
@@ -186,12 +187,12 @@ def curve_rows(details: RunDetails | None, width: int, height: int) -> list[Row]
     known = quantities(run.metrics) if run is not None else []
     if run is None or not known or height < 4:
         return []
-    settings = Settings()
+    settings = CurveSettings()
     curves = [one.curve for one in drawn_curves(run, known[0], settings)]
-    look = Look(False, None, None, marks_of(run, known[0], settings), settings.unit)
-    if layout_of(curves, width, height - 1, look) is None:
+    options = ChartStyle(False, None, None, marks_of(run, known[0], settings), settings.unit)
+    if layout_of(curves, width, height - 1, options) is None:
         return []
-    rows = chart(curves, width, height - 1, look)
+    rows = chart(curves, width, height - 1, options)
     name: Row = ((known[0].name, "text+b"),)
     found = [join([name, *value_parts(run, known[0])], width, ("   ", "text")), *rows]
     return [*found, *[EMPTY] * (height - len(found))][:height]

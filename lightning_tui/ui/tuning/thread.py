@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Goal = Literal["batch-size", "lr"]
 
 
-class Search(Protocol):
+class TuningSearch(Protocol):
     """Looks for a batch size or a learning rate in a child that is gone when this returns or raises.
 
     Raises:
@@ -35,7 +35,7 @@ class Search(Protocol):
     ) -> BatchSizeResult | LearningRateResult: ...
 
 
-def real_search(environ: Mapping[str, str]) -> Search:
+def real_search(environ: Mapping[str, str]) -> TuningSearch:
     """The search of a real cockpit."""
 
     def search(
@@ -67,7 +67,7 @@ class TuningThread(Worker):
     """One search. What it has come to is left here, for a timer to draw."""
 
     def __init__(
-        self, search: Search, goal: Goal, program: ProgramChoice, plan: Plan, post: Callable[[Message], object]
+        self, search: TuningSearch, goal: Goal, program: ProgramChoice, plan: Plan, post: Callable[[Message], object]
     ) -> None:
         super().__init__(f"tuning {program.label}", post)
         self.steps: list[TuningStep] = []

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from lightning_tui.text.units import count, number, plural, short_duration, size
 from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, fill, selected, wrap
-from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, Mark, rate_chart
+from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, RateMark, rate_chart
 from lightning_tui.ui.tuning.thread import Goal, TuningThread
 from lightning_tui.ui.windows.window import FittedWindow, hint
 
@@ -210,10 +210,10 @@ def rate_rows(result: LearningRateResult, width: int, height: int) -> list[Row]:
     head: Row = (("No suggestion", "warn+b"),)
     if result.suggestion is not None:
         token = "warn" if result.is_doubtful else "good"
-        marks.append(Mark(result.suggestion, "▲", token))
+        marks.append(RateMark(result.suggestion, "▲", token))
         head = (("▲ ", token), (number(result.suggestion), f"{token}+b"), (" Lightning's rule", "dim"))
     if result.steepest is not None:
-        marks.append(Mark(result.steepest, "◆", "good"))
+        marks.append(RateMark(result.steepest, "◆", "good"))
         head = (*head, ("    ◆ ", "good"), (number(result.steepest), "good+b"), (" steepest on this axis", "dim"))
     notes = _notes(result.notes, width)
     room = height - len(notes) - 4

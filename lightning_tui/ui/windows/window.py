@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, selected, width_of, wrap
-from lightning_tui.ui.log.text import harmless
 
 if TYPE_CHECKING:
     from textual import events

@@ -312,7 +312,7 @@ def test_names_from_programs_cannot_steer_a_terminal() -> None:
         series.add(step, math.nan if step > 3 else 1.0)
     run = story.snapshot()
     hostile = msgspec.structs.replace(run, metrics={"loss\x1b]0;x\x07\nnext": series})
-    found = Adviser().look(hostile, STARTED + 1)
+    found = Adviser().update(hostile, STARTED + 1)
     assert found
     assert all(each.title.isprintable() and each.cause.isprintable() for each in found)
     assert all(one_line(each).isprintable() for each in found)
@@ -321,7 +321,7 @@ def test_names_from_programs_cannot_steer_a_terminal() -> None:
 def test_what_it_keeps_does_not_grow_with_the_run() -> None:
     """Bounded by construction: every collection in it has a limit, a rank or a GPU for its key."""
     story = Story(ranks=2, gpus=2, loss=lambda step: 1.0).train(400)
-    memory = story.adviser._memory
+    memory = story.adviser._seen
     assert 0 < len(memory._pieces) <= 256
     assert memory.disk.maxlen is not None
     assert memory.rank_laps
@@ -337,6 +337,6 @@ def cost_of_a_look() -> float:
     snapshot, took = story.snapshot(), []
     for turn in range(400):
         began = time.perf_counter()
-        story.adviser.look(snapshot, story.now + turn / 2)
+        story.adviser.update(snapshot, story.now + turn / 2)
         took.append(time.perf_counter() - began)
     return sorted(took)[200]

@@ -145,7 +145,7 @@ class Laps:
 GpuKey = tuple[str, int, int | None]
 
 
-class Memory:
+class Observations:
     """Fed with one snapshot after another by one thread."""
 
     def __init__(self) -> None:
@@ -172,18 +172,18 @@ class Memory:
         self._place: float | None = None
         self._series_due = 0.0
 
-    def take(self, run: RunSnapshot, now: float, around: Around) -> None:
+    def observe(self, run: RunSnapshot, now: float, around: Around) -> None:
         """Add the next look at the run."""
         if run.attempt != self._attempt:
             self._restart(run.attempt)
         progress = run.progress
         if progress is not None:
-            self._take_progress(progress, now)
+            self._observe_progress(progress, now)
             if progress.stage == "train" and not run.is_over:
-                self._take_ranks(run, progress, now)
+                self._observe_ranks(run, progress, now)
         if now >= self._series_due:
             self._series_due = now + SERIES_PERIOD_S
-            self.losses.look(run.metrics)
+            self.losses.add(run.metrics)
         if around.disk_free is not None and (not self.disk or now - self.disk[-1][0] >= DISK_PERIOD_S):
             self.disk.append((now, around.disk_free))
         self._time = now
@@ -205,7 +205,7 @@ class Memory:
         self._pace = self._place = self._stage = None
         self.ranks, self.gpus, self.host_laps, self.rank_laps = {}, {}, {}, {}
 
-    def _take_progress(self, progress: ProgressView, now: float) -> None:
+    def _observe_progress(self, progress: ProgressView, now: float) -> None:
         gap = 0.0 if self._time is None else min(LONGEST_GAP_S, max(0.0, now - self._time))
         if progress.stage in _IN_FIT and self._stage in _IN_FIT and progress.stalled_s is None:
             self.fit_s += gap
@@ -230,7 +230,7 @@ class Memory:
                 self._pieces.popleft()
             self._pace = _mean_of(self._pieces)
 
-    def _take_ranks(self, run: RunSnapshot, progress: ProgressView, now: float) -> None:
+    def _observe_ranks(self, run: RunSnapshot, progress: ProgressView, now: float) -> None:
         for rank in run.ranks:
             self.ranks.setdefault(rank.rank, RankPace()).add(rank, now)
             if rank.allocated is not None:

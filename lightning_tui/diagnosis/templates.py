@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from string import Formatter
 
+from lightning_tui.text.safe import harmless
+
 _OPTIONAL = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\])){0,2000})\]\]")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 VALUE_LIMIT = 300
 _HELD = str.maketrans("{}[]", "\ue000\ue001\ue002\ue003")
 _RELEASED = str.maketrans("\ue000\ue001\ue002\ue003", "{}[]")
@@ -30,7 +31,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 def plain(value: str) -> str:
     """One line of printable text; that it was cut is told by an ellipsis."""
-    text = _UNSAFE.sub(" ", value).strip()
+    text = harmless(value, mark=" ").strip()
     return text if len(text) <= VALUE_LIMIT else text[:VALUE_LIMIT].rstrip() + "…"
 
 
