@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.recommended import Recommendation
@@ -56,6 +57,13 @@ class Answered(Message):
     def __init__(self, sentence: str) -> None:
         self.sentence = sentence
         super().__init__()
+
+
+@dataclass
+class Returned(Message):
+    """What was asked in a thread is there; `take` deals with it on the event loop."""
+
+    take: Callable[[], object]
 
 
 class CommandWritten(Message):

@@ -44,6 +44,7 @@ from lightning_tui.record import (
 from lightning_tui.record.checkpoints import Checkpoint
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
+from lightning_tui.services.runs import ListedRun
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
 from lightning_tui.ui.advice.actions import RunAdvice
@@ -60,7 +61,6 @@ from lightning_tui.ui.plan_services import (
     field_choices,
     judged,
 )
-from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
 from lightning_tui.ui.tuning.thread import Search
 from tests.ui import run_scenes
@@ -105,10 +105,10 @@ class FakeOutside:
     environment: Environment = field(default_factory=lambda: local_machine())
     software: Software = field(default_factory=lambda: cpu_software())
     runs: tuple[RunSnapshot, ...] = ()
-    lines: tuple[RunLine, ...] | None = None
+    listed: tuple[ListedRun, ...] | None = None
     """What the runs screen lists, in place of `runs`."""
     mark: int = 0
-    """Counted up by a test when it makes or takes away one of the `lines`."""
+    """Counted up by a test when it makes or takes away one of them."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Those of every run, as the runs screen tells them."""
     last_program: tuple[str, ...] = ()
