@@ -55,14 +55,8 @@ def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
     if command in ("runs", "compare", "name", "note", "prune", "rm"):
         from lightning_tui.cli import runs
 
-        return {
-            "runs": runs.runs,
-            "compare": runs.compare,
-            "name": runs.name,
-            "note": runs.note,
-            "prune": runs.prune,
-            "rm": runs.remove,
-        }[command]
+        kept = {"runs": runs.runs, "compare": runs.compare, "name": runs.name, "note": runs.note, "prune": runs.prune}
+        return {**kept, "rm": runs.remove}[command]
     from lightning_tui.cli import adopting, logs, starting, steering, watching
 
     return {

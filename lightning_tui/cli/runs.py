@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -37,26 +36,31 @@ def runs(arguments: argparse.Namespace) -> int:
 
 def name(arguments: argparse.Namespace) -> int:
     """`lightning-tui name RUN [NAME]`: say it, or give another; empty takes it away."""
-    directory = store_of(arguments).find(arguments.run)
-    if arguments.text is None:
-        return _say_it(read_notes(directory).name, f"{directory.id} has no name")
-    services.write_notes(directory, name=arguments.text)
-    return DONE
+    return _note(arguments, "name", "{} has no name")
 
 
 def note(arguments: argparse.Namespace) -> int:
     """`lightning-tui note RUN [TEXT]`: say it, or note something else; empty takes it away."""
+    return _note(arguments, "note", "nothing is noted of {}")
+
+
+def _note(arguments: argparse.Namespace, part: str, nothing: str) -> int:
     directory = store_of(arguments).find(arguments.run)
-    if arguments.text is None:
-        return _say_it(read_notes(directory).note, f"nothing is noted of {directory.id}")
-    services.write_notes(directory, note=arguments.text)
+    if arguments.text is not None:
+        services.write_notes(directory, **{part: arguments.text})
+        return DONE
+    text: str | None = getattr(read_notes(directory), part)
+    if text is None:
+        say(nothing.format(directory.id))
+        return COULD_NOT
+    print("\n".join(map(one_line, text.splitlines())))
     return DONE
 
 
 def compare(arguments: argparse.Namespace) -> int:
     """`lightning-tui compare A B`."""
     store = store_of(arguments)
-    compared = services.compare(store.find(arguments.first), store.find(arguments.second), time.time()).comparison
+    compared = services.compare(store.find(arguments.first), store.find(arguments.second)).comparison
     if arguments.json:
         print(json.dumps(comparison_object(compared)))
     else:
@@ -73,7 +77,7 @@ def prune(arguments: argparse.Namespace) -> int:
     rule = services.PruneRule(arguments.older_than, arguments.keep_size, arguments.keep)
     if not arguments.dry_run:
         store.sweep()
-    doomed, found = services.prunable(store.home, rule, time.time())
+    doomed, found = services.prunable(store.home, rule)
     if not doomed:
         say(f"nothing to delete: {len(found)} runs, {_total(found)}")
         return DONE
@@ -84,7 +88,7 @@ def prune(arguments: argparse.Namespace) -> int:
         return DONE
     if not arguments.yes and not _confirmed("prune", number):
         return WRONG_USAGE
-    done = services.prune(store.home, [services.directory_of(run) for run in doomed], rule, time.time())
+    done = services.delete(store.home, [services.directory_of(run) for run in doomed], rule)
     code = _refused(done.refusals)
     say(f"deleted {plural(len(done.deleted), 'run')}, {size(done.freed)} are free again")
     return code
@@ -128,14 +132,6 @@ def _total(some: Iterable[RunSummary]) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------ lines
-
-
-def _say_it(text: str | None, nothing: str) -> int:
-    if text is None:
-        say(nothing)
-        return COULD_NOT
-    print("\n".join(map(one_line, text.splitlines())))
-    return DONE
 
 
 def _row(run: services.ListedRun) -> tuple[str, ...]:
@@ -183,12 +179,8 @@ def _sums(first: Sums, second: Sums) -> list[tuple[str, str, str]]:
         row("World size", first.world_size, second.world_size),
         row("Peak memory", size(first.peak_memory), size(second.peak_memory)),
     ]
-    for label, one, other in (
-        ("Program", first.program, second.program),
-        ("Versions", first.versions, second.versions),
-    ):
-        rows += [row(label, one, other)] if one != other else []
-    return rows
+    rows += [row("Program", first.program, second.program)] if first.program != second.program else []
+    return rows + ([row("Versions", first.versions, second.versions)] if first.versions != second.versions else [])
 
 
 def _fields(fields: Sequence[FieldDifference]) -> list[tuple[str, str, str]]:

@@ -1,24 +1,19 @@
-"""What can be done with the runs of a home? List, describe, compare, name, prune and delete them, and plan a child."""
+"""What can be done with the runs of a home? List, describe, compare, name, prune and delete them, and plan a child.
+
+Each function raises `RecordError` where the home, or a run that it needs, cannot be read or written.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from lightning_tui.record import (
-    RecordError,
-    RunDirectory,
-    RunSnapshot,
-    RunState,
-    RunStore,
-    UnreadableRun,
-    read_snapshot,
-)
+from lightning_tui.record import RecordError, RunDirectory, RunSnapshot, RunStore, UnreadableRun, read_snapshot
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.comparison import Comparison, compare_runs
-from lightning_tui.record.notes import Notes, read_notes, set_name, set_note
+from lightning_tui.record.notes import set_name, set_note
 from lightning_tui.record.pruning import runs_to_prune
 from lightning_tui.record.summaries import RunSummary, size_on_disk
 
@@ -27,26 +22,15 @@ if TYPE_CHECKING:
 
 ListedRun: TypeAlias = RunSummary | UnreadableRun
 
-_TROUBLED = (RunState.FAILED, RunState.KILLED, RunState.LOST)
 
+class RunDetails(NamedTuple):
+    """All that is told of one run."""
 
-class Origin(NamedTuple):
-    """The run that a child is started from."""
-
-    run: RunDirectory
-    checkpoint: str | None = None
-    """What the child goes on from; `None`: it begins anew."""
-    step: int | None = None
-    """Of that checkpoint."""
-
-
-class PlannedChild(NamedTuple):
-    """A child that is not started yet: its parent, and the plan that it has where nothing is changed."""
-
-    origin: Origin
     snapshot: RunSnapshot
-    """Of the parent."""
-    plan: Plan
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Newest first."""
+    diagnosis: str = ""
+    """What went wrong, in a few words; empty where nothing did, or nobody can tell."""
 
 
 class ComparedRuns(NamedTuple):
@@ -71,7 +55,7 @@ class Pruning(NamedTuple):
     """What a rule would delete, oldest first, of all runs that can be read."""
 
     doomed: tuple[RunSummary, ...]
-    of: tuple[RunSummary, ...]
+    readable: tuple[RunSummary, ...]
 
 
 class Deletion(NamedTuple):
@@ -82,26 +66,27 @@ class Deletion(NamedTuple):
     refusals: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class RunDetails:
-    """All that is told of one run."""
+class Origin(NamedTuple):
+    """The run that a child is started from."""
 
+    run: RunDirectory
+    checkpoint: str | None = None
+    """What the child goes on from; `None`: it begins anew."""
+    step: int | None = None
+    """Of that checkpoint."""
+
+
+class PlannedChild(NamedTuple):
+    """A child that is not started yet: its parent, and the plan that it has where nothing is changed."""
+
+    origin: Origin
     snapshot: RunSnapshot
-    checkpoints: tuple[Checkpoint, ...] = ()
-    """Newest first."""
-    diagnosis: str = ""
-    """What went wrong, in a few words; empty where nothing did, or nobody can tell."""
-
-
-# ---------------------------------------------------------------------------------------------------------- reading
+    """Of the parent."""
+    plan: Plan
 
 
 def list_runs(home: Path) -> Iterator[ListedRun]:
-    """Every run in a line, one by one as they are read, newest first; those that cannot be read at the end.
-
-    Raises:
-        RecordError: the home exists and cannot be read.
-    """
+    """Every run in a line, one by one as they are read, newest first; those that cannot be read at the end."""
     return RunStore(home).summaries()
 
 
@@ -120,11 +105,7 @@ def directory_of(run: ListedRun | RunSnapshot) -> RunDirectory:
 
 
 def details_of(directory: RunDirectory) -> RunDetails:
-    """Everything that can be told of a run.
-
-    Raises:
-        RecordError: it cannot be read.
-    """
+    """All that is told of a run."""
     snapshot = read_snapshot(directory)
     return RunDetails(snapshot, checkpoints_of(directory, snapshot), _diagnosis(directory, snapshot))
 
@@ -132,7 +113,7 @@ def details_of(directory: RunDirectory) -> RunDetails:
 def _diagnosis(directory: RunDirectory, snapshot: RunSnapshot) -> str:
     from lightning_tui.diagnosis import diagnose, evidence_of_run
 
-    if snapshot.state not in _TROUBLED:
+    if snapshot.state not in ("failed", "killed", "lost"):
         return ""
     try:
         found = diagnose(evidence_of_run(directory, snapshot))
@@ -141,46 +122,35 @@ def _diagnosis(directory: RunDirectory, snapshot: RunSnapshot) -> str:
     return found[0].title if found else ""
 
 
-def compare(first: RunDirectory, second: RunDirectory, now: float) -> ComparedRuns:
-    """Put two runs side by side. `now` is UTC epoch seconds: the end of what is not over yet.
-
-    Raises:
-        RecordError: one of them cannot be read.
-    """
-    one, other = read_snapshot(first), read_snapshot(second)
-    return ComparedRuns(one, other, compare_runs(one, other, now))
+def compare(first: RunDirectory, second: RunDirectory) -> ComparedRuns:
+    """Put two runs side by side as they are now."""
+    runs = read_snapshot(first), read_snapshot(second)
+    return ComparedRuns(*runs, compare_runs(*runs, time.time()))
 
 
-# --------------------------------------------------------------------------------------------------------- changing
-
-
-def write_notes(directory: RunDirectory, *, name: str | None = None, note: str | None = None) -> Notes:
-    """Give a run a name, a note, or both; `None` leaves what is there, empty text takes it away.
-
-    Raises:
-        RecordError: too long, signs in the name that cannot be printed, or the run directory cannot be written.
-    """
+def write_notes(directory: RunDirectory, name: str | None = None, note: str | None = None) -> None:
+    """Give a run a name, a note, or both; `None` leaves what is there, empty text takes it away."""
     if name is not None:
         set_name(directory, name)
     if note is not None:
         set_note(directory, note)
-    return read_notes(directory)
 
 
-def prunable(home: Path, rule: PruneRule, now: float) -> Pruning:
-    """What this rule would delete; never a run that may be alive, nor one that a live child may need.
-
-    Raises:
-        RecordError: the home exists and cannot be read.
-    """
+def prunable(home: Path, rule: PruneRule) -> Pruning:
+    """What this rule would delete; never a run that may be alive, nor one that a live child may need."""
     runs = tuple(run for run in list_runs(home) if isinstance(run, RunSummary))
-    return Pruning(tuple(runs_to_prune(runs, now=now, **rule._asdict())), runs)
+    return Pruning(tuple(runs_to_prune(runs, now=time.time(), **rule._asdict())), runs)
 
 
-def delete(home: Path, runs: Sequence[RunDirectory]) -> Deletion:
-    """Delete runs that are over, one by one, as far as they can be deleted."""
+def delete(home: Path, runs: Sequence[RunDirectory], rule: PruneRule | None = None) -> Deletion:
+    """Delete runs that are over, one by one, as far as they can be deleted.
+
+    Of runs that were chosen by a `rule` only those that still fall under it: meanwhile a child may have been started
+    that goes on from one of them.
+    """
+    still = None if rule is None else {run.id for run in prunable(home, rule).doomed}
     store, deleted, refusals, freed = RunStore(home), [], [], 0
-    for directory in runs:
+    for directory in (one for one in runs if still is None or one.id in still):
         try:
             size = size_on_disk(directory.path) or 0
             store.delete(directory)
@@ -192,25 +162,8 @@ def delete(home: Path, runs: Sequence[RunDirectory]) -> Deletion:
     return Deletion(tuple(deleted), freed, tuple(refusals))
 
 
-def prune(home: Path, runs: Sequence[RunDirectory], rule: PruneRule, now: float) -> Deletion:
-    """Delete those of the runs that still fall under the rule by which they were chosen.
-
-    Meanwhile a child may have been started that goes on from one of them.
-
-    Raises:
-        RecordError: the home exists and cannot be read.
-    """
-    still = {run.id for run in prunable(home, rule, now).doomed}
-    return delete(home, [directory for directory in runs if directory.id in still])
-
-
 def plan_child(origin: Origin) -> PlannedChild:
-    """The child that is started where nothing is changed.
-
-    Raises:
-        RecordError: the run cannot be read.
-        PlanError: it holds a plan that cannot be read.
-    """
+    """The child that is started where nothing is changed. Raises also `PlanError`: the run's plan cannot be read."""
     from lightning_tui.launch.relaunch import plan_of_child
 
     snapshot = read_snapshot(origin.run)

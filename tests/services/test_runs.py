@@ -102,7 +102,7 @@ def test_pruning_spares_what_is_not_over_and_its_parent(services: RunServices, h
     old, parent = over(home, tmp_path, age_s=9 * HOUR), over(home, tmp_path, age_s=8 * HOUR)
     program = ProgramRecord(label="x.py", given=["x.py"], folder="/", interpreter=sys.executable)
     child, _ = RunStore(home).create(program=program, plan={}, now=time.time(), parent=parent.id)
-    assert [run.id for run in services.prunable(PruneRule(keep=1))] == [old.id]
+    assert [run.id for run in services.prunable(PruneRule(keep=1)).doomed] == [old.id]
     assert services.delete([parent], PruneRule(keep=1)).deleted == (), "a live child may need it by now"
     done = services.delete([child, old], None)
     assert (done.deleted, done.freed > 0) == ((old,), True)
@@ -174,7 +174,7 @@ def test_screen_and_command_list_the_same(shared: RunServices) -> None:
 def test_screen_and_command_compare_the_same(shared: RunServices) -> None:
     third, second, *_ = shared.runs()
     told = json.loads(lightning_tui("compare", third.id, second.id, "--json").stdout)
-    found = shared.compare(directory_of(third), directory_of(second), time.time())
+    found = shared.compare(directory_of(third), directory_of(second))
     assert told == comparison_object(found.comparison)
     assert [pair["better"] for pair in told["metrics"]] == [1]
 
@@ -191,8 +191,10 @@ def test_screen_and_command_name_prune_and_delete_the_same(shared: RunServices) 
     ):
         shown = lightning_tui("prune", *words, "--dry-run")
         assert shown.returncode == 0
-        assert [line.split()[0] for line in shown.stdout.splitlines()] == [run.id for run in shared.prunable(rule)]
-    gone = shared.prunable(PruneRule(keep=1))
+        assert [line.split()[0] for line in shown.stdout.splitlines()] == [
+            run.id for run in shared.prunable(rule).doomed
+        ]
+    gone = shared.prunable(PruneRule(keep=1)).doomed
     assert lightning_tui("prune", "--keep", "1", "--yes").returncode == 0
     refused = shared.delete([directory_of(run) for run in gone], None)
     assert (len(gone), refused.deleted, refused.freed) == (2, (), 0)

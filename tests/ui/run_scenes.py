@@ -23,6 +23,7 @@ from lightning_tui.services.runs import (
     Origin,
     PlannedChild,
     PruneRule,
+    Pruning,
     RunDetails,
     directory_of,
 )
@@ -71,12 +72,12 @@ class FakeRuns:
             raise RefusalError("This scene tells no more of it.")
         return RunDetails(run, self.outside.checkpoints, "GPU memory is full" if run.state.value == "failed" else "")
 
-    def compare(self, first: RunDirectory, second: RunDirectory, now: float) -> ComparedRuns:
+    def compare(self, first: RunDirectory, second: RunDirectory) -> ComparedRuns:
         one, other = (self.details(directory).snapshot for directory in (first, second))
-        return ComparedRuns(one, other, compare_runs(one, other, now))
+        return ComparedRuns(one, other, compare_runs(one, other, NOW))
 
     def delete(self, directories: Sequence[RunDirectory], rule: PruneRule | None) -> Deletion:
-        still = None if rule is None else {run.id for run in self.prunable(rule)}
+        still = None if rule is None else {run.id for run in self.prunable(rule).doomed}
         deleted: list[ListedRun] = []
         refusals: list[str] = []
         for directory in (one for one in directories if still is None or one.id in still):
@@ -94,9 +95,10 @@ class FakeRuns:
         self.outside.asked.append(("delete", directory.path))
         return found
 
-    def prunable(self, rule: PruneRule) -> tuple[RunSummary, ...]:
+    def prunable(self, rule: PruneRule) -> Pruning:
         self.outside.asked.append(("prune", rule))
-        return tuple(one for one in self.runs() if isinstance(one, RunSummary) and one.is_over)[-2:]
+        readable = tuple(one for one in self.runs() if isinstance(one, RunSummary))
+        return Pruning(tuple(one for one in readable if one.is_over)[-2:], readable)
 
     def write_notes(self, directory: RunDirectory, name: str, note: str) -> None:
         self.outside.asked.append(("words", (directory.id, name, note)))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lightning_tui.record import UnreadableRun
 from lightning_tui.services.runs import Origin, directory_of
 from lightning_tui.text.units import plural, size
-from lightning_tui.ui.metrics.curves import OTHER_GLYPHS, OTHER_TOKENS, OtherRun
+from lightning_tui.ui.metrics.curves import laid_under
 from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.runs.listing import is_over, state_of, title_of, titles_of
-from lightning_tui.ui.words import tail_of_id
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -19,14 +19,8 @@ if TYPE_CHECKING:
     from lightning_tui.record import RunDirectory
     from lightning_tui.record.checkpoints import Checkpoint
     from lightning_tui.record.summaries import RunSummary
-    from lightning_tui.services.runs import (
-        ComparedRuns,
-        Deletion,
-        ListedRun,
-        PlannedChild,
-        PruneRule,
-        RunDetails,
-    )
+    from lightning_tui.services.runs import ComparedRuns, Deletion, ListedRun, PlannedChild, PruneRule, RunDetails
+    from lightning_tui.ui.metrics.curves import OtherRun
     from lightning_tui.ui.runs.asking import TypedNotes
     from lightning_tui.ui.runs.listing import Listing
     from lightning_tui.ui.runs.panes import RunsTable
@@ -59,40 +53,31 @@ class RunsPort(Protocol):
         """Leave the screen with a child of a run: to be started at once, or to be changed first."""
 
 
+@dataclass(frozen=True)
 class RunActions:
     """Asks, does it in a thread, and shows what came of it."""
 
-    def __init__(
-        self,
-        port: RunsPort,
-        table: RunsTable,
-        services: RunServices,
-        threads: RunsThreads,
-        clock: Callable[[], float],
-        view: Callable[[], View],
-        let_go: Callable[[RunDirectory], None],
-    ) -> None:
-        """Make them; `let_go` has the cockpit leave a run that is to be deleted."""
-        self._port = port
-        self._table = table
-        self._services = services
-        self._threads = threads
-        self._clock = clock
-        self._view = view
-        self._let_go = let_go
+    port: RunsPort
+    table: RunsTable
+    services: RunServices
+    threads: RunsThreads
+    clock: Callable[[], float]
+    view: Callable[[], View]
+    let_go: Callable[[RunDirectory], None]
+    """Has the cockpit leave a run that is to be deleted."""
 
     def readable(self) -> RunSummary | None:
         """The run under the cursor; where it cannot be read, it is said why."""
-        run = self._table.current
+        run = self.table.current
         if isinstance(run, UnreadableRun):
-            self._port.say(run.problem, "warn")
+            self.port.say(run.problem, "warn")
             return None
         return run
 
     def _may_change(self) -> bool:
-        if self._view().readonly:
-            self._port.say(ONLY_WATCHES)
-        return not self._view().readonly
+        if self.view().readonly:
+            self.port.say(ONLY_WATCHES)
+        return not self.view().readonly
 
     # --------------------------------------------------------------------------------------------------- comparing
 
@@ -101,50 +86,38 @@ class RunActions:
         pair = self._pair()
         if pair is None:
             return
-        compare, now = self._services.compare, self._clock()
         first, second = map(directory_of, pair)
-        self._threads.ask(
+        self.threads.ask(
             "The runs cannot be compared",
-            lambda: compare(first, second, now),
+            lambda: self.services.compare(first, second),
             lambda found: self._show_compared(pair, found, is_overlay=is_overlay),
         )
 
     def _pair(self) -> list[RunSummary] | None:
         """The two runs that are meant; where there are no two, that is said."""
-        pair = self._table.listing.compared(self._table.current)
+        pair = self.table.listing.compared(self.table.current)
         if len(pair) == 2:
             return pair
-        key = self._view().key("runs-mark")
+        key = self.view().key("runs-mark")
         reason = f"{len(pair)} runs are marked: two can be compared" if len(pair) > 2 else f"{key} marks the first run"
-        self._port.say(reason if len(pair) != 1 else "one run is marked: go to another one")
+        self.port.say(reason if len(pair) != 1 else "one run is marked: go to another one")
         return None
 
     def _show_compared(self, pair: Sequence[RunSummary], found: ComparedRuns, *, is_overlay: bool) -> None:
-        if not self._port.is_active:
+        if not self.port.is_active:
             return
         if is_overlay:
             self._lay_over(found)
             return
         from lightning_tui.ui.runs.comparison import ComparisonScreen
 
-        window = ComparisonScreen(pair, found.comparison, self._view)
-        self._port.app.push_screen(window, lambda answer: self._lay_over(found) if answer else None)
+        window = ComparisonScreen(pair, found.comparison, self.view)
+        self.port.app.push_screen(window, lambda answer: self._lay_over(found) if answer else None)
 
     def _lay_over(self, found: ComparedRuns) -> None:
         """Leave for the first run, with the second one's curves under its own."""
-        first, second = found.first, found.second
-        program = second.record.program.label
-        label = f"{'' if program == first.record.program.label else f'{program} '}{tail_of_id(second.record.id)}"
-        other = OtherRun(
-            id=second.record.id,
-            label=label,
-            metrics=second.metrics,
-            timeline=second.timeline,
-            started_at=second.started_at,
-            token=OTHER_TOKENS[0],
-            glyph=OTHER_GLYPHS[0],
-        )
-        self._port.attach(directory_of(first), (other,))
+        other = laid_under(found.first.record.program.label, found.second)
+        self.port.attach(directory_of(found.first), (other,))
 
     # ---------------------------------------------------------------------------------------------------- children
 
@@ -155,27 +128,27 @@ class RunActions:
 
     def _plan_child(self, origin: Origin, *, starts_now: bool) -> None:
         def take(child: PlannedChild) -> None:
-            if self._port.is_active:
-                self._port.relaunch(child, starts_now=starts_now)
+            if self.port.is_active:
+                self.port.relaunch(child, starts_now=starts_now)
 
-        self._threads.ask("The run cannot be relaunched", lambda: self._services.plan_child(origin), take)
+        self.threads.ask("The run cannot be relaunched", lambda: self.services.plan_child(origin), take)
 
     def resume(self) -> None:
         """Show the checkpoints of the current run, and go on from one."""
         if (run := self.readable()) is not None:
-            self._threads.ask(
+            self.threads.ask(
                 "The checkpoints cannot be read",
-                lambda: self._services.details(directory_of(run)),
+                lambda: self.services.details(directory_of(run)),
                 lambda details: self._show_checkpoints(run, details),
             )
 
     def _show_checkpoints(self, run: RunSummary, details: RunDetails) -> None:
         from lightning_tui.ui.runs.asking import CheckpointsWindow
 
-        if not self._port.is_active:
+        if not self.port.is_active:
             return
-        window = CheckpointsWindow(run, details.checkpoints, self._clock())
-        self._port.app.push_screen(window, lambda chosen: self._resume(run, chosen) if chosen is not None else None)
+        window = CheckpointsWindow(run, details.checkpoints, self.clock())
+        self.port.app.push_screen(window, lambda chosen: self._resume(run, chosen) if chosen is not None else None)
 
     def _resume(self, run: RunSummary, checkpoint: Checkpoint) -> None:
         from lightning_tui.ui.runs.asking import resume_window
@@ -188,31 +161,31 @@ class RunActions:
             if answer:
                 self._plan_child(origin, starts_now=answer == "start")
 
-        self._port.app.push_screen(resume_window(run, checkpoint), take)
+        self.port.app.push_screen(resume_window(run, checkpoint), take)
 
     # ----------------------------------------------------------------------------------------- deleting and naming
 
     def delete(self) -> None:
         """Delete the marked runs, else the current one, after asking."""
-        listing = self._table.listing
-        runs = listing.chosen(self._table.current)
+        listing = self.table.listing
+        runs = listing.chosen(self.table.current)
         if not runs or not self._may_change():
             return
         alive = next((run for run in runs if not is_over(run)), None)
         if alive is not None:
-            self._port.say(f"{title_of(alive)} is {state_of(alive)}: a live run is not deleted", "warn")
+            self.port.say(f"{title_of(alive)} is {state_of(alive)}: a live run is not deleted", "warn")
             return
         from lightning_tui.ui.runs.asking import delete_window
 
         window = delete_window(runs, len(listing.children_left(runs)))
-        self._port.app.push_screen(window, lambda answer: self._delete(runs) if answer else None)
+        self.port.app.push_screen(window, lambda answer: self._delete(runs) if answer else None)
 
     def prune(self) -> None:
         """Ask by which rule runs shall go, show which these are, and delete them."""
         from lightning_tui.ui.runs.asking import prune_window
 
         if self._may_change():
-            self._port.app.push_screen(prune_window(), lambda rule: self._take_rule(rule) if rule is not None else None)
+            self.port.app.push_screen(prune_window(), lambda rule: self._take_rule(rule) if rule is not None else None)
 
     def _take_rule(self, rule: PruneRule) -> None:
         from lightning_tui.ui.runs.asking import OTHER, RULE_HELP, typed_rule
@@ -222,23 +195,23 @@ class RunActions:
             self._preview(rule)
             return
         window = FieldWindow("Delete runs", "", RULE_HELP, typed_rule)
-        self._port.app.push_screen(window, lambda text: self._preview(typed_rule(text)) if text is not None else None)
+        self.port.app.push_screen(window, lambda text: self._preview(typed_rule(text)) if text is not None else None)
 
     def _preview(self, rule: PruneRule) -> None:
-        self._threads.ask(
+        self.threads.ask(
             "It cannot be said what would go",
-            lambda: self._services.prunable(rule),
-            lambda doomed: self._show_doomed(rule, doomed),
+            lambda: self.services.prunable(rule),
+            lambda found: self._show_doomed(rule, found.doomed),
         )
 
     def _show_doomed(self, rule: PruneRule, doomed: Sequence[RunSummary]) -> None:
         from lightning_tui.ui.runs.asking import preview_window
 
         if not doomed:
-            self._port.say("no run would go")
-        elif self._port.is_active:
-            window = preview_window(doomed, self._clock())
-            self._port.app.push_screen(window, lambda answer: self._delete(doomed, rule) if answer else None)
+            self.port.say("no run would go")
+        elif self.port.is_active:
+            window = preview_window(doomed, self.clock())
+            self.port.app.push_screen(window, lambda answer: self._delete(doomed, rule) if answer else None)
 
     def _delete(self, runs: Sequence[ListedRun], rule: PruneRule | None = None) -> None:
         """Delete them, as far as they can be deleted; by a rule, those that still fall under it."""
@@ -246,32 +219,32 @@ class RunActions:
             return
         directories = [directory_of(run) for run in runs]
         for directory in directories:
-            self._let_go(directory)
-        self._port.say(f"deleting {titles_of(runs)} …")
-        self._threads.ask(
-            "The run cannot be deleted", lambda: self._services.delete(directories, rule), self._show_deleted
+            self.let_go(directory)
+        self.port.say(f"deleting {titles_of(runs)} …")
+        self.threads.ask(
+            "The run cannot be deleted", lambda: self.services.delete(directories, rule), self._show_deleted
         )
 
     def _show_deleted(self, done: Deletion) -> None:
-        listing, gone = self._table.listing, {str(directory.path) for directory in done.deleted}
+        listing, gone = self.table.listing, {str(directory.path) for directory in done.deleted}
         deleted = [run for run in listing.runs if run.directory in gone]
         left = tuple(run for run in listing.runs if run.directory not in gone)
         freed = f", {size(done.freed)} freed" if done.freed else ""
-        self._port.say(f"deleted: {titles_of(deleted)}{freed}" if deleted else "nothing was deleted")
-        self._port.show(listing.read(left, listing.is_complete))
+        self.port.say(f"deleted: {titles_of(deleted)}{freed}" if deleted else "nothing was deleted")
+        self.port.show(listing.read(left, listing.is_complete))
         if done.refusals:
             from lightning_tui.ui.windows.window import message_window
 
             more = len(done.refusals) - 1
             why = done.refusals[0] + (f" And {plural(more, 'other')} neither." if more else "")
-            self._port.app.push_screen(message_window("Not everything could be deleted", why))
+            self.port.app.push_screen(message_window("Not everything could be deleted", why))
 
     def note(self) -> None:
         """Type a name and a note for the current run."""
         from lightning_tui.ui.runs.asking import NotesWindow
 
         if self._may_change() and (run := self.readable()) is not None:
-            self._port.app.push_screen(NotesWindow(run), lambda typed: self._write(run, typed) if typed else None)
+            self.port.app.push_screen(NotesWindow(run), lambda typed: self._write(run, typed) if typed else None)
 
     def _write(self, run: RunSummary, typed: TypedNotes) -> None:
         if not self._may_change():
@@ -279,7 +252,7 @@ class RunActions:
         directory = directory_of(run)
 
         def take(_: object) -> None:
-            self._threads.watch.look_again(run.directory)
-            self._port.say(f"noted: {title_of(run)}")
+            self.threads.watch.look_again(run.directory)
+            self.port.say(f"noted: {title_of(run)}")
 
-        self._threads.ask("Nothing is noted", lambda: self._services.write_notes(directory, *typed), take)
+        self.threads.ask("Nothing is noted", lambda: self.services.write_notes(directory, *typed), take)

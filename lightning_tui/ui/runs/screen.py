@@ -252,20 +252,15 @@ class RunsScreen(Screen[Outcome]):
 
 def arrange(width: int, height: int) -> dict[str, Place]:
     """Where the parts stand: details beside the list where it is wide, below it where it is high enough, else none."""
-    body = height - 2
-    places = {"title": Place(0, 0, width, 1), "keys": Place(0, height - 1, width, 1)}
-    if width >= 160:
-        side = min(64, width // 3)
-        return {
-            **places,
-            "table": Place(0, 1, width - side, body),
-            "details": Place(width - side, 1, side, body),
-        }
-    if width >= 60 and height >= 20:
-        below = 8 if height < 30 else 11
-        return {
-            **places,
-            "table": Place(0, 1, width, body - below),
-            "details": Place(0, height - 1 - below, width, below),
-        }
-    return {**places, "table": Place(0, 1, width, body)}
+    side = min(64, width // 3) if width >= 160 else 0
+    below = (8 if height < 30 else 11) if not side and width >= 60 and height >= 20 else 0
+    places = {
+        "title": Place(0, 0, width, 1),
+        "table": Place(0, 1, width - side, height - 2 - below),
+        "keys": Place(0, height - 1, width, 1),
+    }
+    if side:
+        places["details"] = Place(width - side, 1, side, height - 2)
+    elif below:
+        places["details"] = Place(0, height - 1 - below, width, below)
+    return places

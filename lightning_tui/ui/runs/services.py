@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         Origin,
         PlannedChild,
         PruneRule,
+        Pruning,
         RunDetails,
     )
     from lightning_tui.settings import Settings
@@ -43,12 +43,11 @@ class RunServices:
     mark: Callable[[], object]
     """Differs when a run was made or deleted since it was asked last."""
     details: Callable[[RunDirectory], RunDetails]
-    compare: Callable[[RunDirectory, RunDirectory, float], ComparedRuns]
-    prunable: Callable[[PruneRule], tuple[RunSummary, ...]]
-    """The runs that this rule deletes, oldest first."""
+    compare: Callable[[RunDirectory, RunDirectory], ComparedRuns]
+    prunable: Callable[[PruneRule], Pruning]
     delete: Callable[[Sequence[RunDirectory], PruneRule | None], Deletion]
     """Delete runs; by a rule, those that still fall under it."""
-    write_notes: Callable[[RunDirectory, str, str], object]
+    write_notes: Callable[[RunDirectory, str, str], None]
     """A run's name and note."""
     plan_child: Callable[[Origin], PlannedChild]
     relaunch: Callable[[Origin, ProgramChoice, Plan], RunDirectory]
@@ -64,9 +63,9 @@ def real_run_services(settings: Settings, environ: Mapping[str, str]) -> RunServ
         mark=partial(services.home_mark, home),
         details=_asked(services.details_of),
         compare=_asked(services.compare),
-        prunable=_asked(lambda rule: services.prunable(home, rule, time.time()).doomed),
-        delete=_asked(partial(_delete, home)),
-        write_notes=_asked(lambda directory, name, note: services.write_notes(directory, name=name, note=note)),
+        prunable=_asked(partial(services.prunable, home)),
+        delete=_asked(partial(services.delete, home)),
+        write_notes=_asked(services.write_notes),
         plan_child=_asked(services.plan_child),
         relaunch=_asked(partial(_relaunch, settings, environ)),
     )
@@ -80,10 +79,6 @@ def _asked(service: Callable[P, T]) -> Callable[P, T]:
 def _runs(home: Path) -> Iterator[ListedRun]:
     with refusals():
         yield from services.list_runs(home)
-
-
-def _delete(home: Path, runs: Sequence[RunDirectory], rule: PruneRule | None) -> Deletion:
-    return services.delete(home, runs) if rule is None else services.prune(home, runs, rule, time.time())
 
 
 def _relaunch(
