@@ -143,11 +143,11 @@ class RunActions:
             )
 
     def _show_checkpoints(self, run: RunSummary, details: RunDetails) -> None:
-        from lightning_tui.ui.runs.asking import CheckpointsWindow
+        from lightning_tui.ui.runs.asking import checkpoints_window
 
         if not self.port.is_active:
             return
-        window = CheckpointsWindow(run, details.checkpoints, self.clock())
+        window = checkpoints_window(run, details.checkpoints, self.clock())
         self.port.app.push_screen(window, lambda chosen: self._resume(run, chosen) if chosen is not None else None)
 
     def _resume(self, run: RunSummary, checkpoint: Checkpoint) -> None:

@@ -130,16 +130,15 @@ def _preview_line(run: RunSummary, now: float) -> tuple[Row, Row]:
 # ---------------------------------------------------------------------------------------------------- checkpoints
 
 
-class CheckpointsWindow(ListWindow["Checkpoint"]):
+def checkpoints_window(run: RunSummary, checkpoints: Sequence[Checkpoint], now: float) -> ListWindow[Checkpoint]:
     """Choose one to go on from; those that are not whole cannot be chosen."""
-
-    def __init__(self, run: RunSummary, checkpoints: Sequence[Checkpoint], now: float) -> None:
-        metric = run.metric.name if run.metric is not None and run.metric.best is not None else None
-        items = [_checkpoint_item(one, metric, now) for one in checkpoints]
-        start = next((at for at, item in enumerate(items) if item.is_enabled), 0)
-        keys = hint(("enter", "resume from it"), ("esc", "close"))
-        super().__init__(f"Checkpoints of {title_of(run)}", items, start, keys)
-        self.list.waiting = "It has saved none."
+    metric = run.metric.name if run.metric is not None and run.metric.best is not None else None
+    items = [_checkpoint_item(one, metric, now) for one in checkpoints]
+    start = next((at for at, item in enumerate(items) if item.is_enabled), 0)
+    keys = hint(("enter", "resume from it"), ("esc", "close"))
+    window = ListWindow(f"Checkpoints of {title_of(run)}", items, start, keys)
+    window.list.waiting = "It has saved none."
+    return window
 
 
 def _checkpoint_item(one: Checkpoint, metric: str | None, now: float) -> Item[Checkpoint]:

@@ -62,24 +62,16 @@ def total_size(runs: Iterable[ListedRun]) -> int:
 
 # ------------------------------------------------------------------------------------------------------------ orders
 
-SortKey = Callable[[RunSummary, float], float | None]
-
 
 class Order(NamedTuple):
     """A way to sort."""
 
     name: str
     words: str
-    key: SortKey
-    """Small values stand first; what is not known stands last."""
-
-
-def _largest_first(value: SortKey) -> SortKey:
-    def key(run: RunSummary, now: float) -> float | None:
-        found = value(run, now)
-        return -found if found is not None else None
-
-    return key
+    value: Callable[[RunSummary, float], float | None]
+    """What is not known stands last."""
+    sign: int = -1
+    """1: the smallest value stands first; -1: the largest one."""
 
 
 def _badness(run: RunSummary, now: float) -> float | None:
@@ -92,11 +84,11 @@ def _badness(run: RunSummary, now: float) -> float | None:
 _STATES = ("training", "validating", "starting", "queued", "stopping", "paused", "lost", "failed", "killed", "stopped")
 
 ORDERS: tuple[Order, ...] = (
-    Order("when", "newest first", lambda run, now: -run.created_at),
-    Order("best", "best value first", _badness),
-    Order("took", "longest first", _largest_first(took_s)),
-    Order("size", "largest first", _largest_first(lambda run, now: run.size)),
-    Order("state", "by state", lambda run, now: _STATES.index(run.state) if run.state in _STATES else len(_STATES)),
+    Order("when", "newest first", lambda run, now: run.created_at),
+    Order("best", "best value first", _badness, 1),
+    Order("took", "longest first", took_s),
+    Order("size", "largest first", lambda run, now: run.size),
+    Order("state", "by state", lambda run, now: _STATES.index(run.state) if run.state in _STATES else len(_STATES), 1),
 )
 """Ways to sort; the first one is how the screen opens."""
 
@@ -107,9 +99,10 @@ def ordered(runs: Iterable[ListedRun], order: Order, now: float) -> list[ListedR
     def key(run: ListedRun) -> tuple[bool, bool, float, float]:
         if isinstance(run, UnreadableRun):
             return True, True, 0.0, 0.0
-        found = order.key(run, now)
-        is_known = found is not None and not math.isnan(found)
-        return False, not is_known, (found or 0.0) if is_known else 0.0, -run.created_at
+        found = order.value(run, now)
+        if found is None or math.isnan(found):
+            return False, True, 0.0, -run.created_at
+        return False, False, order.sign * found, -run.created_at
 
     return sorted(runs, key=key)
 
@@ -157,6 +150,11 @@ class Listing(NamedTuple):
         others = tuple(one for one in self.marked if one != run.directory)
         return self._replace(marked=others if len(others) < len(self.marked) else (*others, run.directory))
 
+    @property
+    def readable(self) -> list[RunSummary]:
+        """Those that can be read."""
+        return [run for run in self.runs if isinstance(run, RunSummary)]
+
     def shown(self, now: float) -> list[ListedRun]:
         """The runs in which the words stand that are looked for, in order."""
         return ordered(matching(self.runs, self.filter), self.order, now)
@@ -168,7 +166,7 @@ class Listing(NamedTuple):
 
     def compared(self, current: ListedRun | None) -> list[RunSummary]:
         """The marked runs in the order of their marks; where it is one alone, the current one is the second."""
-        found = [run for run in self.runs if run.directory in self.marked and isinstance(run, RunSummary)]
+        found = [run for run in self.readable if run.directory in self.marked]
         found.sort(key=lambda run: self.marked.index(run.directory))
         if len(found) == 1 and isinstance(current, RunSummary) and current not in found:
             found.append(current)
@@ -176,16 +174,13 @@ class Listing(NamedTuple):
 
     def kin(self, run: ListedRun) -> list[RunSummary]:
         """The run's children, and its parent where that is there."""
-        if isinstance(run, UnreadableRun):
-            return []
-        readable = (one for one in self.runs if isinstance(one, RunSummary))
-        return [one for one in readable if one.parent == run.id or one.id == run.parent]
+        parent = run.parent if isinstance(run, RunSummary) else None
+        return [one for one in self.readable if one.parent == run.id or one.id == parent]
 
     def children_left(self, runs: Iterable[ListedRun]) -> list[RunSummary]:
         """The children of these runs that are not among them."""
         doomed = {run.id for run in runs}
-        readable = (run for run in self.runs if isinstance(run, RunSummary))
-        return [run for run in readable if run.parent in doomed and run.id not in doomed]
+        return [run for run in self.readable if run.parent in doomed and run.id not in doomed]
 
     def waiting(self, home: str) -> str:
         """What is said where no run is shown."""

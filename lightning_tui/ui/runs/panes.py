@@ -37,11 +37,7 @@ class CursorMoved(Message):
 
 
 class FilterTyped(Message):
-    """The words that are looked for."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        super().__init__()
+    """Other words are looked for."""
 
 
 class RunsTable(Canvas, can_focus=True):
@@ -222,7 +218,7 @@ class RunsTable(Canvas, can_focus=True):
     def _look_for(self, text: str) -> None:
         self.listing = self.listing._replace(filter=text)
         self.redraw()
-        self.post_message(FilterTyped(text))
+        self.post_message(FilterTyped())
 
     def on_click(self, event: events.Click) -> None:
         above = 2 if self._is_framed() else 1
