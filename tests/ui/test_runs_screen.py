@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from lightning_tui.record import UnreadableRun
 from lightning_tui.record.summaries import RunSummary
-from lightning_tui.services.runs import PruneRule
+from lightning_tui.services.runs import Deletion, PruneRule, directory_of
 from lightning_tui.settings import Settings
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.keys import APP_KEYS, COMPARE_KEYS, RUNS_KEYS, shown_key
@@ -377,6 +377,20 @@ async def test_a_run_is_deleted_after_asking_and_never_a_live_one(tmp_path: Path
         await until(pilot, shows(app, "deleted: baseline #5c2e90, 4.31 GiB freed"))
         assert outside.asked == [("delete", HOME / "train-5c2e90")]
         assert "train-5c2e90" not in ids(screen)
+
+
+async def test_a_deleted_run_that_the_list_has_lost_already_is_named(tmp_path: Path) -> None:
+    outside = home()
+    app = scenes.cockpit(tmp_path, None, outside)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await opened(app, pilot)
+        assert outside.listed is not None
+        lost = outside.listed[1]
+        outside.listed, outside.mark = (outside.listed[0], *outside.listed[2:]), 1
+        screen.threads.watch.look_again("")
+        await until(pilot, lambda: lost.id not in ids(screen))
+        screen.actions._show_deleted([lost], Deletion((directory_of(lost),), 4096, ()))
+        await until(pilot, shows(app, "deleted: baseline #5c2e90, 4 KiB freed"))
 
 
 async def test_marked_runs_are_deleted_together(tmp_path: Path) -> None:

@@ -222,12 +222,14 @@ class RunActions:
             self.let_go(directory)
         self.port.say(f"deleting {titles_of(runs)} …")
         self.threads.ask(
-            "The run cannot be deleted", lambda: self.services.delete(directories, rule), self._show_deleted
+            "The run cannot be deleted",
+            lambda: self.services.delete(directories, rule),
+            lambda done: self._show_deleted(runs, done),
         )
 
-    def _show_deleted(self, done: Deletion) -> None:
+    def _show_deleted(self, runs: Sequence[ListedRun], done: Deletion) -> None:
         listing, gone = self.table.listing, {str(directory.path) for directory in done.deleted}
-        deleted = [run for run in listing.runs if run.directory in gone]
+        deleted = [run for run in runs if run.directory in gone]
         left = tuple(run for run in listing.runs if run.directory not in gone)
         freed = f", {size(done.freed)} freed" if done.freed else ""
         self.port.say(f"deleted: {titles_of(deleted)}{freed}" if deleted else "nothing was deleted")

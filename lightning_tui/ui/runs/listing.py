@@ -63,7 +63,7 @@ def total_size(runs: Iterable[ListedRun]) -> int:
 # ------------------------------------------------------------------------------------------------------------ orders
 
 
-class Order(NamedTuple):
+class SortOrder(NamedTuple):
     """A way to sort."""
 
     name: str
@@ -83,17 +83,19 @@ def _badness(run: RunSummary, now: float) -> float | None:
 
 _STATES = ("training", "validating", "starting", "queued", "stopping", "paused", "lost", "failed", "killed", "stopped")
 
-ORDERS: tuple[Order, ...] = (
-    Order("when", "newest first", lambda run, now: run.created_at),
-    Order("best", "best value first", _badness, 1),
-    Order("took", "longest first", took_s),
-    Order("size", "largest first", lambda run, now: run.size),
-    Order("state", "by state", lambda run, now: _STATES.index(run.state) if run.state in _STATES else len(_STATES), 1),
+ORDERS: tuple[SortOrder, ...] = (
+    SortOrder("when", "newest first", lambda run, now: run.created_at),
+    SortOrder("best", "best value first", _badness, 1),
+    SortOrder("took", "longest first", took_s),
+    SortOrder("size", "largest first", lambda run, now: run.size),
+    SortOrder(
+        "state", "by state", lambda run, now: _STATES.index(run.state) if run.state in _STATES else len(_STATES), 1
+    ),
 )
 """Ways to sort; the first one is how the screen opens."""
 
 
-def ordered(runs: Iterable[ListedRun], order: Order, now: float) -> list[ListedRun]:
+def ordered(runs: Iterable[ListedRun], order: SortOrder, now: float) -> list[ListedRun]:
     """The runs in this order; of equal ones the newest first, and those that cannot be read at the very end."""
 
     def key(run: ListedRun) -> tuple[bool, bool, float, float]:
@@ -130,7 +132,7 @@ class Listing(NamedTuple):
     """Whether all of them have been read."""
     problem: str = ""
     """Why the runs home cannot be read."""
-    order: Order = ORDERS[0]
+    order: SortOrder = ORDERS[0]
     filter: str = ""
     marked: tuple[str, ...] = ()
     """Directories of the marked runs, in the order in which they were marked."""

@@ -146,7 +146,7 @@ class RunsTable(Canvas, can_focus=True):
             return centred(said, width, height)
         room = height - 1
         self._top = max(0, min(max(self._top, self.cursor - room + 1), self.cursor, len(self.runs) - room))
-        moment = table.Moment(self._now, self._current_id, self.listing.order.name)
+        moment = table.TableMoment(self._now, self._current_id, self.listing.order.name)
         rows = [self._search_row() if self._is_searching_in_place() else table.header_row(width, moment)]
         for place, run in enumerate(self.runs[self._top : self._top + room], self._top):
             is_marked = run.directory in self.listing.marked

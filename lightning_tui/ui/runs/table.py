@@ -25,7 +25,7 @@ _MARK = 2
 _UNKNOWN: Row = (("–", "faint"),)
 
 
-class Moment(NamedTuple):
+class TableMoment(NamedTuple):
     """What all rows are drawn with."""
 
     now: float
@@ -40,7 +40,7 @@ class Column(NamedTuple):
 
     name: str
     width: int
-    cell: Callable[[RunSummary, Moment], Row]
+    cell: Callable[[RunSummary, TableMoment], Row]
     is_number: bool = True
 
 
@@ -123,7 +123,7 @@ def columns_for(width: int) -> list[Column]:
     return [column for name, column in _COLUMNS.items() if name in taken]
 
 
-def header_row(width: int, moment: Moment) -> Row:
+def header_row(width: int, moment: TableMoment) -> Row:
     """Names of the columns; the one that the list is sorted by is lit."""
     columns = columns_for(width)
     row: Row = (
@@ -137,7 +137,7 @@ def header_row(width: int, moment: Moment) -> Row:
     return row
 
 
-def run_row(run: ListedRun, moment: Moment, width: int, *, is_here: bool, is_marked: bool) -> Row:
+def run_row(run: ListedRun, moment: TableMoment, width: int, *, is_here: bool, is_marked: bool) -> Row:
     """One run."""
     columns = columns_for(width)
     run_width = _run_width(width, columns)
@@ -152,7 +152,7 @@ def run_row(run: ListedRun, moment: Moment, width: int, *, is_here: bool, is_mar
     return selected(row) if is_here else row
 
 
-def _run_cell(run: RunSummary, moment: Moment, room: int) -> Row:
+def _run_cell(run: RunSummary, moment: TableMoment, room: int) -> Row:
     """Name or program, the end of the id, from which run it comes, and where there is room the note."""
     here: Row = ((" ◂", "accent"),) if run.id == moment.current else EMPTY
     child: Row = ((f" {CHILD}", "accent"),) if run.parent is not None else EMPTY
@@ -167,7 +167,7 @@ def _run_cell(run: RunSummary, moment: Moment, room: int) -> Row:
     return row
 
 
-def _title(name: str, moment: Moment, width: int, is_number: bool) -> Row:
+def _title(name: str, moment: TableMoment, width: int, is_number: bool) -> Row:
     is_sorted = bool(name) and name == moment.order
     return _aligned(((f"{name}{' ↓' if is_sorted else ''}", "accent" if is_sorted else "faint"),), width, is_number)
 
