@@ -52,11 +52,11 @@ def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
         from lightning_tui.cli import relaunching
 
         return relaunching.relaunch_command
-    if command in ("runs", "compare", "name", "note", "prune"):
+    if command in ("runs", "compare", "name", "note", "prune", "rm"):
         from lightning_tui.cli import runs
 
         kept = {"runs": runs.runs, "compare": runs.compare, "name": runs.name, "note": runs.note, "prune": runs.prune}
-        return kept[command]
+        return {**kept, "rm": runs.remove}[command]
     from lightning_tui.cli import adopting, logs, starting, steering, watching
 
     return {
@@ -68,7 +68,6 @@ def _function_of(command: str) -> Callable[[argparse.Namespace], int]:
         "stop": steering.stop,
         "kill": steering.kill,
         **dict.fromkeys(("pause", "resume", "checkpoint", "validate", "set-lr", "log-level"), steering.tell),
-        "rm": steering.remove,
     }[command]
 
 

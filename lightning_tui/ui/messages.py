@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lightning_tui.environment import Environment, Software
-    from lightning_tui.plan.model import Plan
     from lightning_tui.plan.recommended import Recommendation
     from lightning_tui.plan.saved import SavedPlan
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.services.runs import ListedRun, RunDetails
     from lightning_tui.ui.failure.findings import Findings
     from lightning_tui.ui.plan_services import Export, FieldChoices, Judgement
-    from lightning_tui.ui.runs.lines import RunLine
-    from lightning_tui.ui.runs.services import Origin, PruneRule, RunDetails
 
 
 class Report(Message):
@@ -67,6 +65,13 @@ class Answered(Report):
     """An action was carried out; the sentence says what happens now."""
 
     sentence: str
+
+
+@dataclass(eq=False, repr=False)
+class Returned(Report):
+    """What was asked in a thread is there; `take` deals with it on the event loop."""
+
+    take: Callable[[], object]
 
 
 class CommandWritten(Report):
@@ -177,7 +182,7 @@ class LeaveNow(Report):
 class RunsRead(Report):
     """The runs, as far as they have been read; newest first is not promised."""
 
-    lines: tuple[RunLine, ...]
+    runs: tuple[ListedRun, ...]
     is_complete: bool
 
 
@@ -197,55 +202,9 @@ class DetailsRead(Report):
     sentence: str = ""
 
 
-@dataclass(eq=False, repr=False)
-class ChildPlanned(Report):
-    """The plan that a child of this run would have; it is to be started at once, or to be changed first."""
-
-    origin: Origin
-    snapshot: RunSnapshot
-    plan: Plan
-    starts_now: bool
-
-
-@dataclass(eq=False, repr=False)
-class BothRead(Report):
-    """Two runs that were asked for together, and what for."""
-
-    lines: Sequence[RunLine]
-    details: Sequence[RunDetails]
-    is_overlay: bool
-
-
-@dataclass(eq=False, repr=False)
-class CheckpointsRead(Report):
-    """What there is to tell of a run whose checkpoints were asked for."""
-
-    line: RunLine
-    details: RunDetails
-
-
-@dataclass(eq=False, repr=False)
-class PruneKnown(Report):
-    """What a rule would delete."""
-
-    rule: PruneRule
-    lines: Sequence[RunLine]
-
-
-@dataclass(eq=False, repr=False)
-class Deleted(Report):
-    """These runs were deleted; `refusals` say why others were not."""
-
-    lines: Sequence[RunLine]
-    refusals: Sequence[str]
-
-
 class CursorMoved(Report):
     """Another run is selected, or what is typed has changed which runs are shown."""
 
 
-@dataclass(eq=False, repr=False)
 class FilterTyped(Report):
-    """The words that are looked for."""
-
-    text: str
+    """Other words are looked for."""

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory
     from lightning_tui.record.commands import Operation
+    from lightning_tui.services.runs import Origin
     from lightning_tui.ui.plan_services import PlanCase
-    from lightning_tui.ui.runs.services import Origin
     from lightning_tui.ui.services import ProgramChoice, Services
 
 ONLY_WATCHES = "this cockpit only watches"

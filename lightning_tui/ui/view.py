@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
+    from lightning_tui.services.runs import Origin
     from lightning_tui.ui.failure.findings import Findings
     from lightning_tui.ui.plan_services import Judgement
-    from lightning_tui.ui.runs.services import Origin
     from lightning_tui.ui.services import Hardware, ProgramChoice
 
 

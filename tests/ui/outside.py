@@ -22,6 +22,7 @@ from lightning_tui.record import (
     RunSnapshot,
 )
 from lightning_tui.record.checkpoints import Checkpoint
+from lightning_tui.services.runs import ListedRun
 from lightning_tui.ui.advice.actions import RunAdvice
 from lightning_tui.ui.failure.findings import Findings, Fix, trouble_of
 from lightning_tui.ui.failure_services import FailureServices, findings_of
@@ -34,7 +35,6 @@ from lightning_tui.ui.plan_services import (
     field_choices,
     judged,
 )
-from lightning_tui.ui.runs.lines import RunLine
 from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
 from lightning_tui.ui.tuning.thread import TuningSearch
 from tests.ui import run_scenes
@@ -73,10 +73,10 @@ class FakeOutside:
     environment: Environment = field(default_factory=lambda: local_machine())
     software: Software = field(default_factory=lambda: cpu_software())
     runs: tuple[RunSnapshot, ...] = ()
-    lines: tuple[RunLine, ...] | None = None
+    listed: tuple[ListedRun, ...] | None = None
     """What the runs screen lists, in place of `runs`."""
     mark: int = 0
-    """Counted up by a test when it makes or takes away one of the `lines`."""
+    """Counted up by a test when it makes or takes away one of them."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Those of every run, as the runs screen tells them."""
     last_program: tuple[str, ...] = ()

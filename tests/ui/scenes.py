@@ -482,7 +482,7 @@ def on_gpus(measured: bool = True) -> FakeOutside:
 def on_runs(**changes: Any) -> FakeOutside:
     """A runs home of a few days."""
     lines, runs = run_scenes.runs_home(RUNS_HOME)
-    return FakeOutside(lines=lines, runs=runs, checkpoints=run_scenes.checkpoints(), **changes)
+    return FakeOutside(listed=lines, runs=runs, checkpoints=run_scenes.checkpoints(), **changes)
 
 
 async def settle(app: CockpitApp, pilot: Any) -> None:

@@ -50,9 +50,10 @@ def test_a_plan_that_cannot_work_here_is_refused_and_makes_no_run(
 
 def test_a_run_that_is_no_run_cannot_be_opened_stopped_or_deleted(services: Services, home: Path) -> None:
     directory = RunDirectory(home / "no-such-run")
-    for ask in (services.open_run, services.stop, services.kill, services.all_runs().delete):
+    for ask in (services.open_run, services.stop, services.kill):
         with pytest.raises(RefusalError):
             ask(directory)
+    assert services.all_runs().delete([directory], None).deleted == ()
 
 
 def test_runs_are_listed_newest_first_and_broken_ones_last(services: Services, home: Path) -> None:
@@ -65,7 +66,7 @@ def test_runs_are_listed_newest_first_and_broken_ones_last(services: Services, h
     listed = list(services.runs())
     assert [run.record.id for run in listed if isinstance(run, RunSnapshot)] == [made[1], made[2], made[0]]
     assert isinstance(listed[-1], UnreadableRun)
-    services.all_runs().delete(RunDirectory(home / made[0]))
+    services.all_runs().delete([RunDirectory(home / made[0])], None)
     assert not (home / made[0]).exists()
 
 

@@ -13,7 +13,7 @@ from lightning_tui.ui.words import BRAND, STATE_MARKS, gpu_name, tail_of_id
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunRecord, RunSnapshot
-    from lightning_tui.ui.runs.services import Origin
+    from lightning_tui.services.runs import Origin
 
 
 class StateLine(Canvas):

@@ -12,6 +12,7 @@ import msgspec
 
 from lightning_tui.ui.drawing.frame import ChartMark, Curve, Unit
 from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point
+from lightning_tui.ui.words import tail_of_id
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunSnapshot, Series
@@ -55,6 +56,15 @@ class OtherRun(msgspec.Struct, frozen=True):
     started_at: float | None
     token: str
     glyph: str
+
+
+def laid_under(program: str, run: RunSnapshot, beside: Sequence[OtherRun] = ()) -> OtherRun:
+    """A run for the curves of one of this program, in a colour that those beside it do not have."""
+    taken = {other.token for other in beside}
+    token, glyph = next(pair for pair in zip(OTHER_TOKENS, OTHER_GLYPHS, strict=True) if pair[0] not in taken)
+    label = run.record.program.label
+    label = f"{'' if label == program else f'{label} '}{tail_of_id(run.record.id)}"
+    return OtherRun(run.record.id, label, run.metrics, run.timeline, run.started_at, token, glyph)
 
 
 class DrawnCurve(NamedTuple):
