@@ -47,6 +47,8 @@ from lightning_tui.record.state import (
     Facts,
     Failure,
     RunState,
+    caught_at_the_end,
+    caught_sentence,
     derive,
     first_failure,
     is_stop_exception,
@@ -133,6 +135,12 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The last minutes of each GPU; replaced whole, never changed."""
     restarts: tuple[Restarting, ...] = ()
     """Each time that the supervisor has started the program again, oldest first."""
+    caught: tuple[ExceptionRaised, ...] = ()
+    """Exceptions of this attempt that left a Trainer and that the program caught: it went on, or ended well."""
+    fit_end: FitEnd | None = None
+    """How the newest fit came to its end; `None` where it did not."""
+    program_end: ProgramEnd | None = None
+    """How global rank 0 left the program, in its own words; `None` where it did not come to that."""
     timeline: Timeline | None = None
     """Which epoch and time belong to a step; a live object, as the metrics are."""
 
@@ -214,6 +222,9 @@ class RunHistory:
         self.ranks: dict[int, _Rank] = {}
         self.gone: list[RankGone] = []
         self.exceptions: list[tuple[int, ExceptionRaised]] = []
+        self.caught: list[ExceptionRaised] = []
+        """Exceptions after which the rank that raised them went on; the others are in `exceptions`."""
+        self.program_ends: dict[int, ProgramEnd] = {}
         self.left_early: list[tuple[int, ProgramEnd]] = []
         self.fit_seen = False
         self.fit_end: FitEnd | None = None
@@ -274,10 +285,12 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: StageChanged, rank: int) -> None:
-        if event.stage in ("train", "sanity_check"):
+        if event.stage in ("train", "sanity_check") and rank == 0:
             self.fit_seen = True
         if event.stage == "train" and rank == 0:
             self.fit_end = None
+        if event.stage not in ("done", "paused"):
+            self._goes_on(rank)
         if rank in self.ranks:
             self.ranks[rank].stage = event.stage
         if rank == 0:
@@ -321,6 +334,8 @@ class RunHistory:
     @_apply.register
     def _(self, event: ExceptionRaised, rank: int) -> None:
         self.exceptions.append((rank, event))
+        if rank == 0 and not is_stop_exception(event.type):
+            self.fit_seen = False  # that fit has had its end
         self._last_word(rank, "exited" if is_stop_exception(event.type) else "failed")
 
     @_apply.register
@@ -335,6 +350,7 @@ class RunHistory:
     def _(self, event: ProgramEnd, rank: int) -> None:
         if rank in self.ranks and self.ranks[rank].is_in_fit:
             self.left_early.append((rank, event))
+        self.program_ends[rank] = event
         self._last_word(rank, "exited")
 
     @_apply.register
@@ -377,6 +393,23 @@ class RunHistory:
     def _(self, event: Ended, rank: None) -> None:
         self.ended = event
 
+    def _goes_on(self, rank: int) -> None:
+        """A rank that enters another stage has caught what it raised before."""
+        if any(of == rank for of, _ in self.exceptions):
+            self.caught += [each for of, each in self.exceptions if of == rank]
+            self.exceptions = [(of, each) for of, each in self.exceptions if of != rank]
+        if rank in self.ranks and self.ranks[rank].last_word == "failed":
+            self.ranks[rank].spoke, self.ranks[rank].last_word = False, None
+
+    def _caught(self) -> list[ExceptionRaised]:
+        """The exceptions of this attempt that the program caught: it went on after them, or left well."""
+        left_well = self.ended is not None and self.ended.code == 0
+        caught = list(self.caught)
+        for rank in {of for of, _ in self.exceptions}:
+            raised = [each for of, each in self.exceptions if of == rank]
+            caught += caught_at_the_end(raised, rank, self.program_ends.get(rank), program_left_well=left_well)
+        return caught
+
     def _last_word(self, rank: int, word: str) -> None:
         if rank in self.ranks:
             self.ranks[rank].spoke = True
@@ -401,7 +434,9 @@ class RunHistory:
     def failure(self) -> Failure | None:
         """The first thing that went wrong in this attempt."""
         spoke = [number for number, rank in self.ranks.items() if rank.spoke]
-        return first_failure(self.exceptions, self.gone, spoke, self.ended, self.left_early)
+        caught = self._caught()
+        uncaught = [(rank, each) for rank, each in self.exceptions if each not in caught]
+        return first_failure(uncaught, self.gone, spoke, self.ended, self.left_early)
 
     def snapshot(
         self,
@@ -427,6 +462,7 @@ class RunHistory:
             stop_asked=self.stopping is not None or self._stop_is_asked(),
             fit_seen=self.fit_seen,
             fit_end=self.fit_end,
+            program_end=self.program_ends.get(0),
             telemetry_broke=bool(self.troubles),
             failure=failure,
             ended=self.ended,
@@ -464,6 +500,9 @@ class RunHistory:
             nodes=hardware.nodes,
             gpu_history=hardware.histories,
             restarts=tuple(self.restarts),
+            caught=tuple(self._caught()),
+            fit_end=self.fit_end,
+            program_end=self.program_ends.get(0),
             timeline=self.timeline,
         )
 
@@ -525,6 +564,8 @@ class RunHistory:
 
     def _notices(self, failure: Failure | None) -> tuple[str, ...]:
         notices = [f"rank {rank}: {said}" for rank, said in self.troubles if not _follows_from(failure, rank, said)]
+        if caught := self._caught():
+            notices.append(caught_sentence(caught))
         if self.ended is not None and self.ended.not_restarted:
             notices.append(f"not started again: {self.ended.not_restarted}")
         for rank, gap in self._gaps.items():
