@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from . import process
 from .checkpoints import SavedCheckpoint, watch_checkpoints
 from .installation import shown_arguments
-from .place import Identity, Place, find_place
+from .place import Identity, Place
 from .plan_in_effect import PlanInEffect
 from .reporter import Reporter
 from .steering import Steering
@@ -142,7 +141,7 @@ class TelemetryHooks:
     # -------------------------------------------------------------------------------------------------------- details
 
     def _begin(self, trainer: Any) -> None:
-        place = find_place(os.environ)
+        place = process.place_of_run()
         if place is None:
             return
         if self._reporter is None or not self._reporter.is_mine:

@@ -13,6 +13,7 @@ from . import process
 from .checkpoints import watch_checkpoints
 from .model_checkpoints import asked_of, with_checkpoints
 from .place import Place
+from .program_callbacks import given_callbacks, silence_progress_bar
 from .reporter import warn
 from .strategies import options_of, planned_strategy
 from .tuning import Search, finders_for
@@ -88,6 +89,7 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Pl
         if strategy is not None:
             arguments["strategy"] = strategy
         original(self, **arguments)
+        silence_progress_bar(self)
 
     trainer_class.__init__ = __init__
 
@@ -106,7 +108,6 @@ def _with_plan(passed: dict[str, Any], plan: dict[str, Any], place: Place, class
         arguments["default_root_dir"] = place.checkpoints
     if asked_of(plan) and plan.get("enable_checkpointing") is None and arguments.get("enable_checkpointing") is False:
         arguments["enable_checkpointing"] = True
-    arguments["enable_progress_bar"] = False
     return arguments
 
 
@@ -120,15 +121,10 @@ def _strategy(script: Any, plan: dict[str, Any], flavour: str) -> Any:
 
 
 def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, Any], flavour: str) -> list[Any]:
-    """A new list: theirs without progress bars (and without one of ours from a Trainer before), then ours."""
-    progress_bar = importlib.import_module(f"{flavour}.callbacks").ProgressBar
+    """A new list: theirs (without one of ours from a Trainer before), then ours."""
     ours = importlib.import_module(_CALLBACK_MODULES[flavour], __package__).LightningTuiTelemetry
-    theirs = passed.get("callbacks")
-    if theirs is None:
-        theirs = []
-    elif not isinstance(theirs, list | tuple | set):
-        theirs = [theirs]
-    kept = [callback for callback in theirs if not isinstance(callback, (progress_bar, ours, Search))]
+    theirs = given_callbacks(passed.get("callbacks"), flavour)
+    kept = [callback for callback in theirs if not isinstance(callback, (ours, Search))]
     if not passed.get("barebones"):  # which takes no callbacks that do something
         kept = [*with_checkpoints(kept, plan, flavour, say), *finders_for(plan, _CALLBACK_MODULES[flavour])]
     requested = {name: as_field(value) for name, value in plan.items()}
