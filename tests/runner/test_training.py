@@ -111,7 +111,7 @@ def check_what_plain_tells(outcome: Outcome, metrics: dict[str, dict[int, float]
     assert [event.global_step for event in saved] == [12, 24, 36, 48, 60]
     assert [event.path for event in outcome.of(CheckpointRemoved)] == [event.path for event in saved[:-1]]
     assert Path(saved[-1].path).stat().st_size == saved[-1].size
-    assert Path(saved[-1].path).is_relative_to(outcome.directory.checkpoints)
+    assert not list(outcome.directory.checkpoints.iterdir()), "they lie where a bare run puts them"
     last = outcome.of(Progress)[-1]
     assert (last.epoch, last.max_epochs, last.batch, last.total_batches) == (4, 5, 12, 12)
     assert last.step_time_s is not None
@@ -122,7 +122,7 @@ def check_what_plain_tells(outcome: Outcome, metrics: dict[str, dict[int, float]
     assert (trainer.flavour, trainer.world_size, trainer.parameters) == ("lightning.pytorch", 1, 49)
     field = trainer.fields["precision"]
     assert (field.requested, field.script, field.actual) == (None, "32-true", "32-true")
-    assert trainer.fields["default_root_dir"].actual == str(outcome.directory.checkpoints)
+    assert Path(saved[-1].path).is_relative_to(str(trainer.fields["default_root_dir"].actual))
     assert "\r" not in outcome.output, "no progress bar in the output"
 
 

@@ -19,7 +19,7 @@ def install(place: Place) -> None:
     patches: dict[str, Patch] = {}
     plan = _plan(place)
     for flavour in FLAVOURS:
-        wrap_trainer = functools.partial(trainer_arguments.wrap_trainer, flavour=flavour, plan=plan, place=place)
+        wrap_trainer = functools.partial(trainer_arguments.wrap_trainer, flavour=flavour, plan=plan)
         patches[f"{flavour}.trainer.trainer"] = wrap_trainer
         patches[f"{flavour}.strategies.launchers.subprocess_script"] = relaunch.wrap_launcher
     finder = PatchingFinder(patches, _on_trouble)

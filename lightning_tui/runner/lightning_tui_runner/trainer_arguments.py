@@ -12,7 +12,6 @@ from typing import Any
 from . import process
 from .checkpoints import watch_checkpoints
 from .model_checkpoints import asked_of, with_checkpoints
-from .place import Place
 from .program_callbacks import given_callbacks, silence_progress_bar
 from .reporter import warn
 from .strategies import options_of, planned_strategy
@@ -61,16 +60,16 @@ class Arguments:
         self.script = script
 
 
-def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any], place: Place) -> None:
+def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any]) -> None:
     """Wrap `Trainer.__init__`, `Trainer.save_checkpoint` and, where the plan resumes, `Trainer.fit`."""
     trainer_class = module.Trainer
-    _wrap_init(trainer_class, flavour, plan, place)
+    _wrap_init(trainer_class, flavour, plan)
     watch_checkpoints(trainer_class)
     if "ckpt_path" in plan:
         _wrap_fit(trainer_class, plan["ckpt_path"])
 
 
-def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Place) -> None:
+def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
     original = trainer_class.__init__
     names = _parameters(original)
 
@@ -78,7 +77,7 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Pl
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it becomes the class's own
         try:
             passed = {**dict(zip(names, args, strict=False)), **kwargs}
-            arguments = _with_plan(passed, plan, place, type(self).__name__)
+            arguments = _with_plan(passed, plan)
             script = _script_says(passed)
             arguments["callbacks"] = _callbacks(passed, plan, script, flavour)
         except Exception as error:  # noqa: BLE001  # fail open: the program then gets the Trainer that it asked for
@@ -101,11 +100,8 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)[1:]
 
 
-def _with_plan(passed: dict[str, Any], plan: dict[str, Any], place: Place, class_name: str) -> dict[str, Any]:
+def _with_plan(passed: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
     arguments = {**passed, **{name: value for name, value in plan.items() if name in FIELDS}}
-    variable = f"PL_{class_name.upper()}_DEFAULT_ROOT_DIR"  # Lightning reads defaults from such variables
-    if arguments.get("default_root_dir") is None and variable not in os.environ:
-        arguments["default_root_dir"] = place.checkpoints
     if asked_of(plan) and plan.get("enable_checkpointing") is None and arguments.get("enable_checkpointing") is False:
         arguments["enable_checkpointing"] = True
     return arguments
