@@ -20,7 +20,7 @@ from lightning_tui.cli.plans import plan_of
 from lightning_tui.plan import FIELDS, Plan, as_command, as_plain_command, as_python, as_yaml
 from lightning_tui.plan.export import TRAINER_FIELDS
 from lightning_tui.plan.model import KINDS
-from lightning_tui.runner.lightning_tui_runner import trainer_arguments
+from lightning_tui.runner.lightning_tui_runner.plan import trainer_arguments
 
 RUNNER = Path(lightning_tui.__file__).parent / "runner"
 
@@ -101,9 +101,9 @@ from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
 
 sys.path.append(RUNNER)
-from lightning_tui_runner.strategies import options_of
-from lightning_tui_runner.trainer_facts import fields_of
-from lightning_tui_runner.trainer_arguments import Arguments
+from lightning_tui_runner.plan.strategies import options_of
+from lightning_tui_runner.telemetry.trainer_facts import fields_of
+from lightning_tui_runner.plan.trainer_arguments import Arguments
 
 PRETENDED = {
     "lightning.fabric.accelerators.cuda.num_cuda_devices": mock.Mock(return_value=2),

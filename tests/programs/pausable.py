@@ -44,16 +44,16 @@ def trouble(kind):
     if kind == "no run directory":
         os.rename(os.environ["LIGHTNING_TUI_RUN_DIR"], os.environ["LIGHTNING_TUI_RUN_DIR"] + "-gone")
     if kind == "broken telemetry":
-        sys.modules["lightning_tui_runner.metrics"].MetricBuffer.add_loss = None
+        sys.modules["lightning_tui_runner.telemetry.metrics"].MetricBuffer.add_loss = None
     if kind == "broken agreement":
-        sys.modules["lightning_tui_runner.agreement"].Agreement._broadcast = None
+        sys.modules["lightning_tui_runner.steering.agreement"].Agreement._broadcast = None
     if kind == "broken offer":
-        sys.modules["lightning_tui_runner.command_folder"].CommandFolder.take_new = None
+        sys.modules["lightning_tui_runner.steering.command_folder"].CommandFolder.take_new = None
 
 
 def fill_the_disk():
     """Put a device that is always full in the place of our own event file, and let nobody see the difference."""
-    sys.modules["lightning_tui_runner.events"].EventFile._is_own = lambda self: True
+    sys.modules["lightning_tui_runner.process.events"].EventFile._is_own = lambda self: True
     full = os.open("/dev/full", os.O_WRONLY)
     for entry in os.listdir("/proc/self/fd"):
         try:

@@ -20,7 +20,7 @@ from lightning_tui.record.events import (
     RankEvent,
     TelemetryTrouble,
 )
-from lightning_tui.runner.lightning_tui_runner import events
+from lightning_tui.runner.lightning_tui_runner.process import events
 from tests.conftest import wait_until
 
 from .running import PROGRAMS, Outcome, command, environment, events_in, make_run, run, run_in_run, running

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner.events import EventFile
-from lightning_tui.runner.lightning_tui_runner.reporter import Reporter
+from lightning_tui.runner.lightning_tui_runner.process.events import EventFile
+from lightning_tui.runner.lightning_tui_runner.process.reporter import Reporter
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (
-    "import sys; from lightning_tui.runner.lightning_tui_runner.forgiving_output import forgive_full_disks\n"
+    "import sys; from lightning_tui.runner.lightning_tui_runner.process.forgiving_output import forgive_full_disks\n"
     "if sys.argv[1] == 'forgive': forgive_full_disks()\n"
     "print('dropped', flush=True); sys.stdout.buffer.write(b'bytes'); sys.stdout.flush()\n"
     "sys.stderr.write('went on\\n')"
@@ -56,7 +56,7 @@ def test_what_was_lost_is_told_and_last_words_are_said_again(
 
     reporter.say("stage", stage="train")
     with monkeypatch.context() as broken:
-        broken.setattr("lightning_tui.runner.lightning_tui_runner.events.os.write", refuse)
+        broken.setattr("lightning_tui.runner.lightning_tui_runner.process.events.os.write", refuse)
         reporter.say("progress", step=1)
         reporter.insist("ack", command="a", status="done")
         reporter.say("progress", step=2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner.logged_values import LoggerTap, numbers_among
+from lightning_tui.runner.lightning_tui_runner.telemetry.logged_values import LoggerTap, numbers_among
 
 from .running import PROGRAMS, run_in_run
 

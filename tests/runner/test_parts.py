@@ -12,14 +12,14 @@ import msgspec
 import pytest
 
 from lightning_tui.record import new_command, write_command
-from lightning_tui.runner.lightning_tui_runner.agreement import LATENCY_S, LONGEST_INTERVAL, Agreement
-from lightning_tui.runner.lightning_tui_runner.command_folder import CommandFolder
-from lightning_tui.runner.lightning_tui_runner.device_memory import batch_size_of
-from lightning_tui.runner.lightning_tui_runner.metrics import MetricBuffer, learning_rates
-from lightning_tui.runner.lightning_tui_runner.place import find_identity
+from lightning_tui.runner.lightning_tui_runner.plan.trainer_arguments import as_field
+from lightning_tui.runner.lightning_tui_runner.process.place import find_identity
 from lightning_tui.runner.lightning_tui_runner.relaunch import shim_command
-from lightning_tui.runner.lightning_tui_runner.step_clock import StepClock
-from lightning_tui.runner.lightning_tui_runner.trainer_arguments import as_field
+from lightning_tui.runner.lightning_tui_runner.steering.agreement import LATENCY_S, LONGEST_INTERVAL, Agreement
+from lightning_tui.runner.lightning_tui_runner.steering.command_folder import CommandFolder
+from lightning_tui.runner.lightning_tui_runner.telemetry.device_memory import batch_size_of
+from lightning_tui.runner.lightning_tui_runner.telemetry.metrics import MetricBuffer, learning_rates
+from lightning_tui.runner.lightning_tui_runner.telemetry.step_clock import StepClock
 
 from .running import SHIM
 
@@ -181,7 +181,7 @@ def test_a_rank_is_started_through_the_shim() -> None:
     through = ["python", str(SHIM), "--parent", str(os.getpid()), "--"]
     assert shim_command(["python", "/x/train.py", "-m"]) == [*through, "/x/train.py", "-m"]
     assert shim_command(["python", "-m", "pkg.__main__"]) == [*through, "-m", "pkg.__main__"]
-    entry = str(SHIM.parent / "lightning_cli.py")
+    entry = str(SHIM.parent / "process" / "lightning_cli.py")
     assert shim_command(["python", entry, "fit"]) == [*through, "--lightning-cli", "fit"]
 
 

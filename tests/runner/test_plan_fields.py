@@ -10,7 +10,7 @@ import pytest
 
 from lightning_tui.plan import FIELDS, plan_from_mapping
 from lightning_tui.record.events import FitEnd, TelemetryTrouble, TrainerSeen
-from lightning_tui.runner.lightning_tui_runner.trainer_facts import ALL_FIELDS
+from lightning_tui.runner.lightning_tui_runner.telemetry.trainer_facts import ALL_FIELDS
 
 from .running import PROGRAMS, Outcome, run_in_run
 

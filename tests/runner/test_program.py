@@ -150,7 +150,8 @@ def test_without_a_run_the_shim_does_nothing_else(tmp_path: Path) -> None:
     found, modules = done.stdout.splitlines()
     assert found == "[]"
     assert set(json.loads(modules.replace("'", '"'))) <= {
-        f"lightning_tui_runner.{name}" for name in ("start", "program", "tracebacks", "place")
+        f"lightning_tui_runner.{name}"
+        for name in ("start", "process", "process.program", "process.tracebacks", "process.place")
     }
     assert list(tmp_path.iterdir()) == [tmp_path / "look.py"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner.rates import NoGroupError, set_rates
+from lightning_tui.runner.lightning_tui_runner.steering.rates import NoGroupError, set_rates
 
 
 @pytest.fixture(autouse=True)

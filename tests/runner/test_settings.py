@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner.data_loading import LoaderSettings, settings_of, with_settings
-from lightning_tui.runner.lightning_tui_runner.model_checkpoints import (
+from lightning_tui.runner.lightning_tui_runner.plan.data_loading import LoaderSettings, settings_of, with_settings
+from lightning_tui.runner.lightning_tui_runner.plan.model_checkpoints import (
     change_checkpoints,
     with_checkpoints,
 )
-from lightning_tui.runner.lightning_tui_runner.model_checkpoints import (
+from lightning_tui.runner.lightning_tui_runner.plan.model_checkpoints import (
     settings_of as checkpoint_settings_of,
 )
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner.activation_checkpointing import recomputed_classes
-from lightning_tui.runner.lightning_tui_runner.compilation import compile_model, compiled_mode, uncompile
-from lightning_tui.runner.lightning_tui_runner.strategies import options_of, planned_strategy, recomputes_itself
-from lightning_tui.runner.lightning_tui_runner.trainer_arguments import _strategy
+from lightning_tui.runner.lightning_tui_runner.plan.activation_checkpointing import recomputed_classes
+from lightning_tui.runner.lightning_tui_runner.plan.compilation import compile_model, compiled_mode, uncompile
+from lightning_tui.runner.lightning_tui_runner.plan.strategies import options_of, planned_strategy, recomputes_itself
+from lightning_tui.runner.lightning_tui_runner.plan.trainer_arguments import strategy_argument
 
 said: list[str] = []
 
@@ -103,7 +103,7 @@ def test_a_strategy_that_keeps_its_options_elsewhere_does_not_end_the_program(
 ) -> None:
     script = parts.DDPStrategy(find_unused_parameters=True)
     del script._ddp_kwargs
-    assert _strategy(script, {"ddp_static_graph": True}, "lightning.pytorch") is script
+    assert strategy_argument(script, {"ddp_static_graph": True}, "lightning.pytorch") is script
     assert "options of the strategy: not in effect: AttributeError" in capfd.readouterr().err
 
 

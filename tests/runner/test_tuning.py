@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.runner.lightning_tui_runner import batch_size_search, trial_memory
-from lightning_tui.runner.lightning_tui_runner.batch_size_search import _holder, _Trials
-from lightning_tui.runner.lightning_tui_runner.learning_rate_test import _attribute
-from lightning_tui.runner.lightning_tui_runner.quiet_trainer import quiet_arguments, skip_evaluation
-from lightning_tui.runner.lightning_tui_runner.trial_memory import HostMeter, _left_in_group
+from lightning_tui.runner.lightning_tui_runner.trial import batch_size_search, trial_memory
+from lightning_tui.runner.lightning_tui_runner.trial.batch_size_search import _holder, _Trials
+from lightning_tui.runner.lightning_tui_runner.trial.learning_rate_test import _attribute
+from lightning_tui.runner.lightning_tui_runner.trial.quiet_trainer import quiet_arguments, skip_evaluation
+from lightning_tui.runner.lightning_tui_runner.trial.trial_memory import HostMeter, _left_in_group
 
 from . import running
 
@@ -161,11 +161,11 @@ class Scene:
         monkeypatch.setattr(batch_size_search, "meter_of", lambda device: self.meter)
         monkeypatch.setattr(batch_size_search, "_samples", lambda trainer: samples)
         monkeypatch.setattr(batch_size_search, "length_of", lambda batch, flavour: batch)
-        rehearsal: Any = SimpleNamespace(say=lambda event, **fields: self.said.append((event, fields)), flavour="x")
+        order: Any = SimpleNamespace(say=lambda event, **fields: self.said.append((event, fields)), flavour="x")
         trainer = SimpleNamespace(strategy=SimpleNamespace(root_device="cpu"))
         sizes: Any = self.sizes
         self.model = SimpleNamespace(on_train_start=self.call, on_train_batch_start=self.call, on_train_end=self.call)
-        self.trials = _Trials(rehearsal, trainer, self.model, sizes)
+        self.trials = _Trials(order, trainer, self.model, sizes)
         self.trials.watch()
 
     def call(self, *args: object) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import process
-from .checkpoints import SavedCheckpoint, watch_checkpoints
-from .installation import shown_arguments
-from .place import Identity, Place
-from .plan_in_effect import PlanInEffect
-from .reporter import Reporter
-from .steering import Steering
-from .step_clock import StepClock
-from .trainer_arguments import Arguments, say
-from .watch import Watch
+from .plan.plan_in_effect import PlanInEffect
+from .plan.trainer_arguments import Arguments
+from .process.joining import current_reporter, die_with, join, place_of_run, warn_once
+from .process.place import Identity, Place
+from .process.reporter import Reporter
+from .steering.steering import Steering
+from .telemetry.checkpoints import SavedCheckpoint, watch_checkpoints
+from .telemetry.step_clock import StepClock
+from .telemetry.trainer_telemetry import TrainerTelemetry
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    _Args = TypeVarTuple("_Args")
 
 _STAGES = ("sanity_check", "train", "validate", "test", "predict")
 
@@ -31,7 +35,7 @@ class TelemetryHooks:
 
     def _forget(self) -> None:
         self._reporter: Reporter | None = None
-        self._watch: Watch | None = None
+        self._telemetry: TrainerTelemetry | None = None
         self._steering: Steering | None = None
         self._plan: PlanInEffect | None = None
         self._clock = StepClock()
@@ -48,92 +52,98 @@ class TelemetryHooks:
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._safely(self._begin, trainer)
         self._safely(self._begin_plan, trainer, pl_module, stage)
-        self._watched("begin", trainer, pl_module)
+        self._observe(TrainerTelemetry.begin, trainer, pl_module)
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._safely(self._end_plan, pl_module)
-        self._watched("leaves", trainer)
+        self._observe(TrainerTelemetry.leaves, trainer)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("fit_begins", trainer, pl_module)
+        self._observe(TrainerTelemetry.fit_begins, trainer, pl_module)
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("fit_ends", trainer)
-        self._steered("fit_ends", trainer)
+        self._observe(TrainerTelemetry.fit_ends, trainer)
+        self._steer(Steering.fit_ends, trainer)
         self._safely(self._say_fit_end, trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if type(exception) is not SystemExit:  # with that the program chose to leave; its exit code says the rest
             self._safely(self._say_exception, trainer, exception)
         self._safely(self._end_plan, pl_module)
-        self._watched("is_interrupted", trainer)
+        self._observe(TrainerTelemetry.is_interrupted, trainer)
 
     # ------------------------------------------------------------------------------------------------------- training
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("train_begins", trainer, pl_module)
-        self._steered("training_begins")
+        self._observe(TrainerTelemetry.train_begins, trainer, pl_module)
+        self._steer(Steering.training_begins)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("epoch_begins", trainer)
+        self._observe(TrainerTelemetry.epoch_begins, trainer)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        self._watched("batch_begins", trainer, batch, self._clock.batch_begins())
+        now = self._clock.batch_begins()
+        if self._telemetry is not None:
+            self._observed(self._telemetry.batch_begins, trainer, batch, now)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._clock.batch_done()
-        self._watched("batch_done", trainer, outputs)
-        self._steered("batch_done", trainer, self._clock.typical_s)
+        if self._telemetry is not None:
+            self._observed(self._telemetry.batch_done, trainer, outputs)
+        if (steering := self._steering) is not None:
+            self._steered(steering, steering.batch_done, trainer, self._clock.typical_s)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("epoch_ends", trainer)
-        self._steered("epoch_ends", trainer)
+        self._observe(TrainerTelemetry.epoch_ends, trainer)
+        self._steer(Steering.epoch_ends, trainer)
         if self._steering is not None and self._steering.leaves_now:
             # Lightning's own way out of the fit. It spares the callbacks that look for the metrics of a whole epoch.
             raise StopIteration
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("train_ends", trainer)
-        self._steered("training_ends", trainer)
+        self._observe(TrainerTelemetry.train_ends, trainer)
+        self._steer(Steering.training_ends, trainer)
 
     def on_checkpoint_saved_for_lightning_tui(self, trainer: Any, saved: SavedCheckpoint) -> None:
         """Called by our wrapper of `Trainer.save_checkpoint`."""
-        self._watched("checkpoint_saved", trainer, saved)
+        self._observe(TrainerTelemetry.checkpoint_saved, trainer, saved)
 
     # ----------------------------------------------------------------------------------------------------- evaluation
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("evaluation_begins", trainer, "validate")
-        self._steered("evaluation_begins")
+        self._observe(TrainerTelemetry.evaluation_begins, trainer, "validate")
+        self._steer(Steering.evaluation_begins)
 
     def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *indices: int) -> None:
-        self._watched("evaluation_batch_done", trainer, batch)
-        self._steered("evaluation_batch_done", trainer)
+        if self._telemetry is not None:
+            self._observed(self._telemetry.evaluation_batch_done, trainer, batch)
+        if (steering := self._steering) is not None:
+            self._steered(steering, steering.evaluation_batch_done, trainer)
         if self._leaves_validation(trainer):
             raise StopIteration  # with which Lightning's loop over the batches ends
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         if self._leaves_validation(trainer):
-            self._watched("evaluation_is_left", trainer)
+            self._observe(TrainerTelemetry.evaluation_is_left, trainer)
             trainer.training = True  # as Lightning does at the end of a validation
             # It ends the fit's loop, and spares the callbacks that would take metrics of a part for those of the whole.
             raise StopIteration
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("evaluation_ends", trainer)
-        self._steered("evaluation_ends", trainer)
+        self._observe(TrainerTelemetry.evaluation_ends, trainer)
+        self._steer(Steering.evaluation_ends, trainer)
 
     def on_test_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *indices: int) -> None:
-        self._watched("evaluation_batch_done", trainer, batch)
+        self._observe(TrainerTelemetry.evaluation_batch_done, trainer, batch)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("evaluation_ends", trainer)
+        self._observe(TrainerTelemetry.evaluation_ends, trainer)
 
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("evaluation_begins", trainer, "test")
+        self._observe(TrainerTelemetry.evaluation_begins, trainer, "test")
 
     def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
-        self._watched("evaluation_begins", trainer, "predict")
+        self._observe(TrainerTelemetry.evaluation_begins, trainer, "predict")
 
     on_predict_batch_end = on_test_batch_end
     on_predict_end = on_test_end
@@ -141,29 +151,29 @@ class TelemetryHooks:
     # -------------------------------------------------------------------------------------------------------- details
 
     def _begin(self, trainer: Any) -> None:
-        place = process.place_of_run()
+        place = place_of_run()
         if place is None:
             return
         if self._reporter is None or not self._reporter.is_mine:
             self._forget()
-            self._reporter = process.current() or _join_as_child(trainer, place)
+            self._reporter = current_reporter() or _join_as_child(trainer, place)
             watch_checkpoints(type(trainer))  # in a spawned process Lightning was imported without our hook
         if self._steering is None:
             self._steering = Steering(place, self._reporter, trainer, self._tell_pause)
-            self._steered("begin", trainer)
-        if self._watch is None and self._reporter.is_on:
-            self._watch = Watch(self._reporter, trainer, self.arguments, self.flavour, self._clock)
+            self._steer(Steering.begin, trainer)
+        if self._telemetry is None and self._reporter.is_on:
+            self._telemetry = TrainerTelemetry(self._reporter, trainer, self.arguments, self.flavour, self._clock)
 
     def _tell_pause(self, trainer: Any, is_paused: bool) -> None:
         """What follows is no step, and no training until it is over."""
         self._clock.pause()
-        self._watched("pauses" if is_paused else "resumes", trainer)
+        self._observe(TrainerTelemetry.pauses if is_paused else TrainerTelemetry.resumes, trainer)
 
     def _leaves_validation(self, trainer: Any) -> bool:
         return self._steering is not None and self._steering.leaves_validation(trainer)
 
     def _begin_plan(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        self._plan = PlanInEffect(self.arguments.requested, self.arguments.script, say)
+        self._plan = PlanInEffect(self.arguments.requested, self.arguments.script, warn_once)
         self._plan.begin(trainer, pl_module, stage)
 
     def _end_plan(self, pl_module: Any) -> None:
@@ -177,37 +187,42 @@ class TelemetryHooks:
             self._reporter.insist("fit_end", finished=finished, reason=reason, epoch=epoch, global_step=step)
 
     def _say_exception(self, trainer: Any, exception: BaseException) -> None:
-        reporter = self._reporter or process.current()
+        reporter = self._reporter or current_reporter()
         if reporter is not None:
             stage = str(getattr(trainer.state.stage, "value", ""))
             hook = stage if stage in _STAGES else "setup"
             reporter.exception(exception, hook, trainer.current_epoch, trainer.global_step)
 
-    def _safely(self, act: Callable[..., None], *args: Any) -> None:
+    def _safely(self, act: Callable[[Unpack[_Args]], None], *args: Unpack[_Args]) -> None:
         try:
             act(*args)
         except Exception as error:  # noqa: BLE001  # fail open
             self._trouble(error)
 
-    def _watched(self, what: str, *args: Any) -> None:
-        if self._watch is None:
-            return
+    def _observe(self, hook: Callable[[TrainerTelemetry, Unpack[_Args]], None], *args: Unpack[_Args]) -> None:
+        if self._telemetry is not None:
+            self._observed(hook, self._telemetry, *args)
+
+    def _observed(self, hook: Callable[[Unpack[_Args]], None], *args: Unpack[_Args]) -> None:
+        """What happens at every batch calls this itself, with a bound method: that is the shortest way."""
         try:
-            getattr(self._watch, what)(*args)
+            hook(*args)
         except Exception as error:  # noqa: BLE001  # fail open
-            self._watch = None
+            self._telemetry = None
             self._trouble(error)
 
-    def _steered(self, what: str, *args: Any) -> None:
-        if self._steering is None:
-            return
+    def _steer(self, hook: Callable[[Steering, Unpack[_Args]], None], *args: Unpack[_Args]) -> None:
+        if self._steering is not None:
+            self._steered(self._steering, hook, self._steering, *args)
+
+    def _steered(self, steering: Steering, hook: Callable[[Unpack[_Args]], None], *args: Unpack[_Args]) -> None:
         try:
-            getattr(self._steering, what)(*args)
+            hook(*args)
         except Exception as error:  # noqa: BLE001  # fail open
-            self._steering.break_down(error)
+            steering.break_down(error)
 
     def _trouble(self, error: Exception) -> None:
-        reporter = self._reporter or process.current()
+        reporter = self._reporter or current_reporter()
         if reporter is not None:
             reporter.trouble(error)
 
@@ -219,9 +234,9 @@ def _join_as_child(trainer: Any, place: Place) -> Reporter:
 
     parent = multiprocessing.parent_process()
     if parent is not None:
-        process.die_with(parent.pid)
+        die_with(parent.pid)
     identity = Identity(trainer.global_rank, trainer.local_rank, trainer.node_rank, trainer.world_size)
-    reporter = process.join(place, identity, argv=shown_arguments(place, sys.argv), is_started_by_shim=False)
+    reporter = join(place, identity, argv=place.shown_arguments(sys.argv), is_started_by_shim=False)
     multiprocessing.util.Finalize(None, reporter.insist, ("exit",), {"code": 0}, exitpriority=0)
     return reporter
 

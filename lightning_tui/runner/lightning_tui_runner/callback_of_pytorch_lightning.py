@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytorch_lightning.callbacks import BatchSizeFinder, Callback, LearningRateFinder
 
 from .callback import TelemetryHooks
-from .tuning import SearchesBatchSize, SearchesLearningRate
+from .plan.finders import SearchesBatchSize, SearchesLearningRate
 
 
 class LightningTuiTelemetry(TelemetryHooks, Callback):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from .program import CLI_ENTRY, CLI_WORD
+from .process.program import CLI_ENTRY, CLI_WORD
 
 _SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shim.py")
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
-from .program import Program
-from .tracebacks import hide_our_frames_at_exit
+from .process.program import Program
+from .process.tracebacks import hide_our_frames_at_exit
 
+TYPE_CHECKING = False  # importing `typing` takes longer than all of ours that a program without a run needs
 if TYPE_CHECKING:
-    from .place import Place
+    from typing import NoReturn
+
+    from .process.place import Place
 
 REHEARSAL_VARIABLE = "LIGHTNING_TUI_REHEARSAL"
 """Names the folder of an order to do something else in the place of `fit`."""
@@ -44,15 +46,15 @@ def main(arguments: list[str], given: dict[str, object]) -> None:
 
 def _try_out(program: Program, parent: int | None, given: dict[str, object]) -> NoReturn:
     """Run it up to its `fit` in a process that dies with the thread that wants to know: nobody else waits."""
-    from . import process
+    from .process import joining
 
-    process.die_with(parent)
-    process.heed_interrupts()
+    joining.die_with(parent)
+    joining.heed_interrupts()
     if REHEARSAL_VARIABLE in os.environ:
-        from .rehearsal import Rehearsal
+        from .trial.rehearsal import Rehearsal
 
         Rehearsal(os.environ[REHEARSAL_VARIABLE]).run(program, given)
-    from .probe import probe
+    from .trial.probe import probe
 
     probe(program, os.environ[PROBE_VARIABLE], given)
 
@@ -65,25 +67,25 @@ class _End:
         self._left_by: dict[str, object] = {"raised": ""}
 
     def raised(self, error: BaseException) -> None:
-        from . import process
+        from .process import joining
 
         self.code = _exit_code(error)
         self._left_by = _how_it_left(error, self.code)
-        reporter = process.current()
+        reporter = joining.current_reporter()
         if reporter is not None and not isinstance(error, SystemExit):
             reporter.exception(error, None, None, None)
 
     def say(self) -> None:
-        from . import process
+        from .process import joining
 
-        reporter = process.current()
+        reporter = joining.current_reporter()
         if reporter is not None and self.code is not None:
             reporter.insist("exit", code=self.code, **self._left_by)
 
 
 def _begin(words: list[str], parent: int | None) -> _End:
     """Join the run, where the environment names one."""
-    from .place import find_place
+    from .process.place import find_place
 
     end = _End()
     place = find_place(os.environ)
@@ -91,31 +93,26 @@ def _begin(words: list[str], parent: int | None) -> _End:
         try:
             _join(place, words, parent, end)
         except Exception as error:  # noqa: BLE001  # fail open: the program runs whatever is wrong with us
-            _trouble(error)
+            from .process.joining import report_trouble
+
+            report_trouble(error)
     return end
 
 
 def _join(place: Place, words: list[str], parent: int | None, end: _End) -> None:
-    from . import installation, process
-    from .forgiving_output import forgive_full_disks
-    from .place import find_identity
+    from . import installation
+    from .process import joining
+    from .process.forgiving_output import forgive_full_disks
+    from .process.place import find_identity
 
     identity = find_identity(os.environ)
-    process.join(place, identity, argv=installation.shown_arguments(place, words))
+    joining.join(place, identity, argv=place.shown_arguments(words))
     forgive_full_disks()
     atexit.register(end.say)
-    process.heed_interrupts()
+    joining.heed_interrupts()
     if identity.rank > 0 and parent != 0:
-        process.die_with(parent)
+        joining.die_with(parent)
     installation.install(place)
-
-
-def _trouble(error: Exception) -> None:
-    from . import process
-
-    reporter = process.current()
-    if reporter is not None:
-        reporter.trouble(error)
 
 
 def _parse(arguments: list[str]) -> tuple[int | None, list[str]]:
@@ -135,7 +132,7 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
 
 def _how_it_left(error: BaseException, code: int) -> dict[str, object]:
     """What the event `exit` tells of the exception that leaves the program."""
-    from .tracebacks import formatted, type_name
+    from .process.tracebacks import formatted, type_name
 
     left: dict[str, object] = {"raised": type_name(error)}
     if isinstance(error, SystemExit) and code:

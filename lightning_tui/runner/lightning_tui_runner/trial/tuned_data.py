@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .plan_in_effect import PlanInEffect
-from .reporter import warn
-
-if TYPE_CHECKING:
-    from .rehearsal import Rehearsal
+from ..plan.plan_in_effect import PlanInEffect
+from ..process.reporter import warn
+from .order import Order
 
 
 def data_of(call: dict[str, Any], flavour: str) -> tuple[Any, Any]:
@@ -36,17 +34,17 @@ def _with_loaders(data: Any, train: Any, val: Any) -> Any:
     return data
 
 
-def planned(rehearsal: Rehearsal, trainer: Any, model: Any, *, leave_out: Collection[str]) -> None:
+def planned(order: Order, trainer: Any, model: Any, *, leave_out: Collection[str]) -> None:
     """Let the plan's changes to the model and, but for the fields left out, to the loaders be in effect."""
     plan = {
         name: value
-        for name, value in rehearsal.plan.items()
+        for name, value in order.plan.items()
         if name not in leave_out and not name.startswith(("checkpoint_", "auto_"))
     }
     PlanInEffect(plan, {}, warn).begin(trainer, model, "fit")
 
 
-def tell_device(rehearsal: Rehearsal, trainer: Any, **more: object) -> None:
+def tell_device(order: Order, trainer: Any, **more: object) -> None:
     """Say where it is done, and what is known before it begins."""
     device = trainer.strategy.root_device
     name = "CPU"
@@ -54,7 +52,7 @@ def tell_device(rehearsal: Rehearsal, trainer: Any, **more: object) -> None:
         import torch
 
         name = torch.cuda.get_device_name(device)
-    uses_cli = f"{rehearsal.flavour}.cli" in sys.modules
-    rehearsal.say(
+    uses_cli = f"{order.flavour}.cli" in sys.modules
+    order.say(
         "begun", device=str(device), device_name=name, precision=str(trainer.precision), uses_cli=uses_cli, **more
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from .events import EventFile
 from .place import Identity, Place, find_place
@@ -27,7 +29,7 @@ def join(place: Place, identity: Identity, *, argv: list[str], is_started_by_shi
     return _reporter
 
 
-def current() -> Reporter | None:
+def current_reporter() -> Reporter | None:
     """The reporter of this very process; `None` before it joined, and in a fork of one that did."""
     return _reporter if _reporter is not None and _reporter.is_mine else None
 
@@ -35,6 +37,20 @@ def current() -> Reporter | None:
 def place_of_run() -> Place | None:
     """The run that this process is part of; kept, since a program may clear its environment."""
     return _place or find_place(os.environ)
+
+
+def report_trouble(error: Exception) -> None:
+    """Say, once, that telemetry failed in this process, where it has joined."""
+    reporter = current_reporter()
+    if reporter is not None:
+        reporter.trouble(error)
+
+
+def warn_once(message: str) -> None:
+    """Say in the program's output what of the plan is not in effect; once for all ranks."""
+    reporter = current_reporter()
+    if reporter is None or reporter.rank == 0:
+        warn(message)
 
 
 def redirect_output(path: str) -> None:
@@ -60,6 +76,14 @@ def die_with(parent: int | None) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_now() -> NoReturn:
+    """End this process here: what the program does after a trial, in a `finally` too, belongs to a real training."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)
 
 
 def heed_interrupts() -> None:

@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .events import number
+from ..process.events import number
+from .order import Order
 from .tuned_data import data_of, planned, tell_device
-
-if TYPE_CHECKING:
-    from .rehearsal import Rehearsal
 
 ATTRIBUTES = ("lr", "learning_rate")
 """Where Lightning looks, on the model and in its hyperparameters (`tuner/lr_finder.py`)."""
 
 
-def act(rehearsal: Rehearsal, trainer: Any, call: dict[str, Any]) -> None:
+def act(order: Order, trainer: Any, call: dict[str, Any]) -> None:
     """Test, and say the curve and what Lightning suggests."""
-    model, data = data_of(call, rehearsal.flavour)
+    model, data = data_of(call, order.flavour)
     if not model.automatic_optimization:
-        rehearsal.say("refused", reason="manual_optimization", detail="")
+        order.say("refused", reason="manual_optimization", detail="")
         return
     # Validation at the end of each epoch would only take time: the curve is of training losses.
     trainer.check_val_every_n_epoch = 1 << 30
-    planned(rehearsal, trainer, model, leave_out=())
-    tell_device(rehearsal, trainer, attribute=_attribute(model))
-    _tell_points(rehearsal, trainer, model)
-    finder = _test(rehearsal, trainer, model, data)
+    planned(order, trainer, model, leave_out=())
+    tell_device(order, trainer, attribute=_attribute(model))
+    _tell_points(order, trainer, model)
+    finder = _test(order, trainer, model, data)
     rates, losses = finder.results["lr"], finder.results["loss"]
-    rehearsal.say(
+    order.say(
         "rate_found",
         suggestion=finder.suggestion() if len(losses) else None,
         points=[(rate, number(loss)) for rate, loss in zip(rates, losses, strict=False)],
-        wanted=rehearsal.options["num_steps"],
+        wanted=order.options["num_steps"],
     )
 
 
-def _test(rehearsal: Rehearsal, trainer: Any, model: Any, data: Any) -> Any:
-    tuner = importlib.import_module(f"{rehearsal.flavour}.tuner").Tuner(trainer)
-    options = rehearsal.options
+def _test(order: Order, trainer: Any, model: Any, data: Any) -> Any:
+    tuner = importlib.import_module(f"{order.flavour}.tuner").Tuner(trainer)
+    options = order.options
     wanted = {
         "min_lr": options["min"],
         "max_lr": options["max"],
@@ -50,7 +48,7 @@ def _test(rehearsal: Rehearsal, trainer: Any, model: Any, data: Any) -> Any:
     return tuner.lr_find(model, datamodule=data, **{name: value for name, value in wanted.items() if name in known})
 
 
-def _tell_points(rehearsal: Rehearsal, trainer: Any, model: Any) -> None:
+def _tell_points(order: Order, trainer: Any, model: Any) -> None:
     """Tell each point as it comes: the test's callback, the only one at the time, has it when the model is asked."""
     original = model.on_train_batch_end
     told = 0
@@ -61,7 +59,7 @@ def _tell_points(rehearsal: Rehearsal, trainer: Any, model: Any) -> None:
         losses = getattr(test, "losses", None)
         if losses and len(losses) > told:
             told = len(losses)
-            rehearsal.say("point", number=told, lr=test.lrs[told - 1], loss=number(losses[-1]))
+            order.say("point", number=told, lr=test.lrs[told - 1], loss=number(losses[-1]))
         return original(*args, **kwargs)
 
     model.on_train_batch_end = on_train_batch_end

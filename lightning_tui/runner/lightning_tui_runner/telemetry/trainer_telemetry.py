@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ..plan.trainer_arguments import Arguments
+from ..process.reporter import Reporter, described, warn
 from .checkpoints import SavedCheckpoint
 from .device_memory import batch_size_of, memory_of
 from .logged_values import LoggerTap, numbers_among
 from .metrics import MetricBuffer, learning_rates
-from .reporter import Reporter, described, warn
 from .step_clock import StepClock, stop_timing_fetches, time_fetches
-from .trainer_arguments import Arguments
 from .trainer_facts import fields_of, log_dir_of, monitors_learning_rate, parameters_of, whole
 
 LEADER_PERIOD_S = 0.25
@@ -23,7 +23,7 @@ CROWD, CROWD_PERIOD_S = 32, 1.0
 MEMORY_PERIOD_S = 1.0
 
 
-class Watch:
+class TrainerTelemetry:
     """One Trainer as seen from its hooks. May raise: the callback keeps that from the training."""
 
     def __init__(self, reporter: Reporter, trainer: Any, arguments: Arguments, flavour: str, clock: StepClock) -> None:

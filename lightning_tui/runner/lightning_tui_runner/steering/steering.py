@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..process.place import Place
+from ..process.reporter import Reporter, described
 from .agreement import Agreement
 from .command_folder import CommandFolder
 from .operations import OPERATIONS, RefusedError, Steered
-from .place import Place
-from .reporter import Reporter, described
 
 POLL_S = 0.1
 """How often global rank 0 looks for commands while the training is paused."""

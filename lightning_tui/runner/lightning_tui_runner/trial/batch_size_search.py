@@ -10,14 +10,12 @@ import importlib
 import inspect
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .data_loading import FIELDS, LoaderSettings, settings_of
+from ..plan.data_loading import FIELDS, LoaderSettings, settings_of
+from .order import Order
 from .trial_memory import meter_of
 from .tuned_data import data_of, planned, tell_device
-
-if TYPE_CHECKING:
-    from .rehearsal import Rehearsal
 
 ATTRIBUTE = "batch_size"
 STEPS_PER_TRIAL = 3
@@ -32,34 +30,34 @@ class RefusedError(Exception):
     """The search cannot give a result; the first argument is a word for why."""
 
 
-def act(rehearsal: Rehearsal, trainer: Any, call: dict[str, Any]) -> None:
+def act(order: Order, trainer: Any, call: dict[str, Any]) -> None:
     """Search, and say what was found or why nothing can be."""
-    model, data = data_of(call, rehearsal.flavour)
+    model, data = data_of(call, order.flavour)
     is_on_cpu = trainer.strategy.root_device.type == "cpu"
-    max_trials = rehearsal.options.get("max_trials") or (MAX_TRIALS_ON_CPU if is_on_cpu else MAX_TRIALS)
-    planned(rehearsal, trainer, model, leave_out=FIELDS)
-    sizes = _CurrentSize(trainer, model, data, rehearsal)
+    max_trials = order.options.get("max_trials") or (MAX_TRIALS_ON_CPU if is_on_cpu else MAX_TRIALS)
+    planned(order, trainer, model, leave_out=FIELDS)
+    sizes = _CurrentSize(trainer, model, data, order)
     sizes.install()
-    trials = _Trials(rehearsal, trainer, model, sizes)
-    tell_device(rehearsal, trainer, max_trials=max_trials, memory_limit=trials.memory_limit, attribute=sizes.found_at)
+    trials = _Trials(order, trainer, model, sizes)
+    tell_device(order, trainer, max_trials=max_trials, memory_limit=trials.memory_limit, attribute=sizes.found_at)
     trials.watch()
     try:
-        found = _scale(rehearsal, trainer, model, data, max_trials)
+        found = _scale(order, trainer, model, data, max_trials)
     except RefusedError as refusal:
-        rehearsal.say("refused", reason=refusal.args[0], detail=trials.told_by_loader)
+        order.say("refused", reason=refusal.args[0], detail=trials.told_by_loader)
         return
     except Exception:
         if not trials.close_failed(smallest_failed=True):
             raise
-        rehearsal.say("refused", reason="nothing_fits", detail="")
+        order.say("refused", reason="nothing_fits", detail="")
         return
     trials.tell_result(found, max_trials)
 
 
-def _scale(rehearsal: Rehearsal, trainer: Any, model: Any, data: Any, max_trials: int) -> int | None:
-    tuner = importlib.import_module(f"{rehearsal.flavour}.tuner").Tuner(trainer)
+def _scale(order: Order, trainer: Any, model: Any, data: Any, max_trials: int) -> int | None:
+    tuner = importlib.import_module(f"{order.flavour}.tuner").Tuner(trainer)
     wanted = {
-        "mode": rehearsal.options.get("mode", "power"),
+        "mode": order.options.get("mode", "power"),
         "max_trials": max_trials,
         "steps_per_trial": STEPS_PER_TRIAL,
         "init_val": FIRST_SIZE,
@@ -75,10 +73,10 @@ def _scale(rehearsal: Rehearsal, trainer: Any, model: Any, data: Any, max_trials
 class _CurrentSize(LoaderSettings):
     """Gives every loader the size of the present trial, and the plan's other settings."""
 
-    def __init__(self, trainer: Any, model: Any, data: Any, rehearsal: Rehearsal) -> None:
+    def __init__(self, trainer: Any, model: Any, data: Any, order: Order) -> None:
         self.said: list[str] = []
-        self._parsing = importlib.import_module(f"{rehearsal.flavour}.utilities.parsing")
-        settings = {name: rehearsal.plan[name] for name in FIELDS if name in rehearsal.plan}
+        self._parsing = importlib.import_module(f"{order.flavour}.utilities.parsing")
+        settings = {name: order.plan[name] for name in FIELDS if name in order.plan}
         super().__init__(trainer._data_connector, settings, self.said.append, {})
         self._model = model
         self.own: int | None = None
@@ -115,8 +113,8 @@ def _holder(model: Any, data: Any) -> str | None:
 class _Trials:
     """Watches the search by the model's own hooks: Lightning takes all callbacks away while it searches."""
 
-    def __init__(self, rehearsal: Rehearsal, trainer: Any, model: Any, sizes: _CurrentSize) -> None:
-        self._rehearsal = rehearsal
+    def __init__(self, order: Order, trainer: Any, model: Any, sizes: _CurrentSize) -> None:
+        self._order = order
         self._trainer = trainer
         self._model = model
         self._sizes = sizes
@@ -156,10 +154,10 @@ class _Trials:
         self.close_failed()
         self._refuse_where_ignored()
         if not self._passed:
-            self._rehearsal.say("refused", reason="no_batches", detail="")
+            self._order.say("refused", reason="no_batches", detail="")
             return
         largest = max(size if real is None else min(size, real) for size, real in self._passed)
-        self._rehearsal.say(
+        self._order.say(
             "batch_size_found",
             batch_size=min(found or largest, largest),
             own_size=self._sizes.own,
@@ -183,7 +181,7 @@ class _Trials:
         self._tell("running")
 
     def _look_at(self, batch: Any, *_: Any) -> None:
-        real = length_of(batch, self._rehearsal.flavour)
+        real = length_of(batch, self._order.flavour)
         self._real = max(filter(None, (self._real, real)), default=None)
         self._refuse_where_ignored()
         if self._open is not None and not self._meter.has_room_for(self._open):
@@ -207,7 +205,7 @@ class _Trials:
     def _tell(self, status: str) -> None:
         seconds = time.monotonic() - self._began if status != "running" else None
         memory = self._meter.peak() if status != "running" else None
-        self._rehearsal.say(
+        self._order.say(
             "trial",
             number=self._count,
             batch_size=self._open,

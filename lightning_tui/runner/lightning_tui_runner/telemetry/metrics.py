@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from .events import number
+from ..process.events import number
 
 POINTS_PER_FLUSH = 32
 """At most about so many steps between two flushes are kept of each metric; steps of 8 ms and more are kept all."""

@@ -6,7 +6,7 @@ import os
 import sys
 from types import TracebackType
 
-_HERE = os.path.dirname(os.path.realpath(__file__)) + os.sep
+_HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 _IMPORT_MACHINERY = "<frozen importlib"
 _LONGEST = 256 * 1024
 

@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from . import data_loading, model_checkpoints, strategies, tuning
-from .activation_checkpointing import recomputed_classes
-from .compilation import compiled_mode
-from .trainer_arguments import FIELDS, Arguments, as_field
+from ..plan import data_loading, finders, model_checkpoints, strategies
+from ..plan.activation_checkpointing import recomputed_classes
+from ..plan.compilation import compiled_mode
+from ..plan.trainer_arguments import FIELDS, Arguments, as_field
 
 ALL_FIELDS = (
     *FIELDS,
@@ -20,7 +20,7 @@ ALL_FIELDS = (
     "compile",
     *model_checkpoints.ATTRIBUTES,
     *data_loading.FIELDS,
-    *tuning.FIELDS,
+    *finders.FIELDS,
 )
 """Every field of a plan."""
 
@@ -137,12 +137,12 @@ def _activation_checkpointing(trainer: Any, asked: Any, flavour: str) -> list[st
 
 
 def _batch_size_search(trainer: Any, asked: Any, flavour: str) -> str | None:
-    finder = tuning.search_at_work(trainer, "BatchSizeFinder")
+    finder = finders.search_at_work(trainer, "BatchSizeFinder")
     return None if finder is None else finder._mode
 
 
 def _learning_rate_search(trainer: Any, asked: Any, flavour: str) -> bool:
-    return tuning.search_at_work(trainer, "LearningRateFinder") is not None
+    return finders.search_at_work(trainer, "LearningRateFinder") is not None
 
 
 def _accelerator(trainer: Any, asked: Any, flavour: str) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+from ..process.reporter import warn
 from .data_loading import settings_of
-from .reporter import warn
 
 FIELDS = ("auto_scale_batch_size", "auto_lr_find")
 
 
-def finders_for(plan: dict[str, Any], module: str) -> list[Any]:
-    """Return the callbacks that the plan asks for; `module` is the flavour's, at whose top level they stand."""
-    classes = importlib.import_module(module, __package__)
+def finders_for(plan: dict[str, Any], classes: ModuleType) -> list[Any]:
+    """Return the callbacks that the plan asks for; `classes` is the flavour's module of them."""
     finders = []
     if plan.get("auto_scale_batch_size"):
         finders.append(classes.BatchSizeSearch(mode=plan["auto_scale_batch_size"]))

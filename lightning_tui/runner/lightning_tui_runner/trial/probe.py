@@ -6,22 +6,20 @@ so that whatever ends this process leaves what was known by then.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import inspect
-import json
 import os
-import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .import_hook import Patch, PatchingFinder
-from .installation import FLAVOURS
-from .program import Program
+from ..plan.trainer_arguments import as_field
+from ..process.import_hook import FLAVOURS, Patch, PatchingFinder
+from ..process.joining import leave_now
+from ..process.program import Program
+from ..process.tracebacks import formatted, type_name
+from .answer import Answer
 from .quiet_trainer import silent_logger, skip_evaluation
-from .tracebacks import formatted, type_name
-from .trainer_arguments import as_field
 
 FORWARD_VARIABLE = "LIGHTNING_TUI_PROBE_FORWARD"
 """Where the environment has it, real forward passes are made in any case."""
@@ -53,33 +51,7 @@ def probe(program: Program, path: str, given: dict[str, object]) -> NoReturn:
         answer.fail(_why(error, f"before {probing.place}"))
     else:
         answer.fail(f"The program ended before {probing.place}.")
-    answer.leave()
-
-
-class Answer:
-    """What is known so far, as a file that is always whole."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.folder = os.path.dirname(path)
-        self.facts: dict[str, Any] = {}
-
-    def add(self, **facts: Any) -> None:
-        self.facts.update(facts)
-        draft = self.path + ".draft"
-        with open(draft, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(self.facts, file)
-        os.replace(draft, self.path)
-
-    def fail(self, error: str) -> None:
-        self.add(error=error)
-
-    def leave(self) -> NoReturn:
-        """End the process here and now: nothing of the program that stands after `fit` may run."""
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(0)
+    leave_now()
 
 
 class _Probe:
@@ -104,9 +76,7 @@ class _Probe:
         patches: dict[str, Patch] = {"torch.utils.data.dataloader": self._tame_loaders}
         for flavour in FLAVOURS:
             patches[f"{flavour}.trainer.trainer"] = functools.partial(self._wrap_trainer, flavour=flavour)
-        finder = PatchingFinder(patches, lambda error: self.answer.fail(_why(error, "while it was prepared")))
-        sys.meta_path.insert(0, finder)
-        finder.patch_what_is_imported()
+        PatchingFinder(patches, lambda error: self.answer.fail(_why(error, "while it was prepared"))).install()
 
     def _wrap_trainer(self, module: ModuleType, *, flavour: str) -> None:
         self._imported_lightning = True
@@ -141,7 +111,7 @@ class _Probe:
                 self._fit(trainer, functools.partial(original, *bound.args, **bound.kwargs), flavour)
             except BaseException as error:  # noqa: BLE001  # whatever it is, it is the answer
                 self.answer.fail(_why(error, "in Trainer.fit, before the first step"))
-            self.answer.leave()
+            leave_now()
 
         trainer_class.fit = fit
 
@@ -153,7 +123,7 @@ class _Probe:
             from .probe_facts import answer_about
 
             answer_about(self.answer, trainer, module, batch, flavour, always_forward=self.always_forward)
-            self.answer.leave()
+            leave_now()
 
         trainer.callbacks = [type("FirstStep", (base,), {"on_train_batch_start": on_train_batch_start})()]
         self.is_fitting = True

@@ -7,13 +7,13 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
-from .trainer_facts import parameters_of, whole
+from ..telemetry.trainer_facts import parameters_of, whole
 
 if TYPE_CHECKING:
+    from .answer import Answer
     from .measuring import Subject
-    from .probe import Answer
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 _FORWARD_SIZES = (2, 4)
 """Samples of the real forward passes: few, for they cost time and memory; and not one, which batch norm refuses."""

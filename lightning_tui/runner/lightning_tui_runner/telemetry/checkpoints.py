@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from . import process
+from ..process.joining import current_reporter
 
 _WATCHED = "__lightning_tui_watches_checkpoints__"
 
@@ -71,7 +71,7 @@ def watch_checkpoints(trainer_class: Any) -> None:
 
 def _tell_saving(path: str, *, is_over: bool = False) -> None:
     """Say that a checkpoint is being written, which may take minutes: a stop waits for it."""
-    reporter = process.current()
+    reporter = current_reporter()
     if reporter is not None and reporter.rank == 0:
         reporter.say("saving", path=path, is_over=is_over)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from . import activation_checkpointing, compilation, data_loading, model_checkpoints
+from .finders import search_at_work
 from .module_classes import commonest_classes
 from .strategies import recomputes_itself
-from .tuning import search_at_work
 
 
 class PlanInEffect:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .program_callbacks import given_callbacks
+from ..process.program_callbacks import given_callbacks
 
 _PLANNED = (
     "accelerator",

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+FLAVOURS = ("lightning.pytorch", "pytorch_lightning")
+"""The packages that Lightning comes in."""
+
 Patch = Callable[[ModuleType], None]
 
 
@@ -31,8 +34,9 @@ class PatchingFinder:
                 return spec
         return None
 
-    def patch_what_is_imported(self) -> None:
-        """Patch those of our modules that were imported before the finder was in place."""
+    def install(self) -> None:
+        """Stand before the other finders, and patch those of our modules that were imported already."""
+        sys.meta_path.insert(0, self)
         for name in self._patches:
             if name in sys.modules:
                 self._patch(sys.modules[name], name)

@@ -39,6 +39,15 @@ class Place:
             raise ValueError("run.json is no object")
         return record
 
+    def shown_arguments(self, words: list[str]) -> list[str]:
+        """Return the program's words as they may be written down: the run's record has them with secrets masked."""
+        try:
+            program = self.record()["program"]
+            given = program["given"] if isinstance(program, dict) else None
+        except (OSError, ValueError, KeyError):
+            given = None
+        return [str(word) for word in given] if isinstance(given, list) else words[:1]
+
 
 def find_place(environ: Mapping[str, str]) -> Place | None:
     """Return the run that the environment names; `None` outside of any."""

@@ -1,0 +1,94 @@
+"""The program's own `Trainer` class, changed in place: it is built under the plan, and with our callback."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from .plan.finders import Search, finders_for
+from .plan.model_checkpoints import with_checkpoints
+from .plan.trainer_arguments import Arguments, as_field, script_says, strategy_argument, with_plan
+from .process.joining import report_trouble, warn_once
+from .process.program_callbacks import given_callbacks, silence_progress_bar
+from .telemetry.checkpoints import watch_checkpoints
+
+
+def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any]) -> None:
+    """Wrap `Trainer.__init__`, `Trainer.save_checkpoint` and, where the plan resumes, `Trainer.fit`."""
+    trainer_class = module.Trainer
+    _wrap_init(trainer_class, flavour, plan)
+    watch_checkpoints(trainer_class)
+    if "ckpt_path" in plan:
+        _wrap_fit(trainer_class, plan["ckpt_path"])
+
+
+def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
+    original = trainer_class.__init__
+    names = _parameters(original)
+
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it becomes the class's own
+        try:
+            passed = {**dict(zip(names, args, strict=False)), **kwargs}
+            arguments = with_plan(passed, plan)
+            script = script_says(passed)
+            arguments["callbacks"] = _callbacks(passed, plan, script, flavour)
+        except Exception as error:  # noqa: BLE001  # fail open: the program then gets the Trainer that it asked for
+            report_trouble(error)
+            original(self, *args, **kwargs)
+            return
+        strategy = strategy_argument(passed.get("strategy"), plan, flavour)
+        if strategy is not None:
+            arguments["strategy"] = strategy
+        original(self, **arguments)
+        silence_progress_bar(self)
+
+    trainer_class.__init__ = __init__
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Names of a method's parameters in order, `self` left out: Lightning takes its keywords by position too."""
+    import inspect
+
+    return list(inspect.signature(function).parameters)[1:]
+
+
+def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, Any], flavour: str) -> list[Any]:
+    """A new list: theirs (without one of ours from a Trainer before), then ours."""
+    classes = importlib.import_module(f".callback_of_{flavour.partition('.')[0]}", __package__)
+    ours = classes.LightningTuiTelemetry
+    theirs = given_callbacks(passed.get("callbacks"), flavour)
+    kept = [callback for callback in theirs if not isinstance(callback, (ours, Search))]
+    if not passed.get("barebones"):  # which takes no callbacks that do something
+        kept = [*with_checkpoints(kept, plan, flavour, warn_once), *finders_for(plan, classes)]
+    requested = {name: as_field(value) for name, value in plan.items()}
+    return [*kept, ours(Arguments(requested, script))]
+
+
+def _wrap_fit(trainer_class: Any, ckpt_path: Any) -> None:
+    import inspect
+
+    original = trainer_class.fit
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+            _note_script_ckpt_path(self, bound.arguments.get("ckpt_path"))
+            bound.arguments["ckpt_path"] = ckpt_path
+        except TypeError:  # a call that Lightning itself will refuse, in its own words
+            return original(self, *args, **kwargs)
+        return original(*bound.args, **bound.kwargs)
+
+    trainer_class.fit = fit
+
+
+def _note_script_ckpt_path(trainer: Any, ckpt_path: Any) -> None:
+    for callback in trainer.callbacks:
+        arguments = getattr(callback, "arguments", None)
+        if isinstance(arguments, Arguments) and ckpt_path is not None:
+            arguments.script["ckpt_path"] = as_field(ckpt_path)
