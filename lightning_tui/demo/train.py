@@ -304,6 +304,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     data = PythonText(args.data, size.context, args.batch_size, size.characters, args.num_workers)
     model = CharacterGPT(size.layers, size.heads, size.width, size.context, args.learning_rate)
+    # Who only tries it out finds nothing of it in the folder that they stand in.
+    run = os.environ.get("LIGHTNING_TUI_RUN_DIR")
+    folder = Path(run, "checkpoints") if run else Path()
     trainer = Trainer(
         max_epochs=args.max_epochs,
         max_steps=args.max_steps,
@@ -311,13 +314,13 @@ def main(arguments: list[str] | None = None) -> None:
         limit_val_batches=20,
         gradient_clip_val=1.0,
         log_every_n_steps=10,
-        logger=False,  # made below, when the Trainer has settled where its files go
+        logger=CSVLogger(folder),
+        default_root_dir=folder,
         callbacks=[
             ModelCheckpoint(filename="{epoch}-{val_loss:.3f}", monitor="val_loss", save_top_k=2, save_last=True),
             LearningRateMonitor(logging_interval="step"),
         ],
     )
-    trainer.logger = CSVLogger(trainer.default_root_dir)
     trainer.fit(model, data, ckpt_path=args.resume)
 
 

@@ -85,7 +85,16 @@ def _exits(evidence: Evidence) -> Iterator[_Finding]:
     code = evidence.conduct.program_exit
     if code is not None and not evidence.exceptions:
         text = f"the program left with exit code {code} before its fit was done"
-        yield "program-exit", 33, {"code": str(code)}, text, None
+        yield "program-exit", 33, exit_words(evidence, code), text, None
+
+
+def exit_words(evidence: Evidence, code: int) -> dict[str, str]:
+    """What is known of a program that ended itself."""
+    conduct = evidence.conduct
+    words = {"code": str(code), "text": conduct.exit_text.strip().partition("\n")[0]}
+    if conduct.complete_at is not None:
+        return words | {"when": "after training was complete", "complete": str(conduct.complete_at)}
+    return words | ({"when": "before training was done"} if evidence.actual else {})
 
 
 def _signs_of_trouble(evidence: Evidence) -> Iterator[_Finding]:

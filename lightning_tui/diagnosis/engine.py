@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightning_tui.diagnosis.changes import COMPUTED
-from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal
+from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal, exit_words
 from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream, is_own, read_stream
 from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
 from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_of
@@ -190,8 +190,8 @@ def _silent_exit(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     if not evidence.of_run or is_told or not code or ending_signal(evidence) or evidence.conduct.ended_on_request:
         return []
     rule = rules_by_category()["program-exit"]
-    text = f"the program left with exit code {code}"
-    return [Hit(rule, rule.weight, {"code": str(code)}, None, text, evidence.only_rank, None, float("inf"))]
+    text = evidence.conduct.exit_text or f"the program left with exit code {code}"
+    return [Hit(rule, rule.weight, exit_words(evidence, code), None, text, evidence.only_rank, None, float("inf"))]
 
 
 def _one_for_each_exception(ordered: list[Hit]) -> list[Hit]:
@@ -210,7 +210,7 @@ def _severity(hit: Hit) -> str:
 
 
 def _diagnosis(hit: Hit, evidence: Evidence, material: Material) -> Diagnosis:
-    where = _own_frame(hit, material)
+    where = _own_frame(hit, material) or _exit_frame(hit, evidence)
     line = EvidenceLine(hit.line, plain(hit.text)) if hit.line else _line_in_output(hit, material)
     title = fill(hit.rule.title, hit.captured)
     captured_what = hit.captured.get("what") or next((v for k, v in hit.captured.items() if k.startswith("what")), "")
@@ -247,6 +247,14 @@ def _own_frame(hit: Hit, material: Material) -> CodeHint | None:
     chain = (hit.found.rank, hit.found.chain)
     same = [f for f, _ in material.exceptions if f.own_frame and ((f.rank, f.chain) == chain or _is_same(f, hit.found))]
     return same[-1].own_frame if same else None
+
+
+def _exit_frame(hit: Hit, evidence: Evidence) -> CodeHint | None:
+    """The program's line that called `sys.exit`."""
+    if hit.rule.category != "program-exit" or not evidence.conduct.exit_traceback:
+        return None
+    streams = read_streams(OutputTail(evidence.conduct.exit_traceback, None))
+    return next((found.own_frame for stream in streams for found in read_stream(stream).exceptions), None)
 
 
 def _stack(hit: Hit, material: Material) -> tuple[CodeHint, ...]:

@@ -48,6 +48,12 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     """Ranks that left with exit code 0 while others were training."""
     program_exit: int | None = None
     """Exit code of a program that ended itself amid the fit."""
+    exit_text: str = ""
+    """What the program gave to `sys.exit` as a text."""
+    exit_traceback: str = ""
+    """Who called `sys.exit` with a code other than 0."""
+    complete_at: int | None = None
+    """Global step at which the last fit was complete, of a program that left with a code of its own after it."""
     finished: bool = False
     """Whether it came to its regular end: what it said of errors, it overcame."""
     ended_on_request: bool = False

@@ -96,7 +96,7 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
     ended = seen.ended
     return Evidence(
         outputs=_outputs(directory, seen.attempt),
-        exceptions=tuple(raised for attempt, raised in story.exceptions if attempt == seen.attempt),
+        exceptions=_uncaught(story, seen),
         exit_code=ended.code if ended else None,
         signal=ended.signal if ended else None,
         plan=seen.record.plan,
@@ -110,6 +110,13 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         only_rank=_only_rank(seen),
         has_checkpoint=last_good(checkpoints_of(directory, seen)) is not None,
     )
+
+
+def _uncaught(story: _EventDigest, seen: RunSnapshot) -> tuple[ReportedException, ...]:
+    """The attempt's exceptions, without those that the program caught."""
+    caught = {(event.time, event.type) for event in seen.caught}
+    in_attempt = (raised for attempt, raised in story.exceptions if attempt == seen.attempt)
+    return tuple(raised for raised in in_attempt if (raised.time, raised.type) not in caught)
 
 
 def _only_rank(seen: RunSnapshot) -> int | None:
@@ -213,10 +220,14 @@ def _conduct(story: _EventDigest, seen: RunSnapshot) -> Conduct:
     several = len(seen.ranks) > 1
     stalled = seen.progress.stalled_s if seen.progress else None
     ended_on_request = seen.ended is not None and seen.ended.cause in ("stop", "kill")
+    end = seen.program_end
     return Conduct(
         vanished=tuple(event.rank for event in story.gone if event.rank not in story.spoke),
         left_early=tuple(story.left_early) if several and seen.state is not RunState.FINISHED else (),
         program_exit=story.program_exit if not several else None,
+        exit_text=(end.text or "") if end is not None else "",
+        exit_traceback=(end.traceback or "") if end is not None else "",
+        complete_at=seen.fit_end.global_step if seen.fit_end is not None and seen.fit_end.finished else None,
         finished=seen.state is RunState.FINISHED,
         ended_on_request=ended_on_request,
         nan_metrics=tuple(

@@ -195,6 +195,13 @@ class ProgramEnd(Event, frozen=True, kw_only=True, tag="exit"):
     """The process leaves in an orderly way; missing where it was killed."""
 
     code: int
+    raised: str | None = None
+    """Type of the exception that left the program, `SystemExit` included; empty where none did, `None` where the
+    process cannot tell (a spawned rank)."""
+    text: str | None = None
+    """What the program gave to `sys.exit` as a text."""
+    traceback: str | None = None
+    """Of a `SystemExit` with a code other than 0: who called it."""
 
 
 class TelemetryTrouble(Event, frozen=True, kw_only=True, tag="telemetry_trouble"):

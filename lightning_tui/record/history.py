@@ -40,7 +40,7 @@ from lightning_tui.record.hardware import HardwareHistory
 from lightning_tui.record.index import SkippedTotals
 from lightning_tui.record.pace import Pace, epochs_of
 from lightning_tui.record.series import Series, Timeline
-from lightning_tui.record.state import Failure, first_failure, is_stop_exception
+from lightning_tui.record.state import Failure, caught_at_the_end, first_failure, is_stop_exception
 
 
 class RankHistory:
@@ -90,6 +90,9 @@ class RunHistory:
         self.ranks: dict[int, RankHistory] = {}
         self.gone: list[RankGone] = []
         self.exceptions: list[tuple[int, ExceptionRaised]] = []
+        self.caught: list[ExceptionRaised] = []
+        """Exceptions after which the rank that raised them went on; the others are in `exceptions`."""
+        self.program_ends: dict[int, ProgramEnd] = {}
         self.left_early: list[tuple[int, ProgramEnd]] = []
         self.fit_seen = False
         self.fit_end: FitEnd | None = None
@@ -144,10 +147,12 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: StageChanged, rank: int) -> None:
-        if event.stage in ("train", "sanity_check"):
+        if event.stage in ("train", "sanity_check") and rank == 0:
             self.fit_seen = True
         if event.stage == "train" and rank == 0:
             self.fit_end = None
+        if event.stage not in ("done", "paused"):
+            self._goes_on(rank)
         if rank in self.ranks:
             self.ranks[rank].stage = event.stage
         if rank == 0:
@@ -191,6 +196,8 @@ class RunHistory:
     @_apply.register
     def _(self, event: ExceptionRaised, rank: int) -> None:
         self.exceptions.append((rank, event))
+        if rank == 0 and not is_stop_exception(event.type):
+            self.fit_seen = False  # that fit has had its end
         self._last_word(rank, "exited" if is_stop_exception(event.type) else "failed")
 
     @_apply.register
@@ -205,6 +212,7 @@ class RunHistory:
     def _(self, event: ProgramEnd, rank: int) -> None:
         if rank in self.ranks and self.ranks[rank].is_in_fit:
             self.left_early.append((rank, event))
+        self.program_ends[rank] = event
         self._last_word(rank, "exited")
 
     @_apply.register
@@ -247,6 +255,23 @@ class RunHistory:
     def _(self, event: Ended, rank: None) -> None:
         self.ended = event
 
+    def _goes_on(self, rank: int) -> None:
+        """A rank that enters another stage has caught what it raised before."""
+        if any(of == rank for of, _ in self.exceptions):
+            self.caught += [each for of, each in self.exceptions if of == rank]
+            self.exceptions = [(of, each) for of, each in self.exceptions if of != rank]
+        if rank in self.ranks and self.ranks[rank].last_word == "failed":
+            self.ranks[rank].spoke, self.ranks[rank].last_word = False, None
+
+    def caught_exceptions(self) -> list[ExceptionRaised]:
+        """The exceptions of this attempt that the program caught: it went on after them, or left well."""
+        left_well = self.ended is not None and self.ended.code == 0
+        caught = list(self.caught)
+        for rank in {of for of, _ in self.exceptions}:
+            raised = [each for of, each in self.exceptions if of == rank]
+            caught += caught_at_the_end(raised, rank, self.program_ends.get(rank), program_left_well=left_well)
+        return caught
+
     def _last_word(self, rank: int, word: str) -> None:
         if rank in self.ranks:
             self.ranks[rank].spoke = True
@@ -271,7 +296,9 @@ class RunHistory:
     def failure(self) -> Failure | None:
         """The first thing that went wrong in this attempt."""
         spoke = [number for number, rank in self.ranks.items() if rank.spoke]
-        return first_failure(self.exceptions, self.gone, spoke, self.ended, self.left_early)
+        caught = self.caught_exceptions()
+        uncaught = [(rank, each) for rank, each in self.exceptions if each not in caught]
+        return first_failure(uncaught, self.gone, spoke, self.ended, self.left_early)
 
     def is_gone(self, number: int) -> bool:
         """Whether the rank's process has vanished, or the supervisor has left nothing of the run behind."""

@@ -11,6 +11,9 @@ from lightning_tui.record.directory import RunRecord
 from lightning_tui.record.events import (
     CheckpointSaved,
     Ended,
+    ExceptionRaised,
+    FitEnd,
+    ProgramEnd,
     Restarting,
     Stage,
     Stopping,
@@ -21,7 +24,7 @@ from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeView
 from lightning_tui.record.history import RankHistory, RunHistory
 from lightning_tui.record.samples import GpuSample, HostSample
 from lightning_tui.record.series import Series, Timeline
-from lightning_tui.record.state import Facts, Failure, RunState, derive, restart_sentence
+from lightning_tui.record.state import Facts, Failure, RunState, caught_sentence, derive, restart_sentence
 
 
 class RankView(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +106,12 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The last minutes of each GPU; replaced whole, never changed."""
     restarts: tuple[Restarting, ...] = ()
     """Each time that the supervisor has started the program again, oldest first."""
+    caught: tuple[ExceptionRaised, ...] = ()
+    """Exceptions of this attempt that left a Trainer and that the program caught: it went on, or ended well."""
+    fit_end: FitEnd | None = None
+    """How the newest fit came to its end; `None` where it did not."""
+    program_end: ProgramEnd | None = None
+    """How global rank 0 left the program, in its own words; `None` where it did not come to that."""
     timeline: Timeline | None = None
     """Which epoch and time belong to a step; a live object, as the metrics are."""
 
@@ -143,6 +152,7 @@ def snapshot_of(
         stop_asked=history.stopping is not None or history.commands.is_stop_asked(),
         fit_seen=history.fit_seen,
         fit_end=history.fit_end,
+        program_end=history.program_ends.get(0),
         telemetry_broke=bool(history.troubles),
         failure=failure,
         ended=ended,
@@ -180,6 +190,9 @@ def snapshot_of(
         nodes=hardware.nodes,
         gpu_history=hardware.histories,
         restarts=tuple(history.restarts),
+        caught=tuple(history.caught_exceptions()),
+        fit_end=history.fit_end,
+        program_end=history.program_ends.get(0),
         timeline=history.timeline,
     )
 
@@ -260,6 +273,8 @@ def _notices(history: RunHistory, failure: Failure | None) -> Iterator[str]:
     for rank, trouble in history.troubles:
         if not _follows_from(failure, rank, trouble):
             yield f"rank {rank}: {trouble}"
+    if caught := history.caught_exceptions():
+        yield caught_sentence(caught)
     if ended is not None and ended.not_restarted:
         yield f"not started again: {ended.not_restarted}"
     for writer, gap in history.gaps.items():

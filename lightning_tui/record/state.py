@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 import msgspec
@@ -76,7 +76,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage | None = None
     stop_asked: bool = False
     fit_seen: bool = False
+    """Whether a fit has begun that has neither reported its end nor been left by an exception."""
     fit_end: FitEnd | None = None
+    program_end: ProgramEnd | None = None
+    """How global rank 0 left the program, in its own words."""
     telemetry_broke: bool = False
     failure: Failure | None = None
     ended: Ended | None = None
@@ -180,10 +183,18 @@ def _end_by_itself(facts: Facts, ended: Ended) -> Verdict:
     if ended.cause == "unknown":
         return _unsupervised_state(facts)
     if ended.code:
-        return Verdict(RunState.FAILED, f"the program left with exit code {ended.code}")
+        return Verdict(RunState.FAILED, _exit_sentence(facts, ended.code))
     if facts.fit_seen and not facts.telemetry_broke and not (facts.fit_end and facts.fit_end.finished):
         return Verdict(RunState.FAILED, "exit code 0, but the fit never reported its end")
     return Verdict(RunState.FINISHED)
+
+
+def _exit_sentence(facts: Facts, code: int) -> str:
+    text = facts.program_end.text if facts.program_end is not None else None
+    said = f": {text.strip().partition(chr(10))[0]}" if text and text.strip() else ""
+    if facts.fit_end is not None and facts.fit_end.finished:
+        return f"training was complete; then the program left with exit code {code}{said}"
+    return f"the program left with exit code {code}{said}"
 
 
 def restart_sentence(restart: Restarting) -> str:
@@ -231,8 +242,39 @@ def _checkpoint_words(proof: Proof) -> str:
 def failure_sentence(failure: Failure) -> str:
     """One line: which rank, what, and the first line of the message."""
     where = f"rank {failure.rank}: " if failure.rank is not None else ""
-    first_line = failure.message.strip().partition("\n")[0]
-    return f"{where}{failure.type}: {first_line}" if first_line else f"{where}{failure.type}"
+    return where + failure_line(failure.type, failure.message)
+
+
+def failure_line(type_name: str, message: str) -> str:
+    """An exception in one line, as Python ends a traceback with it."""
+    first_line = message.strip().partition("\n")[0]
+    return f"{type_name}: {first_line}" if first_line else type_name
+
+
+def caught_at_the_end(
+    raised: Sequence[ExceptionRaised], rank: int, end: ProgramEnd | None, *, program_left_well: bool
+) -> list[ExceptionRaised]:
+    """Which exceptions a rank had caught by the time it left: all where it left well, else all but those that the last
+    one was raised from. For rank 0, and for a rank that it has spawned, the program's own exit code 0 speaks.
+    """
+    others = [each for each in raised if not is_stop_exception(each.type)]
+    is_told = end is not None and end.raised is not None
+    if program_left_well and (rank == 0 or (end is not None and not is_told)):
+        return others
+    if end is None or end.raised is None or not others:
+        return []
+    if end.code == 0:
+        return others
+    if end.raised in ("", "SystemExit"):
+        return []  # `except Exception: sys.exit(1)`: what was caught last is why it left
+    last = others[-1].traceback
+    return [each for each in others[:-1] if failure_line(each.type, each.message) not in last]
+
+
+def caught_sentence(caught: Sequence[ExceptionRaised]) -> str:
+    """One line: how many exceptions the program caught, and the newest of them."""
+    what = failure_line(caught[-1].type, caught[-1].message)
+    return f"the program caught {plural(len(caught), 'exception')} that ended a fit; the last one: {what}"
 
 
 def is_stop_exception(type_name: str) -> bool:

@@ -52,7 +52,8 @@ def trouble(kind):
 
 
 def fill_the_disk():
-    """Put a device that is always full in the place of our own event file."""
+    """Put a device that is always full in the place of our own event file, and let nobody see the difference."""
+    sys.modules["lightning_tui_runner.process.events"].EventFile._is_own = lambda self: True
     full = os.open("/dev/full", os.O_WRONLY)
     for entry in os.listdir("/proc/self/fd"):
         try:

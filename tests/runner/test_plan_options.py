@@ -130,6 +130,8 @@ def noting(original: Callable[..., None]) -> Callable[..., None]:
 
 
 class RecordedTrainer:
+    progress_bar_callback = None
+
     def __init__(self, **given: Any) -> None:
         self.given = given
 
@@ -148,11 +150,10 @@ def exported(changes: dict[str, Any]) -> dict[str, Any]:
 def run(changes: dict[str, Any]) -> dict[str, Any]:
     """What reaches the Trainer of a script that passes nothing, without what is ours there."""
     module: Any = SimpleNamespace(Trainer=type("Trainer", (RecordedTrainer,), {}))
-    place: Any = SimpleNamespace(checkpoints=None)
-    wrap_trainer(module, flavour="lightning.pytorch", plan=changes, place=place)
+    wrap_trainer(module, flavour="lightning.pytorch", plan=changes)
     given = module.Trainer().given
     callbacks = [c for c in given.pop("callbacks") if type(c).__name__ != "LightningTuiTelemetry"]
-    return {n: v for n, v in given.items() if v is not None and n != "enable_progress_bar"} | {"callbacks": callbacks}
+    return {n: v for n, v in given.items() if v is not None} | {"callbacks": callbacks}
 
 
 def built(given: dict[str, Any], recomputed: list[str] | None, *, late: bool) -> dict[str, Any]:

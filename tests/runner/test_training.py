@@ -111,7 +111,7 @@ def check_what_plain_tells(outcome: Outcome, metrics: dict[str, dict[int, float]
     assert [event.global_step for event in saved] == [12, 24, 36, 48, 60]
     assert [event.path for event in outcome.of(CheckpointRemoved)] == [event.path for event in saved[:-1]]
     assert Path(saved[-1].path).stat().st_size == saved[-1].size
-    assert Path(saved[-1].path).is_relative_to(outcome.directory.checkpoints)
+    assert not list(outcome.directory.checkpoints.iterdir()), "they lie where a bare run puts them"
     last = outcome.of(Progress)[-1]
     assert (last.epoch, last.max_epochs, last.batch, last.total_batches) == (4, 5, 12, 12)
     assert last.step_time_s is not None
@@ -122,7 +122,7 @@ def check_what_plain_tells(outcome: Outcome, metrics: dict[str, dict[int, float]
     assert (trainer.flavour, trainer.world_size, trainer.parameters) == ("lightning.pytorch", 1, 49)
     field = trainer.fields["precision"]
     assert (field.requested, field.script, field.actual) == (None, "32-true", "32-true")
-    assert trainer.fields["default_root_dir"].actual == str(outcome.directory.checkpoints)
+    assert Path(saved[-1].path).is_relative_to(str(trainer.fields["default_root_dir"].actual))
     assert "\r" not in outcome.output, "no progress bar in the output"
 
 
@@ -221,7 +221,8 @@ def test_other_entry_points_report_their_stages(tmp_path: Path) -> None:
         "nothing = {'logger': False, 'enable_checkpointing': False, 'enable_model_summary': False}\n"
         "first = Trainer('cpu', callbacks=shared, **nothing)\n"
         "assert shared == [], 'the list is its owner\\'s'\n"
-        "assert len(first.callbacks) == 1, first.callbacks\n"
+        "kinds = [type(callback).__name__ for callback in first.callbacks]\n"
+        "assert kinds == ['LightningTuiTelemetry', 'RichProgressBar'], kinds\n"
         "trainer = Trainer('cpu', callbacks=first.callbacks, **nothing)\n"
         "assert trainer.callbacks[0] is not first.callbacks[0]\n"
         "trainer.validate(model, data(8)); trainer.test(model, data(8)); trainer.predict(model, data(8))\n"

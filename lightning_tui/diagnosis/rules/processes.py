@@ -482,8 +482,8 @@ RULES = (
     ),
     Rule(
         category="program-exit",
-        title="The program ended itself before training was done",
-        cause="It left[[ with code {code}]], and no exception or signal is on record: sys.exit and os._exit leave so.",
+        title="The program ended itself[[ {when}]]",
+        cause="[[Training was complete at step {complete}. ]]The program left[[ with exit code {code}]][[ and said: {text}]]. No exception or signal is on record: sys.exit and os._exit end a program so.",
         signs=(
             raised(
                 types=("SystemExit",),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .plan.plan_in_effect import PlanInEffect
 from .plan.trainer_arguments import Arguments
-from .process.joining import current_reporter, die_with, join, warn_once
-from .process.place import Identity, Place, find_place
+from .process.joining import current_reporter, die_with, join, place_of_run, warn_once
+from .process.place import Identity, Place
 from .process.reporter import Reporter
 from .steering.steering import Steering
 from .telemetry.checkpoints import SavedCheckpoint, watch_checkpoints
@@ -152,7 +151,7 @@ class TelemetryHooks:
     # -------------------------------------------------------------------------------------------------------- details
 
     def _begin(self, trainer: Any) -> None:
-        place = find_place(os.environ)
+        place = place_of_run()
         if place is None:
             return
         if self._reporter is None or not self._reporter.is_mine:

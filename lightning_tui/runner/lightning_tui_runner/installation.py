@@ -18,7 +18,7 @@ def install(place: Place) -> None:
     patches: dict[str, Patch] = {}
     plan = _plan(place)
     for flavour in FLAVOURS:
-        patches[f"{flavour}.trainer.trainer"] = functools.partial(wrap_trainer, flavour=flavour, plan=plan, place=place)
+        patches[f"{flavour}.trainer.trainer"] = functools.partial(wrap_trainer, flavour=flavour, plan=plan)
         patches[f"{flavour}.strategies.launchers.subprocess_script"] = wrap_launcher
     PatchingFinder(patches, report_trouble).install()
 

@@ -64,11 +64,13 @@ class _End:
 
     def __init__(self) -> None:
         self.code: int | None = None
+        self._left_by: dict[str, object] = {"raised": ""}
 
     def raised(self, error: BaseException) -> None:
         from .process import joining
 
         self.code = _exit_code(error)
+        self._left_by = _how_it_left(error, self.code)
         reporter = joining.current_reporter()
         if reporter is not None and not isinstance(error, SystemExit):
             reporter.exception(error, None, None, None)
@@ -78,7 +80,7 @@ class _End:
 
         reporter = joining.current_reporter()
         if reporter is not None and self.code is not None:
-            reporter.insist("exit", code=self.code)
+            reporter.insist("exit", code=self.code, **self._left_by)
 
 
 def _begin(words: list[str], parent: int | None) -> _End:
@@ -126,6 +128,18 @@ def _split(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
         return arguments, False, []
     place = arguments.index("--")
     return arguments[:place], True, arguments[place + 1 :]
+
+
+def _how_it_left(error: BaseException, code: int) -> dict[str, object]:
+    """What the event `exit` tells of the exception that leaves the program."""
+    from .process.tracebacks import formatted, type_name
+
+    left: dict[str, object] = {"raised": type_name(error)}
+    if isinstance(error, SystemExit) and code:
+        left["traceback"] = formatted(error)
+        if error.code is not None and not isinstance(error.code, int):
+            left["text"] = str(error.code)
+    return left
 
 
 def _exit_code(error: BaseException) -> int:

@@ -12,20 +12,20 @@ from .plan.finders import Search, finders_for
 from .plan.model_checkpoints import with_checkpoints
 from .plan.trainer_arguments import Arguments, as_field, script_says, strategy_argument, with_plan
 from .process.joining import report_trouble, warn_once
-from .process.place import Place
+from .process.program_callbacks import given_callbacks, silence_progress_bar
 from .telemetry.checkpoints import watch_checkpoints
 
 
-def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any], place: Place) -> None:
+def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any]) -> None:
     """Wrap `Trainer.__init__`, `Trainer.save_checkpoint` and, where the plan resumes, `Trainer.fit`."""
     trainer_class = module.Trainer
-    _wrap_init(trainer_class, flavour, plan, place)
+    _wrap_init(trainer_class, flavour, plan)
     watch_checkpoints(trainer_class)
     if "ckpt_path" in plan:
         _wrap_fit(trainer_class, plan["ckpt_path"])
 
 
-def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Place) -> None:
+def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
     original = trainer_class.__init__
     names = _parameters(original)
 
@@ -33,7 +33,7 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Pl
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # it becomes the class's own
         try:
             passed = {**dict(zip(names, args, strict=False)), **kwargs}
-            arguments = with_plan(passed, plan, place, type(self).__name__)
+            arguments = with_plan(passed, plan)
             script = script_says(passed)
             arguments["callbacks"] = _callbacks(passed, plan, script, flavour)
         except Exception as error:  # noqa: BLE001  # fail open: the program then gets the Trainer that it asked for
@@ -44,6 +44,10 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any], place: Pl
         if strategy is not None:
             arguments["strategy"] = strategy
         original(self, **arguments)
+        try:
+            silence_progress_bar(self)
+        except Exception as error:  # noqa: BLE001  # fail open: then the bar is drawn
+            report_trouble(error)
 
     trainer_class.__init__ = __init__
 
@@ -56,16 +60,11 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, Any], flavour: str) -> list[Any]:
-    """A new list: theirs without progress bars (and without one of ours from a Trainer before), then ours."""
-    progress_bar = importlib.import_module(f"{flavour}.callbacks").ProgressBar
+    """A new list: theirs (without one of ours from a Trainer before), then ours."""
     classes = importlib.import_module(f".callback_of_{flavour.partition('.')[0]}", __package__)
     ours = classes.LightningTuiTelemetry
-    theirs = passed.get("callbacks")
-    if theirs is None:
-        theirs = []
-    elif not isinstance(theirs, list | tuple | set):
-        theirs = [theirs]
-    kept = [callback for callback in theirs if not isinstance(callback, (progress_bar, ours, Search))]
+    theirs = given_callbacks(passed.get("callbacks"), flavour)
+    kept = [callback for callback in theirs if not isinstance(callback, (ours, Search))]
     if not passed.get("barebones"):  # which takes no callbacks that do something
         kept = [*with_checkpoints(kept, plan, flavour, warn_once), *finders_for(plan, classes)]
     requested = {name: as_field(value) for name, value in plan.items()}

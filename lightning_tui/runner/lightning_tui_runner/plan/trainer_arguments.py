@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from ..process.joining import warn_once
-from ..process.place import Place
 from .model_checkpoints import asked_of
 from .options import TRAINER_ARGUMENTS
 from .strategies import options_of, planned_strategy
@@ -20,15 +19,11 @@ class Arguments:
         self.script = script
 
 
-def with_plan(passed: dict[str, Any], plan: dict[str, Any], place: Place, class_name: str) -> dict[str, Any]:
+def with_plan(passed: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
     """Return what to pass to a Trainer, or to a class derived from it, in the place of what the script passes."""
     arguments = {**passed, **{name: value for name, value in plan.items() if name in TRAINER_ARGUMENTS}}
-    variable = f"PL_{class_name.upper()}_DEFAULT_ROOT_DIR"  # Lightning reads defaults from such variables
-    if arguments.get("default_root_dir") is None and variable not in os.environ:
-        arguments["default_root_dir"] = place.checkpoints
     if asked_of(plan) and plan.get("enable_checkpointing") is None and arguments.get("enable_checkpointing") is False:
         arguments["enable_checkpointing"] = True
-    arguments["enable_progress_bar"] = False
     return arguments
 
 

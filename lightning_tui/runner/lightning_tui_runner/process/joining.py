@@ -9,17 +9,19 @@ import sys
 from typing import NoReturn
 
 from .events import EventFile
-from .place import Identity, Place
+from .place import Identity, Place, find_place
 from .reporter import Reporter, warn
 
 _PR_SET_PDEATHSIG = 1
 
 _reporter: Reporter | None = None
+_place: Place | None = None
 
 
 def join(place: Place, identity: Identity, *, argv: list[str], is_started_by_shim: bool = True) -> Reporter:
     """Begin to report as this process; says `hello`. Never raises: what does not work is said on stderr."""
-    global _reporter
+    global _reporter, _place
+    _place = place
     _reporter = Reporter(_event_file(place, identity.rank, is_started_by_shim), identity.rank)
     _reporter.say("hello", **identity.as_fields(argv))
     if identity.rank > 0:
@@ -30,6 +32,11 @@ def join(place: Place, identity: Identity, *, argv: list[str], is_started_by_shi
 def current_reporter() -> Reporter | None:
     """The reporter of this very process; `None` before it joined, and in a fork of one that did."""
     return _reporter if _reporter is not None and _reporter.is_mine else None
+
+
+def place_of_run() -> Place | None:
+    """The run that this process is part of; kept, since a program may clear its environment."""
+    return _place or find_place(os.environ)
 
 
 def report_trouble(error: Exception) -> None:

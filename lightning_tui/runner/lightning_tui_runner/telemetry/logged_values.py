@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from .metrics import plain_tensor
 
 Take = Callable[[Mapping[str, Any]], None]
 
@@ -67,8 +70,12 @@ def numbers_among(metrics: Mapping[str, Any], tensor_class: Any) -> dict[str, An
     found: dict[str, Any] = {}
     for name, value in metrics.items():
         if isinstance(value, tensor_class):
-            if value.numel() == 1 and not value.is_complex():
-                found[str(name)] = value.detach().clone()
+            tensor = plain_tensor(value, tensor_class)
+            if tensor is not None and tensor.numel() == 1 and not tensor.is_complex():
+                found[str(name)] = tensor.detach().clone()
         elif isinstance(value, numbers.Real) and not isinstance(value, bool):
             found[str(name)] = value
+        elif getattr(value, "shape", None) == () and getattr(value, "dtype", None) is not None:
+            with contextlib.suppress(TypeError, ValueError):  # an array without dimensions, of numbers or of something
+                found[str(name)] = float(value)
     return found

@@ -42,14 +42,15 @@ class MetricBuffer:
 
     def add_loss(self, step: int, outputs: Any) -> None:
         """Keep the loss that the training step returned; of the batches of one optimizer step, the last counts."""
-        loss: Any = outputs.get("loss") if isinstance(outputs, dict) else None
-        if type(loss) is self._tensor_class and loss.numel() == 1:
+        loss = plain_tensor(outputs.get("loss") if isinstance(outputs, dict) else None, self._tensor_class)
+        if loss is not None and loss.numel() == 1:
             _put(self._losses, step, loss)
 
     def add_logged(self, step: int, logged: dict[str, Any], *, each_step: bool) -> None:
         """Keep those of Lightning's logged metrics that are new since the last look."""
-        for name, value in list(logged.items()):
-            if type(value) is not self._tensor_class or value.numel() != 1 or _is_double(name, logged):
+        for name, logged_value in list(logged.items()):
+            value = plain_tensor(logged_value, self._tensor_class)
+            if value is None or value.numel() != 1 or _is_double(name, logged):
                 continue
             last = self._last.get(name)
             address = value.data_ptr()
@@ -91,6 +92,22 @@ class MetricBuffer:
             name: {"steps": [step for step, _ in column], "values": [number(next(values)) for _ in column]}
             for name, column in points.items()
         }
+
+
+def plain_tensor(value: Any, tensor_class: Any) -> Any:
+    """The value as a tensor of this very class, `None` where it is none.
+
+    A subclass with data of its own (MONAI's MetaTensor, a Parameter) is taken without what it adds. One that
+    dispatches (DTensor, fake tensors) is none: to read it may call other ranks.
+    """
+    if type(value) is tensor_class:
+        return value
+    if not isinstance(value, tensor_class) or type(value).__torch_dispatch__ is not tensor_class.__torch_dispatch__:
+        return None
+    import torch
+
+    with torch._C.DisableTorchFunctionSubclass():
+        return value.detach().as_subclass(tensor_class)
 
 
 def _put(column: list[tuple[int, Any]], step: int, value: Any) -> None:

@@ -83,7 +83,7 @@ class TrainerTelemetry:
 
     def evaluation_begins(self, trainer: Any, stage: str) -> None:
         """Validation, test or prediction begins; within a fit, Lightning's sanity check is one too."""
-        self._take_logged(trainer)
+        self._take_step(trainer)
         self._clock.pause()
         self._evaluated = 0
         self._enter(trainer, "sanity_check" if trainer.sanity_checking else stage)
@@ -119,7 +119,7 @@ class TrainerTelemetry:
         self._epoch = trainer.current_epoch
 
     def epoch_ends(self, trainer: Any) -> None:
-        self._take_logged(trainer)
+        self._take_step(trainer)
         self._clock.pause()
 
     def train_ends(self, trainer: Any) -> None:
@@ -154,7 +154,7 @@ class TrainerTelemetry:
     def batch_begins(self, trainer: Any, batch: Any, now: float) -> None:
         """The batch before is complete only now: Lightning takes its logged values in after our hook."""
         if self._keeps_step:
-            self._take_logged(trainer, each_step=True)
+            self._take_step(trainer)
         self._flush_if_due(trainer, batch, now)
 
     def batch_done(self, trainer: Any, outputs: Any) -> None:
@@ -212,6 +212,11 @@ class TrainerTelemetry:
         if self._stage != "sanity_check" and not self._is_cut_off:
             logged = trainer._logger_connector._callback_metrics
             self._metrics.add_logged(self._step, logged, each_step=each_step)
+
+    def _take_step(self, trainer: Any) -> None:
+        """Look at what the script has logged in the step that is complete now, where it is one to be kept."""
+        self._take_logged(trainer, each_step=self._keeps_step)
+        self._keeps_step = False
 
     def _take_direct(self, metrics: Mapping[str, Any]) -> None:
         """Take what was handed to a logger and has not come through Lightning's own log."""

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..process.program_callbacks import given_callbacks
+
 _PLANNED = (
     "accelerator",
     "precision",
@@ -90,12 +92,9 @@ def _first_device(devices: Any) -> Any:
 
 def _without_unwanted(callbacks: Any, flavour: str) -> list[Any]:
     """The program's callbacks but some. Its list is left as it is."""
-    if callbacks is None:
-        return []
     module = importlib.import_module(f"{flavour}.callbacks")
     unwanted = tuple(getattr(module, name) for name in _UNWANTED if hasattr(module, name)) + _of_cli(flavour)
-    given = callbacks if isinstance(callbacks, list | tuple | set) else [callbacks]
-    return [callback for callback in given if not isinstance(callback, unwanted)]
+    return [callback for callback in given_callbacks(callbacks, flavour) if not isinstance(callback, unwanted)]
 
 
 def _of_cli(flavour: str) -> tuple[type, ...]:
