@@ -7,15 +7,15 @@ import argparse
 from lightning_tui.cli import DONE
 from lightning_tui.cli.arguments import settings_of
 from lightning_tui.cli.terminal import say
-from lightning_tui.launch import adopt_run
 from lightning_tui.record import RunStore, read_snapshot
+from lightning_tui.services import control
 
 
 def adopt(arguments: argparse.Namespace) -> int:
     """`lightning-tui adopt RUN`."""
     settings = settings_of(arguments)
     directory = RunStore(settings.runs_home).find(arguments.run)
-    adopt_run(directory, stop_patience_s=settings.stop_patience_s, term_patience_s=settings.term_patience_s)
+    control.adopt(settings, directory)
     snapshot = read_snapshot(directory)
     step = f" at step {snapshot.progress.global_step}" if snapshot.progress is not None else ""
     say(f"{directory.id}: adopted, {snapshot.state.value}{step}. Watch it with: lightning-tui attach {directory.id}")

@@ -1,4 +1,4 @@
-"""What parsed arguments mean: the settings, the interpreter and the program that they ask for."""
+"""What parsed arguments mean: the settings, and the program that they ask for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from lightning_tui.settings import Settings, load_settings, program_interpreter
 
 if TYPE_CHECKING:
-    from lightning_tui.environment import Software
-    from lightning_tui.launch import Program
+    from lightning_tui.services.programs import ProgramChoice
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -33,34 +32,12 @@ def interpreter_of(arguments: argparse.Namespace) -> tuple[Path, bool]:
     return program_interpreter(os.environ, flag), flag is not None
 
 
-def program_of(arguments: argparse.Namespace) -> Program:
-    """The program that stands after the `--`.
+def choice_of(arguments: argparse.Namespace) -> ProgramChoice:
+    """The program that stands after the `--`; its words are empty where there is none.
 
     Raises:
-        ProgramError: there is none, or it cannot be run.
         SettingsError: the command line names no executable file as interpreter.
     """
-    from lightning_tui.launch import resolve_program
+    from lightning_tui.services.programs import ProgramChoice
 
-    interpreter, is_given = interpreter_of(arguments)
-    return resolve_program(
-        arguments.program or [],
-        interpreter=interpreter,
-        interpreter_is_given=is_given,
-        folder=Path.cwd(),
-        environ=os.environ,
-    )
-
-
-def refuse_compromised(software: Software) -> None:
-    """Run nothing with an interpreter whose Lightning is a compromised release.
-
-    Raises:
-        ProgramError: it is one.
-    """
-    from lightning_tui.environment import reason_not_to_start
-    from lightning_tui.launch import ProgramError
-
-    reason = reason_not_to_start(software)
-    if reason is not None:
-        raise ProgramError(reason)
+    return ProgramChoice(tuple(arguments.program or ()), Path.cwd(), *interpreter_of(arguments))

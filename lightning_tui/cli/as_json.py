@@ -56,7 +56,8 @@ def _json_safe(value: Any) -> Any:
 def run_details(run: RunSnapshot) -> dict[str, Any]:
     """The object of `show --json`."""
     from lightning_tui.cli.advising import advice_rows
-    from lightning_tui.cli.diagnosing import diagnoses_of_run
+    from lightning_tui.cli.diagnosing import as_json
+    from lightning_tui.services.explaining import explain_run
 
     return {
         "id": run.record.id,
@@ -91,7 +92,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "restarts": [msgspec.to_builtins(restart) for restart in run.restarts],
         "proof": msgspec.to_builtins(run.ended.proof) if run.ended is not None else None,
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
-        "diagnoses": diagnoses_of_run(run),
+        "diagnoses": as_json(explain_run(run).diagnoses),
         "advice": advice_rows(run),
         "notices": list(run.notices),
     }

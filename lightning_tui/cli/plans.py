@@ -1,20 +1,15 @@
-"""Which plan do the flags mean, and what would it find here?"""
+"""Which plan do the flags mean?"""
 
 from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from lightning_tui.cli.arguments import interpreter_of, settings_of
 from lightning_tui.plan import Plan, PlanError
 from lightning_tui.plan.fields import FLAGS
-
-if TYPE_CHECKING:
-    from lightning_tui.environment import Environment
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
@@ -41,19 +36,11 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     return plan
 
 
-def environment_of(arguments: argparse.Namespace, interpreter: Path, folder: Path) -> Environment:
-    """Look at this machine, and ask the interpreter what it has installed."""
-    from lightning_tui.environment import inspect_environment, probe_software, with_software
-
-    settings = settings_of(arguments)
-    environment = inspect_environment(os.environ, runs_home=settings.runs_home, folder=folder)
-    return with_software(environment, probe_software(interpreter))
-
-
 def _preset(arguments: argparse.Namespace) -> Plan:
     from lightning_tui.plan import RECOMMENDED, preset
+    from lightning_tui.services.machine import inspect_machine
 
     if arguments.preset != RECOMMENDED:
         return preset(arguments.preset)
     interpreter, _ = interpreter_of(arguments)
-    return preset(RECOMMENDED, environment_of(arguments, interpreter, Path.cwd()))
+    return preset(RECOMMENDED, inspect_machine(settings_of(arguments), os.environ, interpreter))

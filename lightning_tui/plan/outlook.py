@@ -84,13 +84,19 @@ def outlook(probe: ProgramProbe, plan: Plan, facts: MachineFacts, calibration: C
 
 
 def estimates_by(
-    field: str, values: Sequence[str], probe: ProgramProbe, plan: Plan, facts: MachineFacts
+    field: str,
+    values: Sequence[str],
+    probe: ProgramProbe,
+    plan: Plan,
+    facts: MachineFacts,
+    calibration: Calibration | None = None,
 ) -> dict[str, Estimate]:
     """Estimate the plan with each of these strategies, or precisions, in place of its own."""
     capacity = facts.gpu_memory if facts.gpus else None
     setting = _setting(probe, plan, facts)
     return {
-        value: _estimate(probe, msgspec.structs.replace(setting, **{field: value}), capacity, None) for value in values
+        value: _estimate(probe, msgspec.structs.replace(setting, **{field: value}), capacity, calibration)
+        for value in values
     }
 
 

@@ -12,13 +12,15 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from lightning_tui.refusal import UsageError
+
 Operation: TypeAlias = Literal["stop", "kill", "checkpoint", "pause", "resume", "validate", "set-lr", "log-level"]
 After: TypeAlias = Literal["batch", "epoch", "validation"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
-class CommandError(ValueError):
+class CommandError(UsageError, ValueError):
     """A command that makes no sense; the message names the value, and what is allowed."""
 
 

@@ -21,7 +21,7 @@ def test_everything_after_the_dashes_is_the_programs() -> None:
 
 
 def test_no_command_is_the_cockpit() -> None:
-    assert parse([]).command == "cockpit"
+    assert parse([]).function == "opening:cockpit"
     assert parse([]).program is None
     assert parse(["--", "train.py"]).program == ["train.py"]
 

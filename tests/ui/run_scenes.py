@@ -14,9 +14,10 @@ from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunDirectory, RunSnapshot, Series
 from lightning_tui.record.checkpoints import Checkpoint
 from lightning_tui.record.summaries import summarize
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.ui.runs.lines import UNREADABLE, RunLine, Value
 from lightning_tui.ui.runs.services import Origin, PruneRule, RunDetails, RunServices, line_of
-from lightning_tui.ui.services import ProgramChoice, RefusalError
 
 if TYPE_CHECKING:
     from tests.ui.scenes import FakeOutside

@@ -16,11 +16,8 @@ from lightning_tui.diagnosis import CodeHint, Diagnosis, EvidenceLine, Suggestio
 from lightning_tui.launch.report import write_report
 from lightning_tui.record import Failure, ProgramRecord, RunDirectory, RunSnapshot, RunState, RunStore
 from lightning_tui.record.events import CheckpointSaved
-from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.drawing.rows import width_of
-from lightning_tui.ui.failure.actions import sentence_of
-from lightning_tui.ui.failure.card import card_height, failure_card
-from lightning_tui.ui.failure.findings import (
+from lightning_tui.services.explaining import findings_of, place_of, tried_in_line
+from lightning_tui.services.findings import (
     Beginning,
     FieldChange,
     Findings,
@@ -32,10 +29,13 @@ from lightning_tui.ui.failure.findings import (
     order_of_trouble,
     trouble_of,
 )
+from lightning_tui.ui.app import CockpitApp
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.failure.actions import sentence_of
+from lightning_tui.ui.failure.card import card_height, failure_card
 from lightning_tui.ui.failure.fix_window import FixWindow
 from lightning_tui.ui.failure.report_window import ReportWindow, report_rows
 from lightning_tui.ui.failure.words import beginning_words, change_words
-from lightning_tui.ui.failure_services import findings_of, place_of, tried_in_line
 from lightning_tui.ui.windows.window import TextWindow
 from tests.ui import scenes
 from tests.ui.scenes import FakeOutside, replace_struct, text_of
@@ -65,7 +65,7 @@ def fix(**changes: Any) -> Fix:
     known: dict[str, Any] = {
         "text": "Use fewer workers: each holds a copy.",
         "changes": {"num_workers": 2},
-        "fields": (FieldChange("num_workers", "4", "2"),),
+        "fields": (FieldChange("num_workers", 4, 2),),
         "beginning": Beginning(reason="no checkpoint was saved"),
     }
     return Fix(**{**known, **changes})
@@ -475,7 +475,7 @@ def test_a_child_goes_on_from_where_its_parent_began_unless_that_is_what_failed(
         evidence = replace_struct(evidence_of_text(text), batch_size=batch_size)
         return findings_of(trouble, evidence, run, None).fixes[0].beginning
 
-    assert beginning(scenes.TRACEBACK) == Beginning(str(path), 400, 3, 5.0)
+    assert beginning(scenes.TRACEBACK) == Beginning(str(path), 400, 3, 5.0, size=137)
     torn = "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory"
     assert (
         beginning(f"Traceback (most recent call last):\n  File 'x.py', line 1, in <module>\n{torn}\n").checkpoint
@@ -497,7 +497,7 @@ def test_of_a_run_that_stands_still_standing_still_is_the_trouble() -> None:
 
 def test_changes_and_beginnings_in_words() -> None:
     assert change_words(fix()) == "workers 4 → 2"
-    assert change_words(fix(fields=(FieldChange("precision", "", "bf16-mixed"),))) == "precision → bf16-mixed"
+    assert change_words(fix(fields=(FieldChange("precision", None, "bf16-mixed"),))) == "precision → bf16-mixed"
     assert change_words(fix(fields=())) == "start again"
     assert beginning_words(Beginning("/r/last.ckpt", 400)) == ("from last.ckpt step 400", "from step 400")
     assert beginning_words(Beginning("/r/epoch=1-step=400.ckpt", 400))[0] == "from step 400"

@@ -12,10 +12,11 @@ import pytest
 from lightning_tui.launch.processes import marked_processes
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import ProgramRecord, RunDirectory, RunStore, read_snapshot, supervisor_alive
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.settings import Settings
 from lightning_tui.ui.runs.lines import UNREADABLE
 from lightning_tui.ui.runs.services import Origin, PruneRule, RunServices, real_run_services
-from lightning_tui.ui.services import ProgramChoice, RefusalError
 from tests.conftest import wait_until
 from tests.record.test_store import end
 

@@ -6,8 +6,8 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.ui.keys import APP_KEYS, COMPARE_KEYS, KEYS, RUNS_KEYS, shown_key
-from lightning_tui.ui.services import ProgramChoice
 from lightning_tui.ui.view import View
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.ui.cockpit.arrangement import arrange, kind_of
 from lightning_tui.ui.cockpit.bars import Banner, Footer
 from lightning_tui.ui.cockpit.environment import EnvironmentPane
@@ -53,7 +54,7 @@ from lightning_tui.ui.orders import ONLY_WATCHES, Orders
 from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.plan.actions import Planning
 from lightning_tui.ui.plan.pane import PlanPane
-from lightning_tui.ui.services import ProgramChoice, Services
+from lightning_tui.ui.services import Services
 from lightning_tui.ui.steering.actions import RunControl
 from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
 from lightning_tui.ui.view import Notice
@@ -483,7 +484,8 @@ class CockpitScreen(Screen[None]):
         self.app.push_screen(GpuWindow(pane, lambda: self.view))
 
     def _open_tuning(self, program: ProgramChoice) -> None:
-        from lightning_tui.ui.tuning.thread import Goal, TuningThread
+        from lightning_tui.services.tuning import Goal
+        from lightning_tui.ui.tuning.thread import TuningThread
         from lightning_tui.ui.tuning.window import TuningWindow
 
         def begin(goal: Goal) -> TuningThread:

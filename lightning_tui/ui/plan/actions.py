@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lightning_tui.services.plans import Judgement, PlanCase
 from lightning_tui.ui.cockpit.opening import choose
 from lightning_tui.ui.plan.words import script_value
-from lightning_tui.ui.plan_services import Judgement, PlanCase
 
 if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.plan.recommended import Recommendation
     from lightning_tui.plan.saved import SavedPlan
+    from lightning_tui.services.plans import Export, FieldChoices
     from lightning_tui.ui.cockpit.screen import CockpitScreen
     from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.orders import Orders
     from lightning_tui.ui.plan.memory_windows import MeasuringWindow
     from lightning_tui.ui.plan.saved_window import PlanAnswer, PlansWindow
-    from lightning_tui.ui.plan_services import Export, FieldChoices
 
 
 class Planning:

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.text.units import plural, size
 from lightning_tui.ui.cockpit.arrangement import Place
 from lightning_tui.ui.keys import RUNS_KEYS
@@ -23,7 +24,6 @@ from lightning_tui.ui.runs.panes import CursorMoved, DetailsPane, FilterTyped, R
 from lightning_tui.ui.runs.services import Origin
 from lightning_tui.ui.runs.table import Moment
 from lightning_tui.ui.runs.threads import DetailsRead, DetailsReader, RunsRead, RunsUnread, RunsWatch
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 from lightning_tui.ui.view import Notice
 from lightning_tui.ui.words import tail_of_id

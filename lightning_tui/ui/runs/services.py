@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext as refusals
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from lightning_tui.services.starting import check_may_start
 from lightning_tui.ui.runs.lines import UNREADABLE, RunLine, Value
-from lightning_tui.ui.services import after_loading, check_may_start, refusals
+from lightning_tui.ui.services import after_loading
 
 if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory, RunSnapshot
     from lightning_tui.record.checkpoints import Checkpoint
     from lightning_tui.record.summaries import RunSummary
+    from lightning_tui.services.programs import ProgramChoice
     from lightning_tui.settings import Settings
-    from lightning_tui.ui.services import ProgramChoice
 
 _TROUBLED = ("failed", "killed", "lost")
 
@@ -78,7 +80,7 @@ class RunServices:
 
 def real_run_services(settings: Settings, environ: Mapping[str, str]) -> RunServices:
     """The services of a real cockpit. Touches nothing slow yet."""
-    modules = ("lightning_tui.launch.relaunch", "lightning_tui.diagnosis")
+    modules = ("services.children", "diagnosis")
     return RunServices(
         lines=after_loading(partial(_lines, settings.runs_home), *modules),
         line=after_loading(_line, *modules),
@@ -206,7 +208,7 @@ def _delete(home: Path, directory: RunDirectory) -> None:
 
 
 def _plan_of_child(origin: Origin) -> Plan:
-    from lightning_tui.launch.relaunch import plan_of_child
+    from lightning_tui.services.children import plan_of_child
 
     with refusals():
         return plan_of_child(origin.run.read_record(), {}, origin.checkpoint)
@@ -215,8 +217,8 @@ def _plan_of_child(origin: Origin) -> Plan:
 def _relaunch(
     settings: Settings, environ: Mapping[str, str], origin: Origin, choice: ProgramChoice, plan: Plan
 ) -> RunDirectory:
-    from lightning_tui.launch.relaunch import plan_of_child, program_of_run, relaunch
     from lightning_tui.plan.comparison import changed_fields
+    from lightning_tui.services.children import plan_of_child, program_of_run, relaunch
 
     with refusals():
         record = origin.run.read_record()

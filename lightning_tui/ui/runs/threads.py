@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.runs.lines import RunLine
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Worker
 
 if TYPE_CHECKING:

@@ -1,0 +1,56 @@
+"""Which batch size fits, which learning rate suits? Looked for in a child that is gone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lightning_tui.launch import Program
+    from lightning_tui.plan.model import Plan
+    from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
+    from lightning_tui.services.programs import ProgramChoice
+
+Goal = Literal["batch-size", "lr"]
+
+
+def tune(
+    environ: Mapping[str, str],
+    goal: Goal,
+    program: Program,
+    plan: Plan,
+    on_progress: Callable[[TuningStep], None],
+    **how: Any,
+) -> BatchSizeResult | LearningRateResult:
+    """Run a program, which was found safe, up to its fit and search there. `how` are the further arguments of
+    `tune_batch_size` or `tune_learning_rate`.
+
+    Raises:
+        TuningError: there is no result; the message says why.
+        LaunchError, PlanError: the program cannot be started, or the search not be meant.
+        Cancelled: it was given up.
+    """
+    from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
+
+    search: Callable[..., BatchSizeResult | LearningRateResult]
+    search = tune_batch_size if goal == "batch-size" else tune_learning_rate
+    return search(program, plan.changes(), environ=environ, on_progress=on_progress, **how)
+
+
+def tune_choice(
+    environ: Mapping[str, str],
+    goal: Goal,
+    program: ProgramChoice,
+    plan: Plan,
+    on_progress: Callable[[TuningStep], None],
+    is_cancelled: Callable[[], bool],
+) -> BatchSizeResult | LearningRateResult:
+    """The same of a program that is still to be found.
+
+    Raises:
+        ProgramError, CompromisedReleaseError: it cannot, or must not, be run.
+        RefusalError, Cancelled: as `tune` does.
+    """
+    from lightning_tui.services.programs import find_safe_program
+
+    return tune(environ, goal, find_safe_program(program, environ), plan, on_progress, is_cancelled=is_cancelled)
