@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import lightning_tui
+
+ROOT = Path(lightning_tui.__file__).parent
 HEAVY = {"torch", "lightning", "pytorch_lightning", "numpy"}
-PACKAGES = ["cli", "ui", "launch", "diagnosis", "plan", "environment", "gpus", "output", "record", "settings"]
+PACKAGES = [
+    "cli",
+    "ui",
+    "services",
+    "launch",
+    "diagnosis",
+    "plan",
+    "environment",
+    "gpus",
+    "output",
+    "record",
+    "settings",
+]
 PACKAGES += ["runner", "demo"]
 
 
@@ -28,6 +45,30 @@ def test_no_package_brings_torch_or_lightning(package: str) -> None:
 @pytest.mark.parametrize("package", [p for p in PACKAGES if p != "ui"])
 def test_textual_comes_with_the_ui_alone(package: str) -> None:
     assert not modules_after(f"import lightning_tui.{package}") & {"textual", "rich"}
+
+
+DIAGNOSIS_FOR_ALL = {
+    "Diagnosis",
+    "Suggestion",
+    "Advice",
+    "Seen",
+    "apply",
+    "flags",
+    "one_line",
+    "read_seen",
+    "write_seen",
+}
+"""Types, and what is done with a diagnosis that was made; to make one is for `services`."""
+
+
+def test_cli_and_ui_have_no_diagnosis_made_but_by_services() -> None:
+    taken = set()
+    for package in ("cli", "ui"):
+        for path in {*(ROOT / package).rglob("*.py")} - {ROOT / "ui" / "runs" / "services.py"}:
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lightning_tui.diagnosis"):
+                    taken |= {name.name for name in node.names}
+    assert taken <= DIAGNOSIS_FOR_ALL
 
 
 def test_the_supervisor_is_small() -> None:

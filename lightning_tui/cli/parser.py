@@ -24,7 +24,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """
     ours, program = _split(argv)
     if not ours:  # to build the whole grammar for nothing would hold up the first frame
-        return argparse.Namespace(function=_COCKPIT, program=program)
+        return argparse.Namespace(command=None, function=_COCKPIT, program=program)
     arguments = build_parser().parse_args(ours)
     arguments.program = program
     return arguments
