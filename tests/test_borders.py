@@ -47,17 +47,8 @@ def test_textual_comes_with_the_ui_alone(package: str) -> None:
     assert not modules_after(f"import lightning_tui.{package}") & {"textual", "rich"}
 
 
-DIAGNOSIS_FOR_ALL = {
-    "Diagnosis",
-    "Suggestion",
-    "Advice",
-    "Seen",
-    "apply",
-    "flags",
-    "one_line",
-    "read_seen",
-    "write_seen",
-}
+DIAGNOSIS_FOR_ALL = {"Diagnosis", "Suggestion", "Advice", "RunAdviser", "Seen"}
+DIAGNOSIS_FOR_ALL |= {"apply", "flags", "one_line", "read_seen", "write_seen"}
 """Types, and what is done with a diagnosis that was made; to make one is for `services`."""
 
 

@@ -120,6 +120,7 @@ def test_a_fix_begins_anew_where_it_cannot_read_a_deepspeed_checkpoint(
     states.mkdir(parents=True)
     write_zip(states / "mp_rank_00_model_states.pt")
     write_zip(states / "zero_pp_rank_0_mp_rank_00_optim_states.pt")
+    (states.parent / "latest").write_text("checkpoint")
     save(run, states.parent)
     start, reason = relaunched_by_both(cockpit, run, started, 2)
     assert start["resumed_from"] is None
@@ -260,7 +261,7 @@ def trained_run(folder: Path, peak: int) -> RunDirectory:
     program = ProgramRecord(label="x.py", given=["x.py"], folder=str(folder), interpreter=sys.executable)
     directory, _ = store().create(program=program, plan={}, now=time.time() - 60)
     directory.prepare_attempt(0)
-    used = {"strategy": "ddp", "precision": "bf16-mixed", "batch_size": 32}
+    used: dict[str, Any] = {"strategy": "ddp", "precision": "bf16-mixed", "batch_size": 32}
     fields = {name: TrainerField(None, None, value) for name, value in used.items()}
     memory: dict[str, Any] = {"device": "cuda:0", "uuid": None, "allocated": 1, "reserved": 1, "total": 80 * GIB}
     events: list[Any] = [make(Hello, rank=0), make(Progress, global_step=10)]
