@@ -48,6 +48,7 @@ def test_textual_comes_with_the_ui_alone(package: str) -> None:
 
 
 DIAGNOSIS_FOR_ALL = {"Diagnosis", "Suggestion", "Advice", "RunAdviser", "Seen"}
+DIAGNOSIS_FOR_ALL |= {"live", "advice_of_run"}
 DIAGNOSIS_FOR_ALL |= {"apply", "flags", "one_line", "read_seen", "write_seen"}
 """Types, and what is done with a diagnosis that was made; to make one is for `services`."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_tui.cli.terminal import say
 from lightning_tui.record import RunDirectory, RunSnapshot
-from lightning_tui.services import watching
 
 if TYPE_CHECKING:
     from lightning_tui.diagnosis.live import RunAdviser
@@ -18,6 +18,8 @@ FIRST_S = 3.0
 
 def advice_rows(run: RunSnapshot) -> list[dict[str, Any]]:
     """The `advice` of `show --json`: the gravest first."""
+    from lightning_tui.diagnosis.live import advice_of_run
+
     return [
         {
             "id": advice.id,
@@ -30,15 +32,15 @@ def advice_rows(run: RunSnapshot) -> list[dict[str, Any]]:
             "since": advice.since,
             "until": advice.until,
         }
-        for advice in watching.advice_on(run)
+        for advice in advice_of_run(RunDirectory(Path(run.directory)), run)
     ]
 
 
 def advice_lines(run: RunSnapshot) -> list[str]:
     """The same for people, one line each."""
-    from lightning_tui.diagnosis.live import one_line
+    from lightning_tui.diagnosis.live import advice_of_run, one_line
 
-    return [f"  {one_line(advice)}" for advice in watching.advice_on(run)]
+    return [f"  {one_line(advice)}" for advice in advice_of_run(RunDirectory(Path(run.directory)), run)]
 
 
 class AdviceOnStderr:
@@ -55,9 +57,9 @@ class AdviceOnStderr:
         """Look at the run, where it is time to, and say what is new."""
         if time.monotonic() < self._from and not run.is_over:
             return
-        from lightning_tui.diagnosis.live import one_line
+        from lightning_tui.diagnosis.live import RunAdviser, one_line
 
-        self._adviser = self._adviser or watching.adviser(self._directory)
+        self._adviser = self._adviser or RunAdviser(self._directory)
         for advice in self._adviser.look(run, time.time()):
             if advice.id not in self._said and advice.until is None:
                 self._said.add(advice.id)

@@ -21,6 +21,7 @@ from lightning_tui.plan import Choice, read_plan_file
 from lightning_tui.record.masking import MASK, mask_secrets
 from lightning_tui.refusal import UsageError
 from lightning_tui.services import plans
+from lightning_tui.services.cases import PlanCase
 from lightning_tui.services.estimating import Measured, NotMeasuredError, measure, measured_before
 from lightning_tui.services.machine import inspect_machine, inspect_software
 from lightning_tui.services.programs import find_program
@@ -36,7 +37,7 @@ def plan(arguments: argparse.Namespace) -> int:
     choice = choice_of(arguments)
     program = find_program(choice, os.environ) if choice.given else None
     interpreter = program.interpreter if program is not None else choice.interpreter
-    case = plans.PlanCase(asked, choice, inspect_machine(settings, os.environ, interpreter))
+    case = PlanCase(asked, choice, inspect_machine(settings, os.environ, interpreter))
     measured = _measured(settings, program, runs=arguments.probe and plans.may_import_lightning(case))
     advice = plans.advise(case, interpreter, measured)
     if arguments.json:

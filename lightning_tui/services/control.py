@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lightning_tui.record import Command, RunDirectory
-    from lightning_tui.record.commands import After, Operation
-    from lightning_tui.settings import Settings
+from lightning_tui.launch import adopt_run, request, request_kill, request_stop
+from lightning_tui.record import Command, RunDirectory
+from lightning_tui.record.commands import After, Operation
+from lightning_tui.settings import Settings
 
 
 def stop(
@@ -26,8 +25,6 @@ def stop(
         RecordError: the run cannot be read.
         LaunchError: the run is over, or its directory cannot be written.
     """
-    from lightning_tui.launch import request_stop
-
     return request_stop(
         directory,
         after,
@@ -39,8 +36,6 @@ def stop(
 
 def kill(directory: RunDirectory) -> Command:
     """Ask for the end of every process at once; raises as `stop` does."""
-    from lightning_tui.launch import request_kill
-
     return request_kill(directory)
 
 
@@ -52,8 +47,6 @@ def tell(settings: Settings, directory: RunDirectory, op: Operation, what: Mappi
         CommandError: it makes no sense.
         RecordError, LaunchError: as `stop` does.
     """
-    from lightning_tui.launch import request
-
     return request(directory, op, stop_patience_s=settings.stop_patience_s, **what)  # type: ignore[arg-type]  # checked by the command
 
 
@@ -63,6 +56,4 @@ def adopt(settings: Settings, directory: RunDirectory) -> None:
     Raises:
         LaunchError: the run has a supervisor, is over, or none of its processes lives on this host.
     """
-    from lightning_tui.launch import adopt_run
-
     adopt_run(directory, stop_patience_s=settings.stop_patience_s, term_patience_s=settings.term_patience_s)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from lightning_tui.launch import Program
+from lightning_tui.launch.earlier_run import earlier_run
+from lightning_tui.launch.probing import probe_program, remembered_probe
+from lightning_tui.plan.estimate import Calibration, Estimate, estimate_table
+from lightning_tui.plan.facts import MachineFacts
+from lightning_tui.plan.model import Plan
+from lightning_tui.plan.outlook import Outlook, outlook
+from lightning_tui.plan.probe import ProgramProbe
+from lightning_tui.record import RecordError, RunStore
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.programs import ProgramChoice, find_program, find_safe_program
-
-if TYPE_CHECKING:
-    from lightning_tui.launch import Program
-    from lightning_tui.plan.estimate import Calibration, Estimate
-    from lightning_tui.plan.facts import MachineFacts
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.plan.outlook import Outlook
-    from lightning_tui.plan.probe import ProgramProbe
-    from lightning_tui.settings import Settings
+from lightning_tui.settings import Settings
 
 MEASURE_PATIENCE_S = 300.0
 """How long a program may take to come to its fit when its memory is measured."""
@@ -48,15 +48,12 @@ class Measured(msgspec.Struct, frozen=True):
 
     def outlook(self, plan: Plan, facts: MachineFacts) -> Outlook | None:
         """What the plan needs on this machine; `None` where the program's size is not known."""
-        from lightning_tui.plan.outlook import outlook
 
         return outlook(self.probe, plan, facts, self.calibration) if self.probe.parameters is not None else None
 
 
 def measured_before(settings: Settings, program: Program) -> Measured | None:
     """What was found before; nothing is run. `None` where nothing was, or the program has changed since."""
-    from lightning_tui.launch.probing import remembered_probe
-
     probe = remembered_probe(program)
     return None if probe is None else _calibrated(settings, program, probe)
 
@@ -75,8 +72,6 @@ def measure(
     Raises:
         NotMeasuredError: it does not come so far, or was given up; the message says why.
     """
-    from lightning_tui.launch.probing import probe_program
-
     probe = probe_program(program, timeout_s=timeout_s, cancelled=is_cancelled, environ=environ, fresh=fresh)
     if is_cancelled() or probe.error is not None or probe.parameters is None:
         raise NotMeasuredError(
@@ -86,9 +81,6 @@ def measure(
 
 
 def _calibrated(settings: Settings, program: Program, probe: ProgramProbe) -> Measured:
-    from lightning_tui.launch.earlier_run import earlier_run
-    from lightning_tui.record import RecordError, RunStore
-
     try:
         earlier = earlier_run(RunStore(settings.runs_home), program)
     except RecordError:  # the list of runs, or a start, will say what is wrong with this place
@@ -145,9 +137,6 @@ class MemoryTable(msgspec.Struct, frozen=True):
 def memory_table(measured: Measured, plan: Plan, facts: MachineFacts, gpu_memory: int | None = None) -> MemoryTable:
     """Estimate every strategy that is of interest with this many GPUs, with every precision; `gpu_memory` in bytes is
     that of the GPUs of another machine."""
-    from lightning_tui.plan.estimate import estimate_table
-    from lightning_tui.plan.outlook import outlook
-
     found = outlook(measured.probe, plan, _with_gpus_of(facts, plan, gpu_memory), measured.calibration)
     present = found.present
     strategies = _ON_ONE if present.devices == 1 else _ON_SEVERAL

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from lightning_tui.diagnosis import (
+    Diagnosis,
+    Evidence,
+    Suggestion,
+    diagnose,
+    evidence_of_file,
+    evidence_of_run,
+    evidence_of_text,
+    report_text,
+)
+from lightning_tui.environment import Environment
+from lightning_tui.launch.report import write_report
+from lightning_tui.plan.checks import find_obstacles
+from lightning_tui.plan.facts import machine_facts
+from lightning_tui.plan.model import Plan, PlanError
+from lightning_tui.record import RecordError, RunDirectory, RunRecord, RunSnapshot, RunState, read_snapshot
+from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.refusal import RefusalError
+from lightning_tui.services.children import CHECKPOINT_WORDS, checkpoint_for, plan_of_child, why_not_resumable
 from lightning_tui.services.findings import (
     Beginning,
     FieldChange,
@@ -20,13 +38,6 @@ from lightning_tui.services.findings import (
     order_of_trouble,
     trouble_of,
 )
-
-if TYPE_CHECKING:
-    from lightning_tui.diagnosis import Diagnosis, Evidence, Suggestion
-    from lightning_tui.environment import Environment
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.record import RunDirectory, RunRecord, RunSnapshot
-    from lightning_tui.record.checkpoints import Checkpoint
 
 _LONGEST_LINE_OF_RUNS = 20
 """How many parents are asked what was tried."""
@@ -52,22 +63,17 @@ class Explanation(msgspec.Struct, frozen=True):
     @property
     def report(self) -> str | None:
         """Of a run that something is wrong with."""
-        from lightning_tui.diagnosis import report_text
 
         return report_text(self.run, self.diagnoses[0]) if self.run is not None and self.diagnoses else None
 
 
 def explain_text(text: str, first_line: int = 1) -> Explanation:
     """Diagnose a text; `first_line` is the number of its first line, where it is the end of a longer one."""
-    from lightning_tui.diagnosis import evidence_of_text
-
     return _explained(evidence_of_text(text, first_line=first_line))
 
 
 def explain_file(path: Path) -> Explanation:
     """Diagnose a file of output; raises `OSError` where it cannot be read."""
-    from lightning_tui.diagnosis import evidence_of_file
-
     return _explained(evidence_of_file(path))
 
 
@@ -86,28 +92,19 @@ def _explained(evidence: Evidence, run: RunSnapshot | None = None) -> Explanatio
 
 
 def _evidence(run: RunSnapshot) -> Evidence:
-    from lightning_tui.diagnosis import evidence_of_run
-
     return evidence_of_run(_directory(run), run)
 
 
 def _directory(run: RunSnapshot) -> RunDirectory:
-    from lightning_tui.record import RunDirectory
-
     return RunDirectory(Path(run.directory))
 
 
 def _diagnoses(evidence: Evidence, run: RunSnapshot | None) -> tuple[Diagnosis, ...]:
-    from lightning_tui.diagnosis import diagnose
-
     return order_of_trouble(diagnose(evidence), trouble_of(run), bool(evidence.exceptions))
 
 
 def keep_report(explanation: Explanation) -> Path | None:
     """Leave the report in the directory of a run that ended badly; its path, `None` where none was written."""
-    from lightning_tui.launch.report import write_report
-    from lightning_tui.record import RunState
-
     run, found, report = explanation.run, explanation.diagnoses, explanation.report
     if run is None or report is None or not run.is_over or run.state is RunState.FINISHED:
         return None
@@ -134,8 +131,6 @@ def explain(run: RunSnapshot, environment: Environment | None, may_write: bool) 
 
 def findings_of(trouble: Trouble, evidence: Evidence, run: RunSnapshot, environment: Environment | None) -> Findings:
     """What the evidence says, and what its suggestions would do in this run on this machine."""
-    from lightning_tui.diagnosis import diagnose, report_text
-
     found = order_of_trouble(diagnose(evidence), trouble, bool(evidence.exceptions))
     if not found:
         return Findings(trouble)
@@ -203,8 +198,6 @@ def _fix(
     starts: tuple[Checkpoint, ...],
     environment: Environment | None,
 ) -> Fix:
-    from lightning_tui.services.children import CHECKPOINT_WORDS
-
     changes = suggestion.changes or {}
     shown = {name: value for name, value in changes.items() if value not in CHECKPOINT_WORDS}
     beginning, obstacle = _prospect(run.record, changes, starts, environment)
@@ -233,9 +226,6 @@ def _prospect(
     record: RunRecord, changes: Mapping[str, Any], starts: tuple[Checkpoint, ...], environment: Environment | None
 ) -> tuple[Beginning, str | None]:
     """From where a child with these changes would go on, and why it could not run here."""
-    from lightning_tui.plan.model import PlanError
-    from lightning_tui.services.children import plan_of_child
-
     try:
         beginning, after = _beginning(record, changes, starts), plan_of_child(record, changes, None)
     except PlanError as error:
@@ -258,8 +248,6 @@ def beginning_of(
 def _beginning(
     record: RunRecord, changes: Mapping[str, Any], starts: tuple[Checkpoint, ...], *, takes_unreadable: bool = False
 ) -> Beginning:
-    from lightning_tui.services.children import checkpoint_for, plan_of_child, why_not_resumable
-
     before, after = plan_of_child(record, {}, None), plan_of_child(record, changes, None)
     good = checkpoint_for(record, changes, starts)
     if good is None and after.ckpt_path is not None:
@@ -278,8 +266,6 @@ def _obstacle(plan: Plan, record: RunRecord, environment: Environment | None) ->
     """Why a plan cannot work on this machine, where that is known without asking anybody."""
     if environment is None or environment.software is None:
         return None
-    from lightning_tui.plan.checks import find_obstacles
-    from lightning_tui.plan.facts import machine_facts
 
     facts = machine_facts(environment)
     return next(find_obstacles(plan, facts=facts, interpreter=Path(record.program.interpreter)), None)
@@ -287,8 +273,6 @@ def _obstacle(plan: Plan, record: RunRecord, environment: Environment | None) ->
 
 def _starting_points(run: RunSnapshot, root: Diagnosis | None) -> tuple[Checkpoint, ...]:
     """The run's checkpoints, newest first, with the one that it began from itself: unless it has failed of that."""
-    from lightning_tui.record.checkpoints import checkpoints_of
-
     found, source = checkpoints_of(_directory(run), run), run.record.resumed_from
     if root is not None and root.category in _SAYS_OF_THE_CHECKPOINT:
         return tuple(checkpoint for checkpoint in found if checkpoint.path != source)
@@ -297,9 +281,6 @@ def _starting_points(run: RunSnapshot, root: Diagnosis | None) -> tuple[Checkpoi
 
 def _as_its_run_told(checkpoint: Checkpoint, run: RunSnapshot) -> Checkpoint:
     """The checkpoint that the run began from as the run that saved it knows it: its name need not say the step."""
-    from lightning_tui.record import RecordError, read_snapshot
-    from lightning_tui.record.checkpoints import checkpoints_of
-
     for parent, _ in _line_of_runs(run):
         try:
             told = checkpoints_of(parent, read_snapshot(parent))
@@ -323,8 +304,6 @@ def tried_in_line(run: RunSnapshot) -> dict[frozenset[str], str]:
 
 def _line_of_runs(run: RunSnapshot) -> Iterator[tuple[RunDirectory, RunRecord]]:
     """The run's parent, that one's parent, and so on, as far as they are still there."""
-    from lightning_tui.record import RecordError, RunDirectory
-
     record, directory = run.record, _directory(run)
     for _ in range(_LONGEST_LINE_OF_RUNS):
         if record.parent is None or Path(record.parent).name != record.parent:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from lightning_tui.environment import Environment, Software
-    from lightning_tui.gpus import GpuSampler, HostReader
-    from lightning_tui.record import GpuSample, HostSample
-    from lightning_tui.settings import Settings
+from lightning_tui.environment import Environment, Software, inspect_environment, probe_software, with_software
+from lightning_tui.gpus import GpuSampler, HostReader
+from lightning_tui.record import GpuSample, HostSample
+from lightning_tui.settings import Settings
 
 _FIRST_LOOK_S = 1.0
 """How long the first look at the GPUs may keep the host's readings waiting."""
@@ -29,16 +28,12 @@ def inspect_machine(
 ) -> Environment:
     """Look at this machine and at a program's folder, the current one by default; where an interpreter is named, also
     at what it has installed."""
-    from lightning_tui.environment import inspect_environment, with_software
-
     environment = inspect_environment(environ, runs_home=settings.runs_home, folder=folder or Path.cwd())
     return environment if interpreter is None else with_software(environment, inspect_software(interpreter))
 
 
 def inspect_software(interpreter: Path) -> Software:
     """Ask an interpreter what it has installed."""
-    from lightning_tui.environment import probe_software
-
     return probe_software(interpreter)
 
 
@@ -49,7 +44,6 @@ class HardwareSampler:
         self._sources: tuple[GpuSampler, HostReader] | None = None
 
     def __call__(self) -> Hardware:
-        from lightning_tui.gpus import GpuSampler, HostReader
 
         if self._sources is None:
             self._sources = (GpuSampler(), HostReader())

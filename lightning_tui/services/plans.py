@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
+from lightning_tui.environment import Software, reason_not_to_start
+from lightning_tui.plan.catalog import Choice, precision_choices, strategy_choices
+from lightning_tui.plan.checks import find_obstacles
+from lightning_tui.plan.export import as_command, as_plain_command, as_python, as_yaml
+from lightning_tui.plan.facts import MachineFacts, facts_under, machine_facts
+from lightning_tui.plan.model import KINDS, Plan, plan_from_mapping
+from lightning_tui.plan.outlook import estimates_by
+from lightning_tui.plan.presets import PRESETS, RECOMMENDED
+from lightning_tui.plan.recommended import Recommendation
+from lightning_tui.plan.recommended import recommend as recommended
+from lightning_tui.plan.registered import registered_strategies, remembered_strategies
+from lightning_tui.plan.saved import SavedPlan, SavedPlans
+from lightning_tui.record import RunDirectory
+from lightning_tui.record.masking import mask_secrets
 from lightning_tui.refusal import RefusalError, UsageError
+from lightning_tui.services.cases import Export, FieldChoices, Judgement, PlanCase
+from lightning_tui.services.estimating import Measured
 from lightning_tui.services.programs import ProgramChoice
-
-if TYPE_CHECKING:
-    from lightning_tui.environment import Environment, Software
-    from lightning_tui.plan.catalog import Choice
-    from lightning_tui.plan.estimate import Estimate
-    from lightning_tui.plan.facts import MachineFacts
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.plan.outlook import Outlook
-    from lightning_tui.plan.recommended import Recommendation
-    from lightning_tui.plan.saved import SavedPlan, SavedPlans
-    from lightning_tui.record import RunDirectory
-    from lightning_tui.services.estimating import Measured, Measurements
 
 Form = Literal["command", "python", "yaml"]
 
@@ -45,41 +49,6 @@ class NoProgramError(UsageError):
     """A command line needs the program that it starts."""
 
 
-class PlanCase(msgspec.Struct, frozen=True):
-    """A plan, and what it is for: the question that all of these are asked."""
-
-    plan: Plan
-    program: ProgramChoice | None
-    environment: Environment | None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What is known of a plan without starting it."""
-
-    problems: tuple[str, ...] = ()
-    """What surely keeps it from working, a sentence each."""
-    recommended: Mapping[str, object] = field(default_factory=dict)
-    """Values of the fields that would be recommended."""
-    memory: Outlook | None = None
-    """`None` where the program was not measured yet."""
-    unmeasured_because: str = ""
-    """Why the program's memory could not be measured, where that was tried."""
-
-
-@dataclass(frozen=True)
-class FieldChoices:
-    """What a field may be set to."""
-
-    choices: Sequence[Choice] = ()
-    """Empty where any value may be typed."""
-    estimates: Mapping[str, Estimate] = field(default_factory=dict)
-    """Memory by the choice's name."""
-    capacity: int | None = None
-    is_complete: bool = True
-    """Whether nothing more can be learnt of them by asking again, patiently."""
-
-
 class PlanAdvice(msgspec.Struct, frozen=True):
     """A plan with what is recommended where it says nothing, and all that could stand in it."""
 
@@ -95,16 +64,14 @@ class PlanAdvice(msgspec.Struct, frozen=True):
 # ------------------------------------------------------------------------------------------------- choices and verdicts
 
 
-def choices(measurements: Measurements, field_name: str, case: PlanCase, is_patient: bool) -> FieldChoices:
+def choices(field_name: str, case: PlanCase, measured: Measured | None, is_patient: bool) -> FieldChoices:
     """What a field may be set to. Of the strategies, only the program's own Lightning knows which there are: asking it
     takes seconds, for which there `is_patient`ence, or what it said before is all."""
-    from lightning_tui.plan.registered import registered_strategies, remembered_strategies
-
     registered: list[str] | None = []
     if field_name == "strategy" and case.program is not None and may_import_lightning(case):
         ask = registered_strategies if is_patient else remembered_strategies
         registered = ask(case.program.interpreter)
-    found = field_choices(field_name, case, measurements.known(case.program), registered or ())
+    found = field_choices(field_name, case, measured, registered or ())
     return replace(found, is_complete=registered is not None)
 
 
@@ -112,9 +79,6 @@ def field_choices(
     field_name: str, case: PlanCase, measured: Measured | None = None, registered: Sequence[str] = ()
 ) -> FieldChoices:
     """What a field may be set to, with memory where the program was measured; pure."""
-    from lightning_tui.plan.catalog import precision_choices, strategy_choices
-    from lightning_tui.plan.facts import facts_under
-
     facts = facts_under(_facts(case), case.plan)
     if field_name == "strategy":
         best = _best(case, measured).get("strategy")
@@ -130,15 +94,11 @@ def field_choices(
 
 def may_import_lightning(case: PlanCase) -> bool:
     """Whether the program's interpreter may import its Lightning: not where it is a compromised release."""
-    from lightning_tui.environment import reason_not_to_start
-
     software = case.environment.software if case.environment is not None else None
     return software is not None and software.error is None and reason_not_to_start(software) is None
 
 
 def _device_choices(facts: MachineFacts) -> list[Choice]:
-    from lightning_tui.plan.catalog import Choice
-
     kind = "GPU" if facts.gpus else "process"
     several = "GPUs" if facts.gpus else "processes on the CPU"
     most = min(facts.gpus or facts.cpus or 1, 8)
@@ -148,9 +108,6 @@ def _device_choices(facts: MachineFacts) -> list[Choice]:
 
 def _plain_choices(field_name: str) -> list[Choice]:
     """The values of a field that can be listed, without an opinion."""
-    from lightning_tui.plan.catalog import Choice
-    from lightning_tui.plan.model import KINDS
-
     kind = KINDS.get(field_name)
     return [Choice(name, True, "") for name in kind.choices] if kind is not None else []
 
@@ -158,8 +115,6 @@ def _plain_choices(field_name: str) -> list[Choice]:
 def _with_estimates(
     choices: Sequence[Choice], field_name: str, case: PlanCase, measured: Measured | None
 ) -> FieldChoices:
-    from lightning_tui.plan.outlook import estimates_by
-
     facts = _facts(case)
     if measured is None or measured.probe.parameters is None:
         return FieldChoices(choices)
@@ -174,13 +129,10 @@ def recommend(case: PlanCase, measured: Measured | None = None) -> Recommendatio
     Raises:
         NothingKnownError: the machine is not known.
     """
-    from lightning_tui.plan.facts import facts_under
-    from lightning_tui.plan.recommended import recommend
-
     if case.environment is None:
         raise NothingKnownError("The machine has not been looked at yet. Try again in a moment.")
     probe = measured.probe if measured is not None and measured.probe.error is None else None
-    return recommend(facts_under(_facts(case), case.plan), case.environment, probe)
+    return recommended(facts_under(_facts(case), case.plan), case.environment, probe)
 
 
 def _best(case: PlanCase, measured: Measured | None) -> dict[str, Any]:
@@ -189,8 +141,6 @@ def _best(case: PlanCase, measured: Measured | None) -> dict[str, Any]:
 
 def judge(case: PlanCase, measured: Measured | None = None) -> Judgement:
     """What is known of a plan. Only for a strategy that nobody knows is the interpreter asked."""
-    from lightning_tui.plan.checks import find_obstacles
-
     facts = _facts(case)
     problems: tuple[str, ...] = ()
     if case.environment is not None and case.program is not None:
@@ -204,8 +154,6 @@ def judge(case: PlanCase, measured: Measured | None = None) -> Judgement:
 
 
 def _facts(case: PlanCase) -> MachineFacts:
-    from lightning_tui.plan.facts import MachineFacts, machine_facts
-
     return machine_facts(case.environment) if case.environment is not None else MachineFacts()
 
 
@@ -216,8 +164,6 @@ def advise(case: PlanCase, interpreter: Path, measured: Measured | None = None) 
     Raises:
         NothingKnownError: the machine is not known.
     """
-    from lightning_tui.plan import find_obstacles, precision_choices, registered_strategies, strategy_choices
-
     facts, recommendation = _facts(case), recommend(case, measured)
     together = msgspec.structs.replace(recommendation.plan, **case.plan.changes())
     registered = registered_strategies(interpreter)  # imports no release that must not run
@@ -232,8 +178,6 @@ def advise(case: PlanCase, interpreter: Path, measured: Measured | None = None) 
 
 
 def _presets(recommendation: Recommendation, facts: MachineFacts, interpreter: Path) -> list[dict[str, Any]]:
-    from lightning_tui.plan import PRESETS, RECOMMENDED, find_obstacles
-
     def entry(name: str, values: Plan, words: str) -> dict[str, Any]:
         obstacle = next(find_obstacles(values, facts=facts, interpreter=interpreter), None)
         return {
@@ -271,22 +215,10 @@ def delete_plan(home: Path, case: PlanCase, name: str) -> None:
 
 
 def _saved(home: Path, case: PlanCase) -> SavedPlans:
-    from lightning_tui.plan.saved import SavedPlans
-
     return SavedPlans(home, case.program.folder if case.program is not None else Path.cwd())
 
 
 # -------------------------------------------------------------------------------------------------------------- exports
-
-
-class Export(msgspec.Struct, frozen=True):
-    """The plan in one form."""
-
-    title: str
-    text: str
-    """Secrets masked."""
-    file_name: str
-    """What a file with it would be called."""
 
 
 class ExportSource(msgspec.Struct, frozen=True):
@@ -306,8 +238,6 @@ def source_of_run(directory: RunDirectory) -> ExportSource:
     Raises:
         RecordError, PlanError: it, or its plan, cannot be read.
     """
-    from lightning_tui.plan import plan_from_mapping
-
     record = directory.read_record()
     program = record.program
     return ExportSource(plan_from_mapping(record.plan), program.given, Path(program.interpreter), Path(program.folder))
@@ -315,8 +245,6 @@ def source_of_run(directory: RunDirectory) -> ExportSource:
 
 def source_of_choice(plan: Plan, program: ProgramChoice | None) -> ExportSource:
     """A plan for a program that is chosen; its folder is said where it is not the current one."""
-    from lightning_tui.record.masking import mask_secrets
-
     if program is None:
         return ExportSource(plan, ())
     interpreter = program.interpreter if program.interpreter_is_given else None
@@ -330,8 +258,6 @@ def export(source: ExportSource, form: Form, ask_software: Callable[[], Software
     Raises:
         NoProgramError: a command is asked for, and there is no program.
     """
-    from lightning_tui.plan import as_python, as_yaml
-
     if form == "command":
         return Export("Command", _command_lines(source), "train.sh")
     flavour = _flavour(ask_software())
@@ -350,8 +276,6 @@ def exports(case: PlanCase) -> Sequence[Export]:
 
 def _command_lines(source: ExportSource) -> str:
     """The command with us, and as comments what else there is to know; all in one piece that a shell takes."""
-    from lightning_tui.plan import as_command, as_plain_command
-
     if not source.words:
         raise NoProgramError("A command needs its program: lightning-tui export --plan FILE --as command -- train.py")
     python = str(source.interpreter) if source.interpreter is not None else "python"

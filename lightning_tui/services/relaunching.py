@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from lightning_tui.diagnosis import Diagnosis
+from lightning_tui.plan import plan_from_mapping
+from lightning_tui.plan.model import Plan
+from lightning_tui.record import RunDirectory, RunSnapshot, read_snapshot
 from lightning_tui.refusal import RefusalError
+from lightning_tui.services.children import CHECKPOINT_WORDS, plan_of_child, program_of_run, relaunch
 from lightning_tui.services.explaining import beginning_of, fixes_of
 from lightning_tui.services.findings import Beginning, Fix
 from lightning_tui.services.machine import inspect_machine
 from lightning_tui.services.starting import check_may_start
-
-if TYPE_CHECKING:
-    from lightning_tui.diagnosis import Diagnosis
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.settings import Settings
+from lightning_tui.settings import Settings
 
 FIRST = 0
 """In place of a suggestion's number: the best of them."""
@@ -72,10 +72,6 @@ def plan_relaunch(
         RecordError, PlanError: the run cannot be read, the changes make no plan.
         NothingToFixError, NoSuchFixError, NoCheckpointError: what was asked for is not there.
     """
-    from lightning_tui.plan import plan_from_mapping
-    from lightning_tui.record import read_snapshot
-    from lightning_tui.services.children import plan_of_child
-
     run = read_snapshot(directory)
     cause, fix = (None, None) if request.fix is None else _fix(settings, environ, run, request.fix)
     changes = {**(fix.changes if fix is not None else {}), **request.changes}
@@ -111,8 +107,6 @@ def _fix(settings: Settings, environ: Mapping[str, str], run: RunSnapshot, numbe
 def _beginning(asked: str | None, changes: Mapping[str, Any], run: RunSnapshot, cause: Diagnosis | None) -> Beginning:
     """From where the child goes on. Only a fix begins anew where its plan cannot read the checkpoint: whoever types a
     change that has this effect is refused when it is started."""
-    from lightning_tui.services.children import CHECKPOINT_WORDS
-
     typed = changes.get("ckpt_path")
     if asked is None and typed not in (None, *CHECKPOINT_WORDS):
         return Beginning(reason=f"from {typed}, as the plan says")
@@ -133,8 +127,6 @@ def check_child(settings: Settings, environ: Mapping[str, str], child: Child) ->
         LaunchError: its program cannot be started as it was.
         CompromisedReleaseError, PlanError: it must not, or cannot, work here.
     """
-    from lightning_tui.services.children import program_of_run
-
     program = program_of_run(child.parent.record, child.given, environ)
     check_may_start(settings, environ, program.interpreter, child.after, program.folder)
 
@@ -148,9 +140,6 @@ def start_child(
     max_restarts: int | None = None,
 ) -> RunDirectory:
     """Start a child that was checked; raises as `children.relaunch` does."""
-    from lightning_tui.record import RunDirectory
-    from lightning_tui.services.children import relaunch
-
     return relaunch(
         settings,
         RunDirectory(Path(child.parent.directory)),
@@ -171,19 +160,7 @@ def relaunch_with_fix(
     Raises:
         RefusalError: of the kinds of `check_child` and `start_child`.
     """
-    from lightning_tui.plan import plan_from_mapping
-    from lightning_tui.record import read_snapshot
-    from lightning_tui.services.children import plan_of_child
-
-    run = read_snapshot(directory)
-    child = Child(
-        parent=run,
-        changes=fix.changes,
-        beginning=fix.beginning,
-        before=plan_from_mapping(run.record.plan),
-        after=plan_of_child(run.record, fix.changes, fix.beginning.checkpoint),
-        given=None,
-        fix=fix,
-    )
+    request = RelaunchRequest(changes=fix.changes, checkpoint=fix.beginning.checkpoint or "none")
+    child = plan_relaunch(settings, environ, directory, request)
     check_child(settings, environ, child)
     return start_child(settings, environ, child)

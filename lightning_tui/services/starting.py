@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lightning_tui.environment import probe_software, with_software
+from lightning_tui.launch import Program, start_run
+from lightning_tui.plan import check_plan, machine_facts
+from lightning_tui.plan.model import Plan
+from lightning_tui.record import RecordError, RunDirectory, RunStore
 from lightning_tui.services.machine import inspect_machine
 from lightning_tui.services.programs import ProgramChoice, find_program, refuse_compromised
-
-if TYPE_CHECKING:
-    from lightning_tui.launch import Program
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.record import RunDirectory
-    from lightning_tui.settings import Settings
+from lightning_tui.settings import Settings
 
 EXAMPLE = ["demo"]
 
@@ -29,9 +28,6 @@ def check_may_start(
         CompromisedReleaseError: the interpreter's Lightning must not be run.
         PlanError: the plan cannot work here.
     """
-    from lightning_tui.environment import probe_software, with_software
-    from lightning_tui.plan import check_plan, machine_facts
-
     software = probe_software(interpreter)
     refuse_compromised(software)
     if plan.changes():
@@ -60,9 +56,6 @@ def start_checked(
         RecordError: the run directory cannot be made.
         LaunchError: nothing is running.
     """
-    from lightning_tui.launch import start_run
-    from lightning_tui.record import RunStore
-
     return start_run(
         RunStore(settings.runs_home),
         program,
@@ -85,8 +78,6 @@ def start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice,
 
 def last_program(home: Path, folder: Path) -> list[str]:
     """What was run last in this folder, looked for among the most recent runs only; else the example."""
-    from lightning_tui.record import RecordError, RunStore
-
     try:
         directories = sorted(RunStore(home).directories(), key=lambda found: found.path.stat().st_mtime, reverse=True)
     except (RecordError, OSError):  # the list of runs, or a start, will say what is wrong with this place

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from lightning_tui.launch import Program
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
-    from lightning_tui.services.programs import ProgramChoice
+from lightning_tui.launch import Program
+from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
+from lightning_tui.plan.model import Plan
+from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
+from lightning_tui.services.programs import ProgramChoice, find_safe_program
 
 Goal = Literal["batch-size", "lr"]
 
@@ -30,8 +30,6 @@ def tune(
         LaunchError, PlanError: the program cannot be started, or the search not be meant.
         Cancelled: it was given up.
     """
-    from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
-
     search: Callable[..., BatchSizeResult | LearningRateResult]
     search = tune_batch_size if goal == "batch-size" else tune_learning_rate
     return search(program, plan.changes(), environ=environ, on_progress=on_progress, **how)
@@ -51,6 +49,4 @@ def tune_choice(
         ProgramError, CompromisedReleaseError: it cannot, or must not, be run.
         RefusalError, Cancelled: as `tune` does.
     """
-    from lightning_tui.services.programs import find_safe_program
-
     return tune(environ, goal, find_safe_program(program, environ), plan, on_progress, is_cancelled=is_cancelled)

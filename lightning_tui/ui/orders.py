@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lightning_tui.refusal import RefusalError
-from lightning_tui.services.plans import Judgement
+from lightning_tui.services.cases import Judgement
 from lightning_tui.ui.messages import (
     Answered,
     ChoicesKnown,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory
     from lightning_tui.record.commands import Operation
-    from lightning_tui.services.plans import PlanCase
+    from lightning_tui.services.cases import PlanCase
     from lightning_tui.services.programs import ProgramChoice
     from lightning_tui.ui.runs.services import Origin
     from lightning_tui.ui.services import Services

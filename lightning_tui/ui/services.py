@@ -5,16 +5,18 @@ Each is called in a thread, never on the event loop; the first call imports the 
 
 from __future__ import annotations
 
-import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from lightning_tui import record
+    from lightning_tui.diagnosis import live
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.plan.recommended import Recommendation
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
     from lightning_tui.record.commands import Operation
+    from lightning_tui.services import control, estimating, explaining, machine, plans, relaunching, starting, tuning
+    from lightning_tui.services.cases import Export, FieldChoices, Judgement, PlanCase
+    from lightning_tui.services.estimating import Measured
     from lightning_tui.services.findings import Findings, Fix
     from lightning_tui.services.machine import Hardware
-    from lightning_tui.services.plans import Export, FieldChoices, Judgement, PlanCase
     from lightning_tui.services.programs import ProgramChoice
     from lightning_tui.services.tuning import Goal
     from lightning_tui.settings import Settings
@@ -36,7 +40,27 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _LOADING = threading.Lock()
-_MODULES = ("environment", "gpus", "launch", "plan.checks")
+
+
+class _Late:
+    """A module that is imported when it is first asked for something, by one thread at a time: where one imports a
+    package while another imports a module of it, Python breaks the deadlock by handing out a half-made module."""
+
+    def __init__(self, name: str) -> None:
+        self._module = f"lightning_tui.{name}"
+
+    def __getattr__(self, name: str) -> Any:
+        with _LOADING:
+            module = import_module(self._module)
+        return getattr(module, name)
+
+
+if not TYPE_CHECKING:
+    record, live = _Late("record"), _Late("diagnosis.live")
+    control, estimating, explaining, machine, plans, relaunching, starting, tuning = (
+        _Late(f"services.{name}")
+        for name in ("control", "estimating", "explaining", "machine", "plans", "relaunching", "starting", "tuning")
+    )
 
 
 class Reader(Protocol):
@@ -123,53 +147,46 @@ class Services:
 
 def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
     """The services of a real cockpit. Imports and touches nothing slow yet."""
-    from lightning_tui.services import control, machine, starting, tuning, watching
-
+    folder, sampler = Path.cwd(), cache(lambda: machine.HardwareSampler())
     return Services(
-        open_run=after_loading(watching.open_run),
-        start=after_loading(partial(starting.start, settings, environ)),
-        stop=after_loading(partial(control.stop, settings)),
-        kill=after_loading(control.kill),
-        tell=after_loading(partial(control.tell, settings)),
-        last_program=after_loading(partial(starting.last_program, settings.runs_home, Path.cwd())),
-        runs=after_loading(partial(watching.snapshots, settings.runs_home)),
-        environment=after_loading(partial(machine.inspect_machine, settings, environ)),
-        software=after_loading(machine.inspect_software),
-        hardware=after_loading(machine.HardwareSampler()),
+        open_run=lambda run: record.RunReader(run),
+        start=lambda program, plan: starting.start(settings, environ, program, plan),
+        stop=lambda run: control.stop(settings, run),
+        kill=lambda run: control.kill(run),
+        tell=lambda run, op, what: control.tell(settings, run, op, what),
+        last_program=lambda: starting.last_program(settings.runs_home, folder),
+        runs=lambda: record.RunStore(settings.runs_home).snapshots(),
+        environment=lambda: machine.inspect_machine(settings, environ),
+        software=lambda interpreter: machine.inspect_software(interpreter),
+        hardware=lambda: sampler()(),
         plans=_plan_services(settings, environ),
-        failures=_failure_services(settings, environ),
+        failures=FailureServices(
+            explain=lambda run, environment, may_write: explaining.explain(run, environment, may_write),
+            relaunch=lambda run, fix: relaunching.relaunch_with_fix(settings, environ, run, fix),
+        ),
         all_runs=partial(_all_runs, settings, environ),
-        tune=after_loading(partial(tuning.tune_choice, environ)),
-        adopt=after_loading(partial(control.adopt, settings)),
-        advise=after_loading(watching.adviser, "diagnosis.live"),
+        tune=lambda *asked, **named: tuning.tune_choice(environ, *asked, **named),
+        adopt=lambda run: control.adopt(settings, run),
+        advise=lambda run: live.RunAdviser(run),
     )
 
 
 def _plan_services(settings: Settings, environ: Mapping[str, str]) -> PlanServices:
-    from lightning_tui.services import plans
-    from lightning_tui.services.estimating import Measurements
+    home, measurements = settings.runs_home, cache(lambda: estimating.Measurements(settings, environ))
 
-    measurements, home = Measurements(settings, environ), settings.runs_home
+    def known(case: PlanCase) -> Measured | None:
+        return measurements().known(case.program)
+
     return PlanServices(
-        choices=after_loading(partial(plans.choices, measurements)),
-        judge=after_loading(lambda case: plans.judge(case, measurements.known(case.program))),
-        recommend=after_loading(lambda case: plans.recommend(case, measurements.known(case.program))),
-        measure=after_loading(lambda case, given_up: plans.judge(case, measurements.measure(case.program, given_up))),
-        saved=after_loading(partial(plans.saved_plans, home)),
-        save=after_loading(partial(plans.save_plan, home)),
-        delete=after_loading(partial(plans.delete_plan, home)),
-        exports=after_loading(plans.exports),
-        write=after_loading(plans.write_new),
-    )
-
-
-def _failure_services(settings: Settings, environ: Mapping[str, str]) -> FailureServices:
-    from lightning_tui.services import explaining, relaunching
-
-    modules = ("diagnosis", "services.children", "launch.report")
-    return FailureServices(
-        explain=after_loading(explaining.explain, *modules),
-        relaunch=after_loading(partial(relaunching.relaunch_with_fix, settings, environ), *modules),
+        choices=lambda name, case, is_patient: plans.choices(name, case, known(case), is_patient),
+        judge=lambda case: plans.judge(case, known(case)),
+        recommend=lambda case: plans.recommend(case, known(case)),
+        measure=lambda case, given_up: plans.judge(case, measurements().measure(case.program, given_up)),
+        saved=lambda case: plans.saved_plans(home, case),
+        save=lambda case, name: plans.save_plan(home, case, name),
+        delete=lambda case, name: plans.delete_plan(home, case, name),
+        exports=lambda case: plans.exports(case),
+        write=lambda path, text: plans.write_new(path, text),
     )
 
 
@@ -180,16 +197,12 @@ def _all_runs(settings: Settings, environ: Mapping[str, str]) -> RunServices:
 
 
 def after_loading(service: Callable[P, T], *modules: str) -> Callable[P, T]:
-    """The service, with the modules that it needs imported first; `modules` are those that no other service needs.
-
-    One thread at a time: where one imports a package while another imports a module of it, Python breaks the
-    deadlock by handing out a half-made module.
-    """
+    """The service, with the modules that it needs imported first, by one thread at a time."""
 
     def call(*arguments: P.args, **named: P.kwargs) -> T:
         with _LOADING:
-            for name in (*_MODULES, *modules):
-                importlib.import_module(f"lightning_tui.{name}")
+            for name in ("environment", "launch", *modules):
+                import_module(f"lightning_tui.{name}")
         return service(*arguments, **named)
 
     return call

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
+    from lightning_tui.services.cases import Judgement
     from lightning_tui.services.findings import Findings
     from lightning_tui.services.machine import Hardware
-    from lightning_tui.services.plans import Judgement
     from lightning_tui.services.programs import ProgramChoice
     from lightning_tui.ui.advice.line import AdviceLine
     from lightning_tui.ui.runs.services import Origin

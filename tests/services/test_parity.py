@@ -19,7 +19,7 @@ from lightning_tui.record import ProgramRecord, RunDirectory, RunStore, read_sna
 from lightning_tui.record.append import EventLog
 from lightning_tui.record.events import CheckpointSaved, Ended, Hello, Memory, Progress, TrainerField, TrainerSeen
 from lightning_tui.refusal import RefusalError
-from lightning_tui.services.plans import PlanCase
+from lightning_tui.services.cases import PlanCase
 from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.settings import load_settings
 from lightning_tui.ui.services import Services, real_services
@@ -238,7 +238,7 @@ def test_the_estimate_is_calibrated_by_an_earlier_run(
     cockpit: Services, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("probe_program", "remembered_probe"):
-        monkeypatch.setattr(f"lightning_tui.launch.probing.{name}", lambda *asked, **named: scenes.gpt_probe())
+        monkeypatch.setattr(f"lightning_tui.services.estimating.{name}", lambda *asked, **named: scenes.gpt_probe())
     plan = Plan(strategy="ddp", precision="bf16-mixed", devices=2)
     software = cockpit.software(Path(sys.executable))
     machine = scenes.replace_struct(cockpit.environment(), software=software)

@@ -43,11 +43,12 @@ from lightning_tui.record.checkpoints import Checkpoint
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
 from lightning_tui.refusal import RefusalError
+from lightning_tui.services.cases import FieldChoices, Judgement, PlanCase
 from lightning_tui.services.estimating import Measured
 from lightning_tui.services.explaining import findings_of
 from lightning_tui.services.findings import Findings, Fix, trouble_of
 from lightning_tui.services.machine import Hardware
-from lightning_tui.services.plans import FieldChoices, Judgement, PlanCase, exports, field_choices, judge, recommend
+from lightning_tui.services.plans import exports, field_choices, judge, recommend
 from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions

@@ -13,7 +13,7 @@ import pytest
 from lightning_tui.plan.model import FIELDS, Plan
 from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunStore, UnreadableRun
 from lightning_tui.refusal import RefusalError
-from lightning_tui.services.plans import PlanCase
+from lightning_tui.services.cases import PlanCase
 from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.settings import Settings
 from lightning_tui.ui.services import Services, real_services
@@ -126,7 +126,7 @@ def test_what_was_measured_is_known_to_all_that_is_asked_afterwards(
     (tmp_path / "x.py").write_text("")
     case = on_this_machine(tmp_path, Plan(precision="bf16-mixed"), "x.py")
     with monkeypatch.context() as patch:
-        patch.setattr("lightning_tui.launch.probing.probe_program", lambda *asked, **named: scenes.gpt_probe())
+        patch.setattr("lightning_tui.services.estimating.probe_program", lambda *asked, **named: scenes.gpt_probe())
         found = services.plans.measure(case, lambda: False)
     assert found.memory is not None
     assert found.memory.batch_size == 32
@@ -179,7 +179,7 @@ def call(ask):
     except BaseException as error:
         failed.append(error)
 from lightning_tui.plan.model import Plan
-from lightning_tui.services.plans import PlanCase
+from lightning_tui.services.cases import PlanCase
 from lightning_tui.services.programs import ProgramChoice
 case = PlanCase(Plan(), ProgramChoice(("demo",), Path("/"), Path(sys.executable), True), None)
 plans = services.plans

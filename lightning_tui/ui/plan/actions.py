@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lightning_tui.services.plans import Judgement, PlanCase
+from lightning_tui.services.cases import Judgement, PlanCase
 from lightning_tui.ui.cockpit.opening import choose
 from lightning_tui.ui.plan.words import script_value
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.plan.recommended import Recommendation
     from lightning_tui.plan.saved import SavedPlan
-    from lightning_tui.services.plans import Export, FieldChoices
+    from lightning_tui.services.cases import Export, FieldChoices
     from lightning_tui.ui.cockpit.screen import CockpitScreen
     from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.orders import Orders

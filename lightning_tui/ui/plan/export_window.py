@@ -14,7 +14,7 @@ from lightning_tui.ui.windows.window import FittedWindow, Text, fit, hint
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from lightning_tui.services.plans import Export
+    from lightning_tui.services.cases import Export
 
 _WIDTH = 92
 _LEAST_ROWS = 8

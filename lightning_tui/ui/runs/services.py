@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lightning_tui.services.starting import check_may_start
 from lightning_tui.ui.runs.lines import UNREADABLE, RunLine, Value
 from lightning_tui.ui.services import after_loading
 
@@ -80,7 +79,7 @@ class RunServices:
 
 def real_run_services(settings: Settings, environ: Mapping[str, str]) -> RunServices:
     """The services of a real cockpit. Touches nothing slow yet."""
-    modules = ("services.children", "diagnosis")
+    modules = ("services.starting", "services.children", "diagnosis")
     return RunServices(
         lines=after_loading(partial(_lines, settings.runs_home), *modules),
         line=after_loading(_line, *modules),
@@ -219,6 +218,7 @@ def _relaunch(
 ) -> RunDirectory:
     from lightning_tui.plan.comparison import changed_fields
     from lightning_tui.services.children import plan_of_child, program_of_run, relaunch
+    from lightning_tui.services.starting import check_may_start
 
     with refusals():
         record = origin.run.read_record()
