@@ -1,4 +1,4 @@
-"""What parsed arguments mean: the settings, and the program that they ask for."""
+"""What parsed arguments mean: the settings, the program and the plan that they ask for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lightning_tui.settings import Settings, load_settings, program_interpreter
 
 if TYPE_CHECKING:
+    from lightning_tui.plan import Plan
     from lightning_tui.services.programs import ProgramChoice
 
 
@@ -41,3 +42,40 @@ def choice_of(arguments: argparse.Namespace) -> ProgramChoice:
     from lightning_tui.services.programs import ProgramChoice
 
     return ProgramChoice(tuple(arguments.program or ()), Path.cwd(), *interpreter_of(arguments))
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Build the plan: flag over `--set` over plan file over preset.
+
+    Raises:
+        PlanError: a value that cannot be meant, or no such preset or file.
+        SettingsError: the settings or `--python` are broken (only looked at for the preset `recommended`).
+    """
+    from msgspec.structs import replace
+
+    from lightning_tui.plan import Plan, PlanError, read_plan_file
+    from lightning_tui.plan.fields import FLAGS
+
+    plan = _preset(arguments) if arguments.preset else Plan()
+    if arguments.plan:
+        plan = replace(plan, **read_plan_file(arguments.plan).changes())
+    for assignment in arguments.set:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise PlanError(f"--set {assignment}: allowed is FIELD=VALUE, such as --set batch_size=32.")
+        plan = plan.with_field(name, value)
+    for name in FLAGS:
+        text = getattr(arguments, name)
+        if text is not None:
+            plan = plan.with_field(name, text)
+    return plan
+
+
+def _preset(arguments: argparse.Namespace) -> Plan:
+    from lightning_tui.plan import RECOMMENDED, preset
+    from lightning_tui.services.machine import inspect_machine
+
+    if arguments.preset != RECOMMENDED:
+        return preset(arguments.preset)
+    interpreter, _ = interpreter_of(arguments)
+    return preset(RECOMMENDED, inspect_machine(settings_of(arguments), os.environ, interpreter))

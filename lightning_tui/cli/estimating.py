@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from lightning_tui.cli import DONE
-from lightning_tui.cli.arguments import choice_of, settings_of
-from lightning_tui.cli.plans import plan_of
+from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
 from lightning_tui.cli.terminal import harmless, say, size
 from lightning_tui.cli.tuning import terminated_as_interrupted
 from lightning_tui.plan import machine_facts

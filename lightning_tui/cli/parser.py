@@ -269,7 +269,7 @@ def _add_steering(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     for name, what in (("--patience", "to save and end, before SIGTERM"), ("--term-patience", "after SIGTERM")):
         stop.add_argument(name, type=_seconds, metavar="SECONDS", help=f"give it so long {what} (default: as started)")
-    adopt = _command(commands, "adopt", "adopting:adopt", "a new supervisor for a run whose own has died")
+    adopt = _command(commands, "adopt", "steering:adopt", "a new supervisor for a run whose own has died")
     adopt.add_argument("run", metavar="RUN")
     kill = _command(commands, "kill", "steering:kill", "end every process of the run at once; nothing is saved")
     kill.add_argument("run", metavar="RUN")

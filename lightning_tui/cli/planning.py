@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lightning_tui.cli import DONE, WRONG_USAGE
-from lightning_tui.cli.arguments import choice_of, interpreter_of, settings_of
-from lightning_tui.cli.plans import plan_of
+from lightning_tui.cli.arguments import choice_of, interpreter_of, plan_of, settings_of
 from lightning_tui.cli.terminal import one_line, say, write_output
 from lightning_tui.cli.tuning import terminated_as_interrupted
 from lightning_tui.cli.watching import store_of

@@ -6,8 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from lightning_tui.cli.arguments import settings_of
-from lightning_tui.cli.plans import plan_of
+from lightning_tui.cli.arguments import plan_of, settings_of
 from lightning_tui.cli.starting import follow_new
 from lightning_tui.cli.terminal import say, size
 from lightning_tui.plan.comparison import changed_fields

@@ -18,9 +18,8 @@ import msgspec
 
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.advising import AdviceOnStderr
-from lightning_tui.cli.arguments import choice_of, settings_of
+from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
 from lightning_tui.cli.as_json import run_exit
-from lightning_tui.cli.plans import plan_of
 from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_output
 from lightning_tui.cli.watching import POLL_S, follow_output
 from lightning_tui.plan import Plan

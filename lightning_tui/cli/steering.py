@@ -1,4 +1,4 @@
-"""Commands that act on a run: stop, kill, what a training can be told while it runs, rm."""
+"""Commands that act on a run: stop, adopt, kill, what a training can be told while it runs, rm."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from lightning_tui.record import (
     RunSnapshot,
     RunState,
     RunStore,
+    read_snapshot,
 )
 from lightning_tui.record.command_words import is_told, name_of, status_words, waiting_words
 from lightning_tui.record.state import holding_sentence, proof_sentence
@@ -50,6 +51,17 @@ def stop(arguments: argparse.Namespace) -> int:
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     return _STOP_CODES.get(_wait_for_end(directory, command, as_json=arguments.json).state, COULD_NOT)
+
+
+def adopt(arguments: argparse.Namespace) -> int:
+    """`lightning-tui adopt RUN`."""
+    settings = settings_of(arguments)
+    directory = RunStore(settings.runs_home).find(arguments.run)
+    control.adopt(settings, directory)
+    snapshot = read_snapshot(directory)
+    step = f" at step {snapshot.progress.global_step}" if snapshot.progress is not None else ""
+    say(f"{directory.id}: adopted, {snapshot.state.value}{step}. Watch it with: lightning-tui attach {directory.id}")
+    return DONE
 
 
 def kill(arguments: argparse.Namespace) -> int:

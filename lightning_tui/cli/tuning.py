@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from lightning_tui.cli import DONE
-from lightning_tui.cli.arguments import choice_of
-from lightning_tui.cli.plans import plan_of
+from lightning_tui.cli.arguments import choice_of, plan_of
 from lightning_tui.cli.terminal import say, significant, size
 from lightning_tui.plan.tuning import BatchSizeResult, Begun, LearningRateResult, Point, Trial, TuningStep
 from lightning_tui.services import tuning
