@@ -12,7 +12,7 @@ import msgspec
 
 from lightning_tui.cli import DONE
 from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
-from lightning_tui.cli.terminal import harmless, say, size
+from lightning_tui.cli.terminal import one_line, say, size, written
 from lightning_tui.cli.tuning import terminated_as_interrupted
 from lightning_tui.plan import machine_facts
 from lightning_tui.plan.estimate import Estimate
@@ -37,18 +37,12 @@ def estimate(arguments: argparse.Namespace) -> int:
     with terminated_as_interrupted():
         measured = measure(settings, os.environ, program, timeout_s=arguments.time_limit, fresh=arguments.fresh)
     facts = machine_facts(inspect_machine(settings, os.environ, program.interpreter))
-    table = memory_table(measured, asked, facts, arguments.gpu_memory)
+    found, rows = memory_table(measured, asked, facts, arguments.gpu_memory)
     if measured.calibration is not None:
         peak = size(measured.calibration.peak)
         say(f"the run {measured.calibrated_by} took {peak} of a GPU: the estimate is calibrated by that")
-    found, rows = table.outlook, table.rows
     print(json.dumps(_as_json(found, rows)) if arguments.json else "\n".join(_lines(found, rows)))
     return DONE
-
-
-def _safe(text: str) -> str:
-    """Lines of a program, without what could steer the terminal."""
-    return harmless(text.encode(errors="replace")).decode(errors="replace")
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
@@ -141,13 +135,9 @@ def _advice(found: Outlook) -> list[str]:
         lines.append(f"The largest batch that surely fits: {plural(found.largest_batch, 'sample')} on each GPU.")
     if found.knobs:
         knob = found.knobs[0]
-        changes = " ".join(f"--set {name}={_written(value)}" for name, value in knob.changes.items())
+        changes = " ".join(f"--set {name}={written(value)}" for name, value in knob.changes.items())
         lines.append(f"What saves most: {knob.text}, up to {size(knob.saves)} ({changes}).")
     return lines
-
-
-def _written(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _caveats(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
@@ -156,7 +146,7 @@ def _caveats(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
     others = dict.fromkeys(text for row in rows for text in row.omits if text not in everywhere)
     lines += [f"{_who(rows, text)}: {text}." for text in others]
     if found.probe.measuring_error:
-        lines.append(f"Not all could be measured: {_safe(found.probe.measuring_error.splitlines()[0])}")
+        lines.append(f"Not all could be measured: {one_line(found.probe.measuring_error.splitlines()[0])}")
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import re
 from collections.abc import Sequence
@@ -307,23 +308,18 @@ def _add_answer(*parsers: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed is a number of seconds above 0.")
-    return value
+    return _above_0(text, ": allowed is a number of seconds above 0.")
 
 
 def _learning_rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no learning rate. Allowed is a number above 0, such as 3e-4.")
-    return value
+    return _above_0(text, " is no learning rate. Allowed is a number above 0, such as 3e-4.")
+
+
+def _above_0(text: str, otherwise: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}{otherwise}")
 
 
 def _group(text: str) -> int:

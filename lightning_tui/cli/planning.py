@@ -13,7 +13,7 @@ import msgspec
 
 from lightning_tui.cli import DONE, WRONG_USAGE
 from lightning_tui.cli.arguments import choice_of, interpreter_of, plan_of, settings_of
-from lightning_tui.cli.terminal import one_line, say, write_output
+from lightning_tui.cli.terminal import one_line, say, write_output, written
 from lightning_tui.cli.tuning import terminated_as_interrupted
 from lightning_tui.cli.watching import store_of
 from lightning_tui.plan import Choice, read_plan_file
@@ -87,7 +87,7 @@ def _source(arguments: argparse.Namespace) -> plans.ExportSource:
 
 def _lines(advice: plans.PlanAdvice) -> Iterable[str]:
     yield "Plan"
-    yield from _columns([(name, _shown(value), advice.reasons[name]) for name, value in advice.plan.items()])
+    yield from _columns([(name, written(value), advice.reasons[name]) for name, value in advice.plan.items()])
     for title, choices in (("Strategies", advice.strategies), ("Precisions", advice.precisions)):
         yield ""
         yield f"{title}   ★ recommended   ✖ cannot work here"
@@ -95,7 +95,7 @@ def _lines(advice: plans.PlanAdvice) -> Iterable[str]:
     yield ""
     yield "Presets"
     for entry in advice.presets:
-        values = " ".join(f"{name}={_shown(value)}" for name, value in entry["plan"].items())
+        values = " ".join(f"{name}={written(value)}" for name, value in entry["plan"].items())
         glyph = " " if entry["available"] else "✖"
         yield f"  {glyph}  {entry['name']}: {entry['reason']}"
         yield f"       {values}"
@@ -111,7 +111,3 @@ def _columns(rows: Sequence[tuple[str, str, str]]) -> Iterable[str]:
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)] if rows else []
     for first, second, rest in rows:
         yield f"  {first:<{widths[0]}}  {second:<{widths[1]}}  {rest}".rstrip()
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import signal
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import msgspec
 
 from lightning_tui.cli import DONE
 from lightning_tui.cli.arguments import choice_of, plan_of
+from lightning_tui.cli.as_json import finite
 from lightning_tui.cli.terminal import say, significant, size
 from lightning_tui.plan.tuning import BatchSizeResult, Begun, LearningRateResult, Point, Trial, TuningStep
 from lightning_tui.services import tuning
@@ -111,7 +111,7 @@ def _as_json(result: BatchSizeResult | LearningRateResult) -> dict[str, Any]:
         "kind": "lr",
         "suggestion": result.suggestion,
         "steepest": result.steepest,
-        "points": [{"lr": rate, "loss": _finite(loss)} for rate, loss in result.points],
+        "points": [{"lr": rate, "loss": finite(loss)} for rate, loss in result.points],
         **common,
     }
 
@@ -119,10 +119,3 @@ def _as_json(result: BatchSizeResult | LearningRateResult) -> dict[str, Any]:
 def _trial(trial: Trial) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(trial)
     return {name: value for name, value in values.items() if name != "event"}
-
-
-def _finite(value: float) -> float | str:
-    """JSON has no NaN: such a value is written as the word."""
-    if math.isfinite(value):
-        return value
-    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"

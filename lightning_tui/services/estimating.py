@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -42,13 +42,8 @@ class Measured(msgspec.Struct, frozen=True):
     calibrated_by: str | None = None
     """The run that it is taken from."""
 
-    @property
-    def is_known(self) -> bool:
-        return self.probe.error is None and self.probe.parameters is not None
-
     def outlook(self, plan: Plan, facts: MachineFacts) -> Outlook | None:
         """What the plan needs on this machine; `None` where the program's size is not known."""
-
         return outlook(self.probe, plan, facts, self.calibration) if self.probe.parameters is not None else None
 
 
@@ -74,9 +69,8 @@ def measure(
     """
     probe = probe_program(program, timeout_s=timeout_s, cancelled=is_cancelled, environ=environ, fresh=fresh)
     if is_cancelled() or probe.error is not None or probe.parameters is None:
-        raise NotMeasuredError(
-            probe.error or ("It was given up." if is_cancelled() else "nothing was learned of the program's model")
-        )
+        otherwise = "It was given up." if is_cancelled() else "nothing was learned of the program's model"
+        raise NotMeasuredError(probe.error or otherwise)
     return _calibrated(settings, program, probe)
 
 
@@ -126,17 +120,11 @@ class Measurements:
             return None
 
 
-class MemoryTable(msgspec.Struct, frozen=True):
-    """A plan's memory, and that of what else could be planned."""
-
-    outlook: Outlook
-    rows: Sequence[Estimate]
-    """Strategies by precisions; those of the plan come first."""
-
-
-def memory_table(measured: Measured, plan: Plan, facts: MachineFacts, gpu_memory: int | None = None) -> MemoryTable:
-    """Estimate every strategy that is of interest with this many GPUs, with every precision; `gpu_memory` in bytes is
-    that of the GPUs of another machine."""
+def memory_table(
+    measured: Measured, plan: Plan, facts: MachineFacts, gpu_memory: int | None = None
+) -> tuple[Outlook, list[Estimate]]:
+    """The plan's memory, and that of every strategy of interest with this many GPUs and every precision, those of the
+    plan first; `gpu_memory`, in bytes, is that of the GPUs of another machine."""
     found = outlook(measured.probe, plan, _with_gpus_of(facts, plan, gpu_memory), measured.calibration)
     present = found.present
     strategies = _ON_ONE if present.devices == 1 else _ON_SEVERAL
@@ -153,7 +141,7 @@ def memory_table(measured: Measured, plan: Plan, facts: MachineFacts, gpu_memory
         calibration=measured.calibration,
         options=plan.changes(),
     )
-    return MemoryTable(found, rows)
+    return found, rows
 
 
 def _with_gpus_of(facts: MachineFacts, plan: Plan, gpu_memory: int | None) -> MachineFacts:

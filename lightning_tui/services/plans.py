@@ -21,7 +21,7 @@ from lightning_tui.plan.presets import PRESETS, RECOMMENDED
 from lightning_tui.plan.recommended import Recommendation
 from lightning_tui.plan.recommended import recommend as recommended
 from lightning_tui.plan.registered import registered_strategies, remembered_strategies
-from lightning_tui.plan.saved import SavedPlan, SavedPlans
+from lightning_tui.plan.saved import SavedPlans
 from lightning_tui.record import RunDirectory
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.refusal import RefusalError, UsageError
@@ -195,26 +195,8 @@ def _presets(recommendation: Recommendation, facts: MachineFacts, interpreter: P
 # --------------------------------------------------------------------------------------------------------- saved plans
 
 
-def saved_plans(home: Path, case: PlanCase) -> Sequence[SavedPlan]:
-    """The plans that were saved for the program's folder.
-
-    Raises:
-        PlanError: they cannot be read.
-    """
-    return _saved(home, case).all()
-
-
-def save_plan(home: Path, case: PlanCase, name: str) -> Path:
-    """Save the plan under a name; raises `PlanError` where it cannot be one."""
-    return _saved(home, case).save(name, case.plan)
-
-
-def delete_plan(home: Path, case: PlanCase, name: str) -> None:
-    """Delete a saved plan; raises `PlanError` where there is none."""
-    _saved(home, case).delete(name)
-
-
-def _saved(home: Path, case: PlanCase) -> SavedPlans:
+def saved_plans(home: Path, case: PlanCase) -> SavedPlans:
+    """The plans that are saved for the program's folder; they raise `PlanError`."""
     return SavedPlans(home, case.program.folder if case.program is not None else Path.cwd())
 
 

@@ -155,11 +155,7 @@ def start_child(
 def relaunch_with_fix(
     settings: Settings, environ: Mapping[str, str], directory: RunDirectory, fix: Fix
 ) -> RunDirectory:
-    """Check and start a child with what a fix changes, from where the fix begins.
-
-    Raises:
-        RefusalError: of the kinds of `check_child` and `start_child`.
-    """
+    """Check and start a child with what a fix changes, from where the fix begins; raises as these two do."""
     request = RelaunchRequest(changes=fix.changes, checkpoint=fix.beginning.checkpoint or "none")
     child = plan_relaunch(settings, environ, directory, request)
     check_child(settings, environ, child)

@@ -68,11 +68,7 @@ def start_checked(
 
 
 def start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice, plan: Plan) -> RunDirectory:
-    """Check and start a program.
-
-    Raises:
-        RefusalError: of the kinds of `check_start` and `start_checked`.
-    """
+    """Check and start a program; raises as `check_start` and `start_checked` do."""
     return start_checked(settings, environ, check_start(settings, environ, choice, plan), plan)
 
 

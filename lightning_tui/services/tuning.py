@@ -9,7 +9,6 @@ from lightning_tui.launch import Program
 from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
 from lightning_tui.plan.model import Plan
 from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
-from lightning_tui.services.programs import ProgramChoice, find_safe_program
 
 Goal = Literal["batch-size", "lr"]
 
@@ -33,20 +32,3 @@ def tune(
     search: Callable[..., BatchSizeResult | LearningRateResult]
     search = tune_batch_size if goal == "batch-size" else tune_learning_rate
     return search(program, plan.changes(), environ=environ, on_progress=on_progress, **how)
-
-
-def tune_choice(
-    environ: Mapping[str, str],
-    goal: Goal,
-    program: ProgramChoice,
-    plan: Plan,
-    on_progress: Callable[[TuningStep], None],
-    is_cancelled: Callable[[], bool],
-) -> BatchSizeResult | LearningRateResult:
-    """The same of a program that is still to be found.
-
-    Raises:
-        ProgramError, CompromisedReleaseError: it cannot, or must not, be run.
-        RefusalError, Cancelled: as `tune` does.
-    """
-    return tune(environ, goal, find_safe_program(program, environ), plan, on_progress, is_cancelled=is_cancelled)

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
     from lightning_tui.record.commands import Operation
-    from lightning_tui.services import control, estimating, explaining, machine, plans, relaunching, starting, tuning
+    from lightning_tui.services import (
+        control,
+        estimating,
+        explaining,
+        machine,
+        plans,
+        programs,
+        relaunching,
+        starting,
+        tuning,
+    )
     from lightning_tui.services.cases import Export, FieldChoices, Judgement, PlanCase
     from lightning_tui.services.estimating import Measured
     from lightning_tui.services.findings import Findings, Fix
@@ -57,10 +67,9 @@ class _Late:
 
 if not TYPE_CHECKING:
     record, live = _Late("record"), _Late("diagnosis.live")
-    control, estimating, explaining, machine, plans, relaunching, starting, tuning = (
-        _Late(f"services.{name}")
-        for name in ("control", "estimating", "explaining", "machine", "plans", "relaunching", "starting", "tuning")
-    )
+    control, estimating, explaining = (_Late(f"services.{name}") for name in ("control", "estimating", "explaining"))
+    machine, plans, programs = (_Late(f"services.{name}") for name in ("machine", "plans", "programs"))
+    relaunching, starting, tuning = (_Late(f"services.{name}") for name in ("relaunching", "starting", "tuning"))
 
 
 class Reader(Protocol):
@@ -165,7 +174,9 @@ def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
             relaunch=lambda run, fix: relaunching.relaunch_with_fix(settings, environ, run, fix),
         ),
         all_runs=partial(_all_runs, settings, environ),
-        tune=lambda *asked, **named: tuning.tune_choice(environ, *asked, **named),
+        tune=lambda goal, program, plan, on_progress, is_cancelled: tuning.tune(
+            environ, goal, programs.find_safe_program(program, environ), plan, on_progress, is_cancelled=is_cancelled
+        ),
         adopt=lambda run: control.adopt(settings, run),
         advise=lambda run: live.RunAdviser(run),
     )
@@ -182,9 +193,9 @@ def _plan_services(settings: Settings, environ: Mapping[str, str]) -> PlanServic
         judge=lambda case: plans.judge(case, known(case)),
         recommend=lambda case: plans.recommend(case, known(case)),
         measure=lambda case, given_up: plans.judge(case, measurements().measure(case.program, given_up)),
-        saved=lambda case: plans.saved_plans(home, case),
-        save=lambda case, name: plans.save_plan(home, case, name),
-        delete=lambda case, name: plans.delete_plan(home, case, name),
+        saved=lambda case: plans.saved_plans(home, case).all(),
+        save=lambda case, name: plans.saved_plans(home, case).save(name, case.plan),
+        delete=lambda case, name: plans.saved_plans(home, case).delete(name),
         exports=lambda case: plans.exports(case),
         write=lambda path, text: plans.write_new(path, text),
     )
