@@ -80,22 +80,12 @@ class Reader(Protocol):
     def snapshot(self) -> RunSnapshot: ...
 
 
-class Search(Protocol):
-    """Looks for a batch size or a learning rate in a child that is gone when this returns or raises.
-
-    Raises:
-        RefusalError: there is no result; the message says why.
-        Exception: whatever else; also when it was cancelled.
-    """
-
-    def __call__(
-        self,
-        goal: Goal,
-        program: ProgramChoice,
-        plan: Plan,
-        on_progress: Callable[[TuningStep], None],
-        is_cancelled: Callable[[], bool],
-    ) -> BatchSizeResult | LearningRateResult: ...
+Search = Callable[
+    ["Goal", "ProgramChoice", "Plan", Callable[["TuningStep"], None], Callable[[], bool]],
+    "BatchSizeResult | LearningRateResult",
+]
+"""Looks for a batch size or a learning rate in a child that is gone when this returns or raises: `RefusalError` says
+why there is no result. It tells its steps, and asks whether it was cancelled."""
 
 
 class PlanServices(NamedTuple):
