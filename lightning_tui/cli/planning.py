@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,21 +22,17 @@ from lightning_tui.services import plans
 from lightning_tui.services.cases import PlanCase
 from lightning_tui.services.estimating import Measured, NotMeasuredError, measure, measured_before
 from lightning_tui.services.machine import inspect_machine, inspect_software
-from lightning_tui.services.programs import find_program
+from lightning_tui.services.programs import ProgramChoice, find_program
 from lightning_tui.settings import Settings
-
-if TYPE_CHECKING:
-    from lightning_tui.launch import Program
 
 
 def plan(arguments: argparse.Namespace) -> int:
     """`lightning-tui plan [PLAN] -- PROGRAM`."""
     asked, settings = plan_of(arguments), settings_of(arguments)
     choice = choice_of(arguments)
-    program = find_program(choice, os.environ) if choice.given else None
-    interpreter = program.interpreter if program is not None else choice.interpreter
+    interpreter = find_program(choice, os.environ).interpreter if choice.given else choice.interpreter
     case = PlanCase(asked, choice, inspect_machine(settings, os.environ, interpreter))
-    measured = _measured(settings, program, runs=arguments.probe and plans.may_import_lightning(case))
+    measured = _measured(settings, choice, runs=arguments.probe and plans.may_import_lightning(case))
     advice = plans.advise(case, interpreter, measured)
     if arguments.json:
         print(json.dumps(msgspec.to_builtins(advice)))
@@ -60,10 +55,11 @@ def export(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _measured(settings: Settings, program: Program | None, *, runs: bool) -> Measured | None:
+def _measured(settings: Settings, choice: ProgramChoice, *, runs: bool) -> Measured | None:
     """What the program would train: as it was found before, or now where that is asked for."""
-    if program is None:
+    if not choice.given:
         return None
+    program = find_program(choice, os.environ)
     try:
         with terminated_as_interrupted():
             measured = (
