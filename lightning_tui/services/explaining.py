@@ -63,7 +63,6 @@ class Explanation(msgspec.Struct, frozen=True):
     @property
     def report(self) -> str | None:
         """Of a run that something is wrong with."""
-
         return report_text(self.run, self.diagnoses[0]) if self.run is not None and self.diagnoses else None
 
 
