@@ -19,7 +19,7 @@ Floors = Mapping[str, Iterable[str]]
 `.` stands for the files that lie in the package itself and have no entry of their own, `__init__` for its own file.
 """
 
-_GROUND = ("text", "files", "persistent", "__init__")
+_GROUND = ("text", "files", "refusal", "persistent", "__init__")
 _BELOW_LAUNCH = ("plan", "environment", "gpus", "record", "settings", "runner", *_GROUND)
 _BELOW_SERVICES = ("launch", "diagnosis", "output", *_BELOW_LAUNCH)
 

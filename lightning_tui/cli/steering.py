@@ -1,4 +1,4 @@
-"""Commands that act on a run: stop, kill, what a training can be told while it runs."""
+"""Commands that act on a run: stop, adopt, kill, what a training can be told while it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from lightning_tui.cli.arguments import settings_of
 from lightning_tui.cli.as_json import command_row, run_exit
 from lightning_tui.cli.terminal import say
 from lightning_tui.cli.watching import POLL_S, store_of
-from lightning_tui.launch import request, request_kill, request_stop
 from lightning_tui.record import (
     Command,
     CommandProgress,
@@ -21,9 +20,11 @@ from lightning_tui.record import (
     RunSnapshot,
     RunState,
     RunStore,
+    read_snapshot,
 )
 from lightning_tui.record.command_words import is_told, name_of, status_words, waiting_words
 from lightning_tui.record.state import holding_sentence, proof_sentence
+from lightning_tui.services import control
 
 ANSWER_PATIENCE_S = 600.0
 """How long an answer is waited for; the command stays asked after that."""
@@ -42,22 +43,28 @@ def stop(arguments: argparse.Namespace) -> int:
     """`lightning-tui stop RUN`: ask, and stay until the run is over."""
     settings = settings_of(arguments)
     directory = RunStore(settings.runs_home).find(arguments.run)
-    command = request_stop(
-        directory,
-        after=arguments.after,
-        stop_patience_s=settings.stop_patience_s,
-        patience_s=arguments.patience,
-        term_patience_s=arguments.term_patience,
-    )
+    patience = {"patience_s": arguments.patience, "term_patience_s": arguments.term_patience}
+    command = control.stop(settings, directory, arguments.after, **patience)
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     return _STOP_CODES.get(_wait_for_end(directory, command, as_json=arguments.json).state, COULD_NOT)
 
 
+def adopt(arguments: argparse.Namespace) -> int:
+    """`lightning-tui adopt RUN`."""
+    settings = settings_of(arguments)
+    directory = RunStore(settings.runs_home).find(arguments.run)
+    control.adopt(settings, directory)
+    snapshot = read_snapshot(directory)
+    step = f" at step {snapshot.progress.global_step}" if snapshot.progress is not None else ""
+    say(f"{directory.id}: adopted, {snapshot.state.value}{step}. Watch it with: lightning-tui attach {directory.id}")
+    return DONE
+
+
 def kill(arguments: argparse.Namespace) -> int:
     """`lightning-tui kill RUN`."""
     directory = store_of(arguments).find(arguments.run)
-    command = request_kill(directory)
+    command = control.kill(directory)
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     ended = _wait_for_end(directory, command, as_json=arguments.json)
@@ -66,9 +73,10 @@ def kill(arguments: argparse.Namespace) -> int:
 
 def tell(arguments: argparse.Namespace) -> int:
     """`lightning-tui pause|resume|checkpoint|validate|set-lr|log-level RUN`: ask, and stay until it is answered."""
-    directory = store_of(arguments).find(arguments.run)
+    settings = settings_of(arguments)
+    directory = RunStore(settings.runs_home).find(arguments.run)
     told = {name: getattr(arguments, name) for name in ("value", "group", "level") if name in arguments}
-    command = request(directory, arguments.command, **told)
+    command = control.tell(settings, directory, arguments.command, told)
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     return _wait_for_answer(directory, command, as_json=arguments.json)

@@ -44,6 +44,11 @@ def significant(value: float | None) -> str:
     return words.NOT_KNOWN if value is None else words.number(value)
 
 
+def written(value: object) -> str:
+    """A plan's value as it is typed."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def size(amount: int | None) -> str:
     """Bytes with a unit, or `N/A`."""
     return words.NOT_KNOWN if amount is None else words.size(amount)

@@ -27,6 +27,7 @@ from lightning_tui.record import (
 )
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.exports import write_metrics
+from lightning_tui.services.machine import inspect_machine
 from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import STATE_GLYPHS
 
@@ -104,12 +105,10 @@ def doctor(arguments: argparse.Namespace) -> int:
     """`lightning-tui doctor`."""
     import shutil
 
-    from lightning_tui.environment import as_json, as_text, inspect_environment, probe_software, with_software
+    from lightning_tui.environment import as_json, as_text
 
     settings = settings_of(arguments)
-    interpreter, _ = interpreter_of(arguments)
-    environment = inspect_environment(os.environ, runs_home=settings.runs_home, folder=Path.cwd())
-    environment = with_software(environment, probe_software(interpreter))
+    environment = inspect_machine(settings, os.environ, interpreter_of(arguments)[0])
     if arguments.json:
         print(json.dumps(as_json(environment)))
     else:

@@ -24,6 +24,7 @@ from lightning_tui.record.directory import (
 )
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.store import RunStore
+from lightning_tui.refusal import RefusalError
 
 SHIM = Path(lightning_tui.__file__).parent / "runner" / "lightning_tui_runner" / "shim.py"
 
@@ -38,7 +39,7 @@ _BOOT = (
 )
 
 
-class LaunchError(Exception):
+class LaunchError(RefusalError):
     """A run that cannot be started, or not be reached; the message is for people."""
 
 

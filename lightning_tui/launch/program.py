@@ -13,6 +13,7 @@ import msgspec
 
 import lightning_tui
 from lightning_tui.launch.scripts import Script, ScriptError, is_python_name, read_script
+from lightning_tui.refusal import UsageError
 
 DEMO = "demo"
 DEMO_LABEL = "gpt-demo"
@@ -24,7 +25,7 @@ _RANK_LAUNCHER_MODULES = frozenset({"torch.distributed.run", "torch.distributed.
 _ENVIRONMENT_LAUNCHERS = frozenset({"uv", "uvx", "poetry", "pixi", "conda", "mamba", "pipenv", "hatch", "rye", "pdm"})
 
 
-class ProgramError(Exception):
+class ProgramError(UsageError):
     """A program that cannot be run as it was given; the message names the value, what is allowed and the fix."""
 
 

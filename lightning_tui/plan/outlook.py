@@ -46,12 +46,17 @@ def outlook(probe: ProgramProbe, plan: Plan, facts: MachineFacts, calibration: C
 
 
 def estimates_by(
-    field: str, values: Sequence[str], probe: ProgramProbe, plan: Plan, facts: MachineFacts
+    field: str,
+    values: Sequence[str],
+    probe: ProgramProbe,
+    plan: Plan,
+    facts: MachineFacts,
+    calibration: Calibration | None = None,
 ) -> dict[str, Estimate]:
     """Estimate the plan with each of these strategies, or precisions, in place of its own."""
     capacity = facts.gpu_memory if facts.gpus else None
     setting = setting_of(probe, plan, facts)
-    return {value: estimate(probe, setting.under({field: value}), capacity) for value in values}
+    return {value: estimate(probe, setting.under({field: value}), capacity, calibration) for value in values}
 
 
 def _accumulated(probe: ProgramProbe, plan: Plan) -> int:

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from lightning_tui.files import write_whole
+from lightning_tui.refusal import UsageError
 
 Operation: TypeAlias = Literal["stop", "kill", "checkpoint", "pause", "resume", "validate", "set-lr", "log-level"]
 After: TypeAlias = Literal["batch", "epoch", "validation"]
@@ -20,7 +21,7 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
-class CommandError(ValueError):
+class CommandError(UsageError, ValueError):
     """A command that makes no sense; the message names the value, and what is allowed."""
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from lightning_tui.files import write_whole
 from lightning_tui.record.events import FORMAT_VERSION, FieldValue
+from lightning_tui.refusal import RefusalError
 
 RUN_VARIABLE = "LIGHTNING_TUI_RUN_DIR"
 """Environment variable with the absolute run directory. Every process of a run inherits it: it is the run's marker."""
@@ -22,7 +23,7 @@ RESUME_VARIABLE = "LIGHTNING_TUI_RESUME_FROM"
 """The checkpoint that an attempt after a failed one goes on from; it takes the place of the plan's `ckpt_path`."""
 
 
-class RecordError(Exception):
+class RecordError(RefusalError):
     """A run directory that cannot be read, written or understood; the message is for people."""
 
 

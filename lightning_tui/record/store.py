@@ -120,6 +120,18 @@ class RunStore:
         readable.sort(key=lambda pair: pair[1].created_at, reverse=True)
         return [*readable, *broken]
 
+    def snapshots(self) -> Iterator[RunSnapshot | UnreadableRun]:
+        """Every run as it is now, newest first; broken ones at the end.
+
+        Raises:
+            RecordError: the home exists and cannot be read.
+        """
+        for directory, record in self.records():
+            try:
+                yield record if isinstance(record, UnreadableRun) else read_snapshot(directory)
+            except RecordError as error:
+                yield _unreadable(directory, error)
+
     def summaries(self) -> Iterator[RunSummary | UnreadableRun]:
         """Every run in a line, one by one as they are read, newest first; broken ones at the end.
 

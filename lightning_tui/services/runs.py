@@ -164,7 +164,7 @@ def delete(home: Path, runs: Sequence[RunDirectory], rule: PruneRule | None = No
 
 def plan_child(origin: Origin) -> PlannedChild:
     """The child that is started where nothing is changed. Raises also `PlanError`: the run's plan cannot be read."""
-    from lightning_tui.launch.relaunch import plan_of_child
+    from lightning_tui.services.children import plan_of_child
 
     snapshot = read_snapshot(origin.run)
     return PlannedChild(origin, snapshot, plan_of_child(snapshot.record, {}, origin.checkpoint))

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from lightning_tui.plan.recommended import Recommendation
     from lightning_tui.plan.saved import SavedPlan
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
+    from lightning_tui.services.cases import Export, FieldChoices, Judgement
+    from lightning_tui.services.findings import Findings
     from lightning_tui.services.runs import ListedRun, RunDetails
-    from lightning_tui.ui.failure.findings import Findings
-    from lightning_tui.ui.plan_services import Export, FieldChoices, Judgement
 
 
 class Report(Message):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.cases import Judgement
 from lightning_tui.ui.messages import (
     Answered,
     ChoicesKnown,
@@ -18,8 +20,6 @@ from lightning_tui.ui.messages import (
     Refused,
     RunStarted,
 )
-from lightning_tui.ui.plan_services import Judgement
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory
     from lightning_tui.record.commands import Operation
+    from lightning_tui.services.cases import PlanCase
+    from lightning_tui.services.programs import ProgramChoice
     from lightning_tui.services.runs import Origin
-    from lightning_tui.ui.plan_services import PlanCase
-    from lightning_tui.ui.services import ProgramChoice, Services
+    from lightning_tui.ui.services import Services
 
 ONLY_WATCHES = "this cockpit only watches"
 NO_RUN = "no run is going on"
@@ -164,7 +165,7 @@ class Orders:
     def _tell(
         self,
         directory: RunDirectory,
-        tell: Callable[[RunDirectory], None],
+        tell: Callable[[RunDirectory], object],
         answer: Message,
         refusal: str = "The run could not be stopped",
     ) -> None:

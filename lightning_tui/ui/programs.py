@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.services import ProgramChoice
+from lightning_tui.services.programs import ProgramChoice
 
 if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.ui.services import Hardware, Reader, Services
+    from lightning_tui.services.machine import Hardware
+    from lightning_tui.ui.services import Reader, Services
 
 FOLLOW_PERIOD_S = 0.1
 REST_PERIOD_S = 0.5

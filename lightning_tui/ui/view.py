@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
+    from lightning_tui.services.cases import Judgement
+    from lightning_tui.services.findings import Findings
+    from lightning_tui.services.machine import Hardware
+    from lightning_tui.services.programs import ProgramChoice
     from lightning_tui.services.runs import Origin
-    from lightning_tui.ui.failure.findings import Findings
-    from lightning_tui.ui.plan_services import Judgement
-    from lightning_tui.ui.services import Hardware, ProgramChoice
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -135,7 +136,7 @@ class View:
         """Whether a change of the plan may help the run that has ended badly."""
         if self.findings is None or self.readonly:
             return False
-        from lightning_tui.ui.failure.findings import findings_for, is_told
+        from lightning_tui.services.findings import findings_for, is_told
 
         found = findings_for(self.run, self.findings)
         is_over = self.run is not None and self.run.is_over

@@ -21,7 +21,7 @@ def test_everything_after_the_dashes_is_the_programs() -> None:
 
 
 def test_no_command_is_the_cockpit() -> None:
-    assert parse([]).command == "cockpit"
+    assert parse([]).function == "opening:cockpit"
     assert parse([]).program is None
     assert parse(["--", "train.py"]).program == ["train.py"]
 
@@ -49,7 +49,7 @@ def test_wrong_usage_is_2(line: list[str], capsys: pytest.CaptureFixture[str]) -
 def test_nothing_to_parse_means_the_same_as_the_whole_grammar_says() -> None:
     for program in ([], ["--", "train.py"]):
         whole = vars(build_parser().parse_args([]))
-        assert vars(parse(program)) == {**whole, "command": "cockpit", "program": program[1:] or None}
+        assert vars(parse(program)) == {**whole, "program": program[1:] or None}
 
 
 def test_ascii_is_asked_for_of_each_command_that_opens_the_cockpit() -> None:

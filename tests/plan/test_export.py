@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lightning_tui
+from lightning_tui.cli.arguments import plan_of
 from lightning_tui.cli.parser import parse
-from lightning_tui.cli.plans import plan_of
 from lightning_tui.plan import FIELDS, Plan, as_command, as_plain_command, as_python, as_yaml
 from lightning_tui.plan.model import KINDS
 

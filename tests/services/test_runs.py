@@ -22,10 +22,11 @@ from lightning_tui.record import (
     supervisor_alive,
 )
 from lightning_tui.record.summaries import RunSummary
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.services.runs import Origin, PruneRule, directory_of
 from lightning_tui.settings import Settings
-from lightning_tui.ui.runs.services import RunServices, real_run_services
-from lightning_tui.ui.services import ProgramChoice, RefusalError
+from lightning_tui.ui.services import RunServices, run_services
 from tests.cli.command import lightning_tui
 from tests.conftest import wait_until
 from tests.record.test_store import create, end
@@ -41,7 +42,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def services(home: Path) -> RunServices:
-    return real_run_services(Settings(runs_home=home, runs_home_reason="test"), dict(os.environ))
+    return run_services(Settings(runs_home=home, runs_home_reason="test"), dict(os.environ))
 
 
 def over(home: Path, folder: Path, *given: str, age_s: float = HOUR, **told: object) -> RunDirectory:
@@ -162,7 +163,7 @@ def shared() -> RunServices:
         settle(directory)
     (home / "broken-000000").mkdir()
     (home / "broken-000000" / "run.json").write_text("{")
-    return real_run_services(Settings(runs_home=home, runs_home_reason="test"), dict(os.environ))
+    return run_services(Settings(runs_home=home, runs_home_reason="test"), dict(os.environ))
 
 
 def test_screen_and_command_list_the_same(shared: RunServices) -> None:

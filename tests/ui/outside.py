@@ -11,10 +11,8 @@ from typing import Any
 
 from lightning_tui.diagnosis import Conduct, Evidence, OutputTail, ReportedException
 from lightning_tui.environment import Environment, Software
-from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
 from lightning_tui.plan.probe import ProgramProbe
-from lightning_tui.plan.recommended import Recommendation, recommend
 from lightning_tui.plan.saved import SavedPlan
 from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult
 from lightning_tui.record import (
@@ -22,21 +20,16 @@ from lightning_tui.record import (
     RunSnapshot,
 )
 from lightning_tui.record.checkpoints import Checkpoint
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.cases import FieldChoices, Judgement, PlanCase
+from lightning_tui.services.estimating import Measured
+from lightning_tui.services.explaining import findings_of
+from lightning_tui.services.findings import Findings, Fix, trouble_of
+from lightning_tui.services.machine import Hardware
+from lightning_tui.services.plans import exports, field_choices, judge, recommend
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.services.runs import ListedRun
-from lightning_tui.ui.advice.actions import RunAdvice
-from lightning_tui.ui.failure.findings import Findings, Fix, trouble_of
-from lightning_tui.ui.failure_services import FailureServices, findings_of
-from lightning_tui.ui.plan_services import (
-    FieldChoices,
-    Judgement,
-    PlanCase,
-    PlanServices,
-    exports,
-    field_choices,
-    judged,
-)
-from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
-from lightning_tui.ui.tuning.thread import TuningSearch
+from lightning_tui.ui.services import FailureServices, PlanServices, RunAdvice, Services, TuningSearch
 from tests.ui import run_scenes
 from tests.ui.machines import (
     NO_DRIVER,
@@ -132,7 +125,7 @@ class FakeOutside:
         def choices(name: str, case: PlanCase, is_patient: bool) -> FieldChoices:
             if self.choices is not None:
                 return FieldChoices(self.choices)
-            found = field_choices(name, case, self.probe, self.registered if is_patient else ())
+            found = field_choices(name, case, self._measured(), self.registered if is_patient else ())
             return replace(found, is_complete=is_patient or not self.registered or name != "strategy")
 
         def measure(case: PlanCase, is_cancelled: Callable[[], bool]) -> Judgement:
@@ -142,21 +135,17 @@ class FakeOutside:
             if is_cancelled() or self.measured is None:
                 raise RefusalError("The program ended before its fit: there is no module named numpyy.")
             self.probe = self.measured
-            return judged(case, self.probe)
+            return judge(case, self._measured())
 
         def save(case: PlanCase, name: str) -> Path:
             path = Path(f"/home/ada/runs/.plans/{name}.toml")
             self.saved[name] = SavedPlan(name=name, path=path, plan=case.plan, saved_at=NOW - 90)
             return path
 
-        def recommendation(case: PlanCase) -> Recommendation:
-            assert case.environment is not None
-            return recommend(machine_facts(case.environment), case.environment, self.probe)
-
         return PlanServices(
             choices=choices,
-            judge=lambda case: judged(case, self.probe),
-            recommend=recommendation,
+            judge=lambda case: judge(case, self._measured()),
+            recommend=lambda case: recommend(case, self._measured()),
             measure=measure,
             saved=lambda case: [self.saved[name] for name in sorted(self.saved)],
             save=save,
@@ -164,6 +153,9 @@ class FakeOutside:
             exports=exports,
             write=lambda path, text: self.written.append((path, text)),
         )
+
+    def _measured(self) -> Measured | None:
+        return Measured(self.probe) if self.probe is not None else None
 
     def _advise(self, directory: RunDirectory) -> RunAdvice:
         assert self.advice is not None

@@ -14,6 +14,8 @@ from lightning_tui.record.best import MetricSummary
 from lightning_tui.record.checkpoints import Checkpoint
 from lightning_tui.record.comparison import compare_runs
 from lightning_tui.record.summaries import RunSummary, summarize
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.services.runs import (
     ComparedRuns,
     Deletion,
@@ -26,8 +28,7 @@ from lightning_tui.services.runs import (
     directory_of,
 )
 from lightning_tui.ui.runs.listing import is_over, total_size
-from lightning_tui.ui.runs.services import RunServices
-from lightning_tui.ui.services import ProgramChoice, RefusalError
+from lightning_tui.ui.services import RunServices
 from tests.ui.machines import GIB, NOW, replace_struct
 
 if TYPE_CHECKING:

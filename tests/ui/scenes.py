@@ -29,10 +29,10 @@ from lightning_tui.record import (
 )
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
+from lightning_tui.services.machine import Hardware
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.services import Hardware
 from tests.ui import run_scenes
 from tests.ui.machines import (
     GIB,

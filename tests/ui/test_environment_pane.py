@@ -8,8 +8,8 @@ from pathlib import Path
 from lightning_tui.environment import Environment, Finding, VisibleDevice
 from lightning_tui.gpus import GpuSample
 from lightning_tui.plan.model import Plan
+from lightning_tui.services.machine import Hardware
 from lightning_tui.ui.cockpit.environment import detail_rows, overview_rows, summary_row
-from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
 from tests.ui import machines, scenes
 from tests.ui.machines import replace_struct

@@ -19,6 +19,7 @@ from textual.pilot import Pilot
 from lightning_tui.record import RunDirectory, RunSnapshot, Series
 from lightning_tui.record.events import Metrics, Points
 from lightning_tui.record.series import Bins
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.drawing.ascii import ascii_row, wants_ascii
 from lightning_tui.ui.drawing.frame import Curve
@@ -31,7 +32,6 @@ from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point, fall
 from lightning_tui.ui.metrics.pane import MetricsPane, grid_shape
 from lightning_tui.ui.metrics.runs_window import OverlayWindow
 from lightning_tui.ui.metrics.words import broken_words, pace_row, progress_row, straggler_of, values_row
-from lightning_tui.ui.services import RefusalError
 from tests.record.events import make
 from tests.ui import scenes
 from tests.ui.machines import replace_struct

@@ -270,7 +270,8 @@ async def test_the_exact_command_is_shown_copied_and_written_with_secrets_masked
         assert "lightning-tui run --strategy ddp --precision bf16-mixed" in grid
         assert "'two  blanks'" in grid
         await press(app, pilot, "y")
-        assert app.clipboard.endswith("--api-key '•••' --note 'two  blanks'")
+        assert app.clipboard.startswith("lightning-tui run ")
+        assert app.clipboard.count("--api-key '•••' --note 'two  blanks'\n") == 2
         await until(pilot, lambda: "secrets are masked" in getattr(app.cockpit.view.notice, "text", ""))
         await press(app, pilot, "right")
         assert 'strategy="ddp"' in text_grid(app)

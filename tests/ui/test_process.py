@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "lightning", "pytorch_lightning", "psutil", "pynvml", "numpy")
 LATER = (
     *("record", "output", "environment", "launch", "gpus", "diagnosis", "runner", "demo", "ui.modals"),
+    *("services.estimating", "services.explaining", "services.plans", "services.relaunching", "services.starting"),
     *("ui.logfollow", "ui.logindex", "ui.logsearch", "ui.logcopy", "ui.metric_exports", "ui.metric_svg"),
 )
 """Parts of the house that the first frame does not need: each takes milliseconds to import."""

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lightning_tui.record import RunSnapshot
+from lightning_tui.services.machine import Hardware
 from lightning_tui.ui.pane import Pane
-from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
 from tests.ui import machines, scenes
 

@@ -19,9 +19,10 @@ from lightning_tui.plan.tuning import (
     Trial,
     TuningStep,
 )
-from lightning_tui.ui.services import ProgramChoice, RefusalError
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
+from lightning_tui.services.tuning import Goal
 from lightning_tui.ui.tuning.rate_chart import RateMark, rate_chart
-from lightning_tui.ui.tuning.thread import Goal
 from lightning_tui.ui.tuning.window import TuningWindow
 from tests.ui import scenes
 from tests.ui.outside import FakeOutside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lightning_tui.ui.advice.line import advice_line, untold
 from lightning_tui.ui.threads import Worker
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from lightning_tui.diagnosis import Suggestion
     from lightning_tui.diagnosis.live import Advice, Seen
-    from lightning_tui.record import RunDirectory, RunSnapshot
+    from lightning_tui.record import RunDirectory
     from lightning_tui.ui.port import Port
-    from lightning_tui.ui.services import Services
+    from lightning_tui.ui.services import RunAdvice, Services
     from lightning_tui.ui.threads import Follower
     from lightning_tui.ui.view import AdviceLine
 
@@ -28,12 +28,6 @@ TOLD_S = 120.0
 NOTHING_TO_ADVISE = "nothing to advise on this run"
 NO_RUN_YET = "there is no run to advise on"
 ONLY_WATCHES = "this cockpit only watches"
-
-
-class RunAdvice(Protocol):
-    """Advises on one run: `diagnosis.live.RunAdviser`, or a fake. Asked in one thread."""
-
-    def look(self, run: RunSnapshot, now: float) -> tuple[Advice, ...]: ...
 
 
 class AdviceThread(Worker):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.ui.services import Hardware, Services
+    from lightning_tui.services.machine import Hardware
+    from lightning_tui.ui.services import Services
 
 
 class Workers:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.failure.findings import Findings, Fix, Trouble, findings_for, is_told, trouble_of
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.findings import Findings, Fix, Trouble, findings_for, is_told, trouble_of
 from lightning_tui.ui.messages import Diagnosed, Refused, Relaunched
 from lightning_tui.ui.orders import ONLY_WATCHES
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:

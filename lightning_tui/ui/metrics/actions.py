@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.messages import Answered, Refused
 from lightning_tui.ui.metrics.grouping import quantities
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from lightning_tui.files import write_whole
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.drawing.frame import ChartStyle
 from lightning_tui.ui.metrics.curves import CurveSettings, OtherRun, drawn_curves, marks_of, usable_unit
-from lightning_tui.ui.services import RefusalError
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunSnapshot

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.text.units import ago, number
 from lightning_tui.ui.drawing.rows import Row
 from lightning_tui.ui.messages import Refused, RunsListed
 from lightning_tui.ui.metrics.curves import OTHER_TOKENS, OtherRun, laid_under, leading
 from lightning_tui.ui.metrics.grouping import Quantity
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Worker
 from lightning_tui.ui.windows.window import Item, ListWindow, hint
 from lightning_tui.ui.words import STATE_MARKS, tail_of_id

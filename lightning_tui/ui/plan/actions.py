@@ -16,11 +16,11 @@ from lightning_tui.ui.programs import choose
 
 if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
+    from lightning_tui.services.cases import Export
     from lightning_tui.ui.messages import Takes
     from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.orders import Orders
     from lightning_tui.ui.plan.saved_window import PlanAnswer, PlansWindow
-    from lightning_tui.ui.plan_services import Export
     from lightning_tui.ui.port import Port
 
 

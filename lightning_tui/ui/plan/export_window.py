@@ -12,7 +12,7 @@ from lightning_tui.ui.drawing.rows import EMPTY, Row
 from lightning_tui.ui.windows.window import FittedWindow, Text, hint
 
 if TYPE_CHECKING:
-    from lightning_tui.ui.plan_services import Export
+    from lightning_tui.services.cases import Export
 
 _WIDTH = 92
 _LEAST_ROWS = 8

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lightning_tui.services.cases import Judgement, PlanCase
 from lightning_tui.ui.messages import MeasureFailed, PlanJudged
-from lightning_tui.ui.plan_services import Judgement, PlanCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lightning_tui.ui.runs.asking import TypedNotes
     from lightning_tui.ui.runs.listing import Listing
     from lightning_tui.ui.runs.panes import RunsTable
-    from lightning_tui.ui.runs.services import RunServices
     from lightning_tui.ui.runs.threads import RunsThreads
+    from lightning_tui.ui.services import RunServices
     from lightning_tui.ui.view import View
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lightning_tui.services.runs import Origin, PlannedChild
     from lightning_tui.ui.metrics.curves import OtherRun
     from lightning_tui.ui.runs.listing import Listing
-    from lightning_tui.ui.runs.services import RunServices
+    from lightning_tui.ui.services import RunServices
     from lightning_tui.ui.view import View
 
 NOTICE_S = 6.0

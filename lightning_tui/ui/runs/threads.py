@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 from textual.message import Message
 
 from lightning_tui.record import UnreadableRun
+from lightning_tui.refusal import RefusalError
 from lightning_tui.services.runs import ListedRun, directory_of
 from lightning_tui.ui.messages import DetailsRead, Refused, Returned, RunsRead, RunsUnread
 from lightning_tui.ui.runs.listing import is_over
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action, Worker
 
 if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory
-    from lightning_tui.ui.runs.services import RunServices
+    from lightning_tui.ui.services import RunServices
 
 T = TypeVar("T")
 

@@ -11,9 +11,11 @@ from lightning_tui.ui.orders import ONLY_WATCHES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lightning_tui.services.programs import ProgramChoice
+    from lightning_tui.services.tuning import Goal
     from lightning_tui.ui.port import Port
-    from lightning_tui.ui.services import ProgramChoice, Services
-    from lightning_tui.ui.tuning.thread import Goal, TuningThread
+    from lightning_tui.ui.services import Services
+    from lightning_tui.ui.tuning.thread import TuningThread
 
 
 class Tuning:

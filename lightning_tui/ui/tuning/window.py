@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from lightning_tui.services.tuning import Goal
 from lightning_tui.text.units import count, number, plural, short_duration, size
 from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, fill, selected, wrap
 from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, RateMark, rate_chart
-from lightning_tui.ui.tuning.thread import Goal, TuningThread
+from lightning_tui.ui.tuning.thread import TuningThread
 from lightning_tui.ui.windows.window import FittedWindow, hint
 
 if TYPE_CHECKING:

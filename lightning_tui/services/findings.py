@@ -28,9 +28,9 @@ class FieldChange(msgspec.Struct, frozen=True):
     """One field of the plan, before and after."""
 
     name: str
-    before: str
-    """What was in effect; empty where that is not known."""
-    after: str
+    before: Any
+    """What was in effect; `None` where that is not known."""
+    after: Any
 
 
 class Beginning(msgspec.Struct, frozen=True):
@@ -43,6 +43,8 @@ class Beginning(msgspec.Struct, frozen=True):
     """UTC epoch seconds."""
     reason: str = ""
     """Why it begins from the beginning."""
+    size: int | None = None
+    """Of the checkpoint, in bytes."""
 
 
 class Fix(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Fix(msgspec.Struct, frozen=True):
     text: str
     changes: Mapping[str, Any]
     fields: tuple[FieldChange, ...]
+    """What they are to a person: where it goes on from is its beginning."""
     beginning: Beginning
     trust: bool = False
     """Whether it asks to trust a file or a server."""
@@ -58,6 +61,8 @@ class Fix(msgspec.Struct, frozen=True):
     """A run of this one's line in which these fields were changed already."""
     obstacle: str | None = None
     """Why it cannot work on this machine."""
+    number: int = 1
+    """Of the suggestion in its diagnosis, from 1."""
 
 
 class Place(NamedTuple):
@@ -127,10 +132,10 @@ def is_told(run: RunSnapshot | None, findings: Findings | None) -> bool:
     return root is not None and root.severity == "error"
 
 
-def order_of_trouble(found: Sequence[Diagnosis], trouble: Trouble, has_raised: bool) -> tuple[Diagnosis, ...]:
+def order_of_trouble(found: Sequence[Diagnosis], trouble: Trouble | None, has_raised: bool) -> tuple[Diagnosis, ...]:
     """Of a run that stands still, that is the trouble: an error that stands in its output is one that it has overcome,
     unless a rank has fallen of it."""
-    if trouble.kind == "stalled" and not has_raised:
+    if trouble is not None and trouble.kind == "stalled" and not has_raised:
         found = sorted(found, key=lambda diagnosis: diagnosis.category != "stall")
     return tuple(found)
 

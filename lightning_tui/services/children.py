@@ -1,4 +1,4 @@
-"""Start a run again with something changed: the same program in the same place, from a checkpoint or from the start."""
+"""What is a run's child, and can it be? The same program in the same place, from a checkpoint or from the start."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_tui.launch.local import LaunchError, start_run
-from lightning_tui.launch.program import Program, ProgramError, resolve_program
+from lightning_tui.launch.program import Program, ProgramError
 from lightning_tui.record.checkpoints import Checkpoint, is_deepspeed, is_sharded, last_good, whats_torn
 from lightning_tui.record.directory import RunDirectory, RunRecord
 from lightning_tui.record.masking import MASK
 from lightning_tui.record.reader import read_snapshot
 from lightning_tui.record.store import RunStore, may_be_alive
+from lightning_tui.services.programs import ProgramChoice, find_program
 from lightning_tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ def program_of_run(record: RunRecord, given: Sequence[str] | None, environ: Mapp
             "lightning-tui run --python PATH -- PROGRAM"
         )
     try:
-        return resolve_program(
-            words, interpreter=interpreter, interpreter_is_given=True, folder=folder, environ=environ
-        )
+        return find_program(ProgramChoice(tuple(words), folder, interpreter, True), environ)
     except ProgramError as error:
         raise LaunchError(
             f"The program of {record.id} cannot be started again: {error} "

@@ -12,9 +12,11 @@ import pytest
 
 from lightning_tui.plan.model import FIELDS, Plan
 from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunStore, UnreadableRun
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.cases import PlanCase
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.settings import Settings
-from lightning_tui.ui.plan_services import PlanCase
-from lightning_tui.ui.services import ProgramChoice, RefusalError, Services, real_services
+from lightning_tui.ui.services import Services, real_services
 from tests.ui import machines
 
 
@@ -115,8 +117,8 @@ def test_a_program_that_does_not_come_to_its_fit_cannot_be_measured_and_says_why
         services.plans.measure(on_this_machine(tmp_path, Plan(), "x.py"), lambda: False)
     with pytest.raises(RefusalError, match=r"nowhere\.py"):
         services.plans.measure(on_this_machine(tmp_path, Plan(), "nowhere.py"), lambda: False)
-    with pytest.raises(RefusalError, match="not known"):
-        services.plans.measure(PlanCase(Plan(), choice(tmp_path, "x.py"), None), lambda: False)
+    with pytest.raises(RefusalError, match="No program"):
+        services.plans.measure(PlanCase(Plan(), None, None), lambda: False)
 
 
 def test_what_was_measured_is_known_to_all_that_is_asked_afterwards(
@@ -125,7 +127,7 @@ def test_what_was_measured_is_known_to_all_that_is_asked_afterwards(
     (tmp_path / "x.py").write_text("")
     case = on_this_machine(tmp_path, Plan(precision="bf16-mixed"), "x.py")
     with monkeypatch.context() as patch:
-        patch.setattr("lightning_tui.launch.probing.probe_program", lambda *asked, **named: machines.gpt_probe())
+        patch.setattr("lightning_tui.services.estimating.probe_program", lambda *asked, **named: machines.gpt_probe())
         found = services.plans.measure(case, lambda: False)
     assert found.memory is not None
     assert found.memory.batch_size == 32
@@ -151,7 +153,7 @@ def test_plans_are_saved_beside_the_runs_and_exports_are_written_once(
     assert not any("hf_abcdefgh12345" in export.text for export in exports)
     target = tmp_path / "train.sh"
     services.plans.write(target, exports[0].text)
-    assert target.read_text() == exports[0].text + "\n"
+    assert target.read_text() == exports[0].text
     with pytest.raises(RefusalError, match="Choose another name"):
         services.plans.write(target, "x")
     with pytest.raises(RefusalError, match="cannot be written"):
@@ -178,8 +180,8 @@ def call(ask):
     except BaseException as error:
         failed.append(error)
 from lightning_tui.plan.model import Plan
-from lightning_tui.ui.plan_services import PlanCase
-from lightning_tui.ui.services import ProgramChoice
+from lightning_tui.services.cases import PlanCase
+from lightning_tui.services.programs import ProgramChoice
 case = PlanCase(Plan(), ProgramChoice(("demo",), Path("/"), Path(sys.executable), True), None)
 plans = services.plans
 asks = [lambda: plans.judge(case), lambda: plans.choices("strategy", case, False), lambda: plans.exports(case),
