@@ -7,7 +7,8 @@ import re
 from typing import NamedTuple
 
 from lightning_tui.diagnosis.model import CodeHint
-from lightning_tui.diagnosis.text import Line, Stream, is_progress
+from lightning_tui.diagnosis.printers import is_progress
+from lightning_tui.diagnosis.text import Line, Stream
 
 MESSAGE_LINES = 60
 MESSAGE_LIMIT = 8000
@@ -187,7 +188,7 @@ class _Parser:
         self.is_original = "Original Traceback" in text
         self.is_crash = text.startswith("Current thread 0x")
         if not self.is_chained and not self.is_original:
-            self.chain += 1
+            self.chain = self.lines[at].number
         if "0x" in text:
             self.loose.append(self.lines[at])
         return at + 1
@@ -200,7 +201,7 @@ class _Parser:
                 self.stack.append(CodeHint(hint.path, hint.line, hint.function))
             if self.opened_at is None:
                 self.opened_at = at
-                self.chain += 1
+                self.chain = self.lines[at].number
             return at + 1
         if self.thrown is not None and (match := _WHAT.match(line.text)):
             name, self.thrown = self.thrown, None
@@ -244,7 +245,7 @@ class _Parser:
             end += 1
         before = self.lines[at - 1].text[:1] if at else ""
         if self.opened_at is None and not self.is_chained:
-            self.chain += 1
+            self.chain = self.lines[at].number
         self.exceptions.append(
             Found(
                 type=name,
