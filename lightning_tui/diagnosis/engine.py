@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal
+from lightning_tui.diagnosis.configs import about_rejected_key
 from lightning_tui.diagnosis.exceptions import Found, Read, is_own, read_stream
 from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
 from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_of
@@ -34,6 +35,9 @@ MOST = 8
 
 OF_SEVERAL_RANKS = ("sync-dist-warning",)
 """Warnings that Lightning gives with any distributed strategy, and that mean nothing to one rank alone."""
+
+REJECTING = ("cli-config", "hydra-config", "trainer-removed-arg")
+"""Categories of a name that nothing takes."""
 
 NATIVE_CRASHES = ("segfault", "abort", "illegal-instruction")
 
@@ -64,7 +68,27 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     ordered = _one_for_each_exception(sorted(hits, key=_rank_of))
     first_of_each = {hit.rule.category: hit for hit in reversed(ordered)}
     roots = [hit for hit in ordered if first_of_each[hit.rule.category] is hit]
-    return tuple(_diagnosis(hit, evidence, material) for hit in roots[:MOST])
+    told = (_with_rejected_key(_with_all_captured(hit, hits), evidence) for hit in roots[:MOST])
+    return tuple(_diagnosis(hit, evidence, material) for hit in told)
+
+
+def _with_all_captured(hit: Hit, hits: list[Hit]) -> Hit:
+    """What the rule's other signs have captured, too: first of the same exception, then of the same rank."""
+    others = [other for other in hits if other.rule is hit.rule and other is not hit and other.captured]
+    others.sort(key=lambda other: (other.found is not hit.found, other.rank != hit.rank, -other.weight))
+    captured = dict(hit.captured)
+    for other in others:
+        captured = {**other.captured, **captured}
+    return hit._replace(captured=captured)
+
+
+def _with_rejected_key(hit: Hit, evidence: Evidence) -> Hit:
+    """Where the key stands that a command line or a config file has wrongly, and which name was meant."""
+    if hit.rule.category not in REJECTING:
+        return hit
+    return hit._replace(
+        captured={**hit.captured, **about_rejected_key(hit.found.text if hit.found else hit.text, evidence)}
+    )
 
 
 def _streams(outputs: Iterable[Output]) -> list[Stream]:
@@ -108,7 +132,11 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
     """Exceptions that no rule knows: the last of each chain, as one of the program's own or of its dataset."""
     rules = rules_by_category()
     known = {id(hit.found) for hit in hits if hit.found is not None}
-    known_chains = {(hit.found.rank, hit.found.chain) for hit in hits if hit.found is not None and hit.found.chain >= 0}
+    known_chains = {
+        (hit.found.rank, hit.found.chain)
+        for hit in hits
+        if hit.found is not None and hit.found.chain >= 0 and hit.weight >= UNKNOWN_WEIGHT
+    }
     last_of_chain: dict[tuple[int | None, int], tuple[Found, float]] = {}
     for found, order in material.exceptions:
         if id(found) in known or (found.rank, found.chain) in known_chains or not _is_telling(found):
@@ -294,9 +322,8 @@ def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[
             changes = None
         offered += [changes] if changes is not None else []
         hint = where if advice.in_code else None
-        suggestions.append(
-            Suggestion(text=fill(advice.text, hit.captured), changes=changes, hint=hint, trust=advice.trust)
-        )
+        if text := fill(advice.text, hit.captured):
+            suggestions.append(Suggestion(text=text, changes=changes, hint=hint, trust=advice.trust))
     return tuple(suggestions)
 
 

@@ -85,6 +85,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it comes from a run's record: what that does not know of the Trainer then was not there."""
     only_rank: int | None = None
     """The rank of a run that has one alone."""
+    command: tuple[str, ...] = ()
+    """The program and its arguments, as they were given."""
+    folder: str = ""
+    """Where it was started."""
     has_checkpoint: bool = False
     """Whether the run has left a checkpoint that another can go on from."""
 

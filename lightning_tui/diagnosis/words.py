@@ -8,6 +8,7 @@ from string import Formatter
 
 _OPTIONAL = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\])){0,2000})\]\]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s(?=[A-Z`\[{])")
 VALUE_LIMIT = 300
 _HELD = str.maketrans("{}[]", "\ue000\ue001\ue002\ue003")
 _RELEASED = str.maketrans("\ue000\ue001\ue002\ue003", "{}[]")
@@ -15,7 +16,7 @@ _RELEASED = str.maketrans("\ue000\ue001\ue002\ue003", "{}[]")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values into `{name}` places; a part in `[[...]]` goes where a value of it is not known.
+    """Put values into `{name}` places; a part in `[[...]]`, or else a sentence, goes where a value of it is not known.
 
     Values are text of programs: they are cut, and what could steer a terminal is taken out. `{name!r}` quotes one.
     """
@@ -25,7 +26,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         if shorter == text:
             break
         text = shorter
-    return " ".join((_filled(text, clean) or _without_places(text)).translate(_RELEASED).split())
+    whole = _filled(text, clean)
+    if whole is None:
+        sentences = (_filled(sentence, clean) for sentence in _SENTENCE_END.split(text))
+        whole = " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(whole.translate(_RELEASED).split())
 
 
 def plain(value: str) -> str:
@@ -45,7 +50,3 @@ def _filled(text: str, values: Mapping[str, str]) -> str | None:
             value = repr(values[name]) if quoting == "r" else values[name]
             written.append(value.translate(_HELD))
     return "".join(written)
-
-
-def _without_places(text: str) -> str:
-    return re.sub(r"\{[^}]{0,40}\}", "…", text)

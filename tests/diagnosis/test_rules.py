@@ -120,11 +120,22 @@ def repeats(parsed: Any, inside: int = 0) -> Iterator[tuple[int, int]]:
 
 def all_patterns() -> list[str]:
     """The rules' own, and those with which the texts are read."""
-    from lightning_tui.diagnosis import engine, exceptions, growth, matching, prefixes, printers, report, text, words
+    from lightning_tui.diagnosis import (
+        configs,
+        engine,
+        exceptions,
+        growth,
+        matching,
+        prefixes,
+        printers,
+        report,
+        text,
+        words,
+    )
 
     read = [
         p.pattern
-        for module in (engine, exceptions, growth, matching, prefixes, printers, report, text, words)
+        for module in (configs, engine, exceptions, growth, matching, prefixes, printers, report, text, words)
         for p in vars(module).values()
         if isinstance(p, re.Pattern)
     ]

@@ -12,7 +12,7 @@ RULES = (
     Rule(
         category="checkpoint-not-found",
         title="The checkpoint is not there",
-        cause="[[{path} ]]does not exist on this machine.",
+        cause="[[{path} does not exist on this machine.]]",
         signs=(
             raised("checkpoint file not found", pattern=r"not found: (?P<path>[^\n]{1,300}?)\.?(?: Aborting|$)"),
             raised("checkpoint", "not found", types=("FileNotFoundError",), detail=r"not found: (?P<path>\S{1,300})"),

@@ -324,7 +324,7 @@ RULES = (
     Rule(
         category="slurm-time-limit",
         title="The Slurm job reached its time limit",
-        cause="[[{what} ]]was ended at its wall time.",
+        cause="[[{what} was ended at its wall time.]]",
         signs=(
             printed("due to time limit", detail=r"(?P<what>(?:JOB|STEP) [\d.\w]{1,40})"),
             printed("job", "time limit", "slurm", pattern=r"(?:exhausted|reached|exceeded|exceed)"),
@@ -370,7 +370,7 @@ RULES = (
     Rule(
         category="slurm-cancelled",
         title="The Slurm job was cancelled",
-        cause="[[{what} ]]was cancelled by a person or an administrator (scancel).",
+        cause="[[{what} was cancelled by a person or an administrator (scancel).]]",
         signs=(
             printed(
                 "cancelled at",
@@ -526,7 +526,7 @@ RULES = (
     Rule(
         category="spawn-pickling",
         title="Something cannot be sent to a new process",
-        cause="[[{what} ]]cannot be pickled, and spawned processes (ranks or loader workers) get their objects that way: lambdas, local functions, open files, generators, locks.",
+        cause="[[{what} cannot be pickled, and spawned processes (ranks or loader workers) get their objects that way: lambdas, local functions, open files, generators, locks.]]",
         signs=(
             raised("can't pickle", detail=r"can't pickle (?P<what>local object [^\n]{1,100}|[^\n]{1,100})"),
             raised(

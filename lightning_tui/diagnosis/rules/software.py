@@ -14,7 +14,7 @@ RULES = (
     Rule(
         category="missing-module",
         title="A package is not installed",
-        cause="[[{module!r} ]]is not there for the Python that runs the program.",
+        cause="[[{module!r} is not there for the Python that runs the program.]]",
         signs=(
             raised(
                 "no module named",
@@ -112,7 +112,7 @@ RULES = (
     Rule(
         category="missing-shared-library",
         title="A shared library is missing",
-        cause="[[{library} ]]could not be loaded: it is not installed, or its folder is not where the loader looks.",
+        cause="[[{library} could not be loaded: it is not installed, or its folder is not where the loader looks.]]",
         signs=(
             said(
                 "cannot open shared object file",

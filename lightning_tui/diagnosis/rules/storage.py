@@ -80,7 +80,7 @@ RULES = (
     Rule(
         category="output-dir-missing",
         title="The folder to write into does not exist",
-        cause="[[{path} ]]is not there, and what writes does not make it.",
+        cause="[[{path} is not there, and what writes does not make it.]]",
         signs=(
             raised(
                 "parent directory", "does not exist", pattern=r"[Pp]arent directory (?P<path>\S{1,300}) does not exist"
@@ -133,7 +133,7 @@ RULES = (
     Rule(
         category="permission-denied",
         title="No permission",
-        cause="[[{path} ]]may not be read or written by this user.",
+        cause="[[{path} may not be read or written by this user.]]",
         signs=(
             raised(types=("PermissionError",), detail=r"denied: '(?P<path>[^']{1,300})'", lacks=("/dev/shm",)),
             said(
@@ -160,7 +160,7 @@ RULES = (
     Rule(
         category="read-only-filesystem",
         title="The file system is read-only",
-        cause="[[{path} ]]lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).",
+        cause="[[{path} lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).]]",
         signs=(
             said("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
             raised("errno 30"),
@@ -498,7 +498,7 @@ RULES = (
     Rule(
         category="download-offline",
         title="A download failed",
-        cause="[[{host} ]]could not be reached: no network on this node, a name that does not resolve, a proxy or a certificate.",
+        cause="[[{host} could not be reached: no network on this node, a name that does not resolve, a proxy or a certificate.]]",
         signs=(
             raised("temporary failure in name resolution"),
             raised("name or service not known"),

@@ -14,7 +14,7 @@ RULES = (
     Rule(
         category="trainer-removed-arg",
         title="An argument that the Trainer no longer has",
-        cause="[[{argument!r} ]]was taken out of Trainer in Lightning 2.0.",
+        cause="[[{argument!r} was taken out of Trainer in Lightning 2.0.]]",
         signs=(
             raised(
                 "__init__() got an unexpected keyword argument",
@@ -37,7 +37,11 @@ RULES = (
             raised("trainer", "has been removed", "argument"),
             raised("has no attribute", "add_argparse_args"),
             raised("has no attribute", "from_argparse_args"),
-            raised("'trainer'", "has no attribute", types=("AttributeError",)),
+            raised(
+                "'trainer' object has no attribute",
+                types=("AttributeError",),
+                pattern=r"'Trainer' object has no attribute '(?P<argument>\w{1,80})'",
+            ),
         ),
         weight=67,
         advice=(
@@ -131,7 +135,7 @@ RULES = (
     Rule(
         category="hook-removed",
         title="A hook that Lightning no longer calls",
-        cause="[[{hook} ]]was taken out, or its signature changed, in Lightning 2.0.",
+        cause="[[{hook} was taken out, or its signature changed, in Lightning 2.0.]]",
         signs=(
             raised("support for `", "has been removed in", pattern=r"Support for `(?P<hook>\w+)` has been removed"),
             raised("has been removed in v", pattern=r"`?(?P<hook>[\w.]{1,80})`? has been removed in v"),
@@ -527,7 +531,7 @@ RULES = (
     Rule(
         category="cli-config",
         title="The command line or its config file is not right",
-        cause="[[{what}]]",
+        cause="[[{what}.]][[ {expected}[[, given: {given}]].]][[ {position}: {problem}.]]",
         signs=(
             printed(
                 "error:",
@@ -536,6 +540,11 @@ RULES = (
             ),
             printed(
                 "error:", pattern=r"^(?:[\w./-]{1,80}: )?error: (?P<what>[A-Za-z][^\n]{0,240})", elsewhere=("usage: ",)
+            ),
+            raised(
+                types=("error",),
+                pattern=r"error: (?P<what>[^\n]{1,240}?):?(?:\n(?:[^\n]{0,400}\n){0,12}?[ -]{0,12}(?P<expected>Expected [^\n]{1,200}))?(?:\n(?:[^\n]{0,400}\n){0,20}? {0,8}Given value: (?P<given>[^\n]{1,100}))?(?=\n|$)",
+                detail=r"(?P<position>line \d{1,9}, column \d{1,9})\n(?P<problem>[^\n]{1,160})",
             ),
             raised("parser key", pattern=r"Error: (?P<what>[^\n]{1,200})"),
             raised(
@@ -546,7 +555,7 @@ RULES = (
             raised(frame="jsonargparse", weight=50),
             raised("does not validate against any of the union subtypes"),
             printed("error: parser key", weight=62),
-            printed("tip: for details of accepted options run"),
+            printed("tip: for details of accepted options run", weight=50),
             printed("error: no such option:"),
             printed("error: missing option"),
             printed("error: invalid value for"),
@@ -561,6 +570,8 @@ RULES = (
         ),
         weight=57,
         advice=(
+            do("[[In {file}, line {place_of_key}: ]][[Write `{nearest}` instead of `{key}`.]]"),
+            do("[[{file}, line {place_of_key}, has `{key}`: take it out or mend it there.]]"),
             do(
                 "Look at the program's own help (`python main.py fit --help`), and print the whole config: `--print_config`."
             ),
@@ -600,10 +611,14 @@ RULES = (
                     "UnsupportedValueType",
                     "KeyValidationError",
                 ),
+                lacks=("error in call to target",),
                 detail=r"(?:Error|Exception|Value|Type): ?(?P<what>[^\n]{1,200})",
             ),
             raised("omegaconf.errors."),
-            raised("hydra.errors."),
+            raised("hydra.errors.", lacks=("error in call to target",)),
+            raised("error in call to target", pattern=r"(?P<what>Error in call to target '[^']{1,120}')", weight=34),
+            raised("got an unexpected keyword argument", elsewhere=("error in call to target",), weight=50),
+            raised("required positional argument", elsewhere=("error in call to target",), weight=50),
             raised(types=("ValidationError",), frame="omegaconf"),
             printed("error executing job with overrides", weight=32),
             printed("in 'config': could not find", pattern=r"(?P<what>In '[^']{1,80}': Could not find '[^']{1,120}')"),
@@ -614,7 +629,7 @@ RULES = (
             ),
             printed("could not override", pattern=r"(?P<what>Could not override '[^']{1,120}')"),
             printed("error locating target", pattern=r"(?P<what>Error locating target '[^']{1,120}')"),
-            printed("error in call to target", pattern=r"(?P<what>Error in call to target '[^']{1,120}')", weight=40),
+            printed("error in call to target", pattern=r"(?P<what>Error in call to target '[^']{1,120}')", weight=34),
             printed("primary config", "not found", pattern=r"(?P<what>[^\n]{1,160})", lacks=("none",)),
             printed("cannot find primary config"),
             printed("is not in struct", pattern=r"(?P<what>Key '[^']{1,80}' is not in struct)"),

@@ -50,7 +50,7 @@ RULES = (
     Rule(
         category="sync-dist-warning",
         title="An epoch's metric is not averaged over the ranks",
-        cause="[[{metric!r} ]]is logged on epoch level without sync_dist: rank 0's share alone is shown and monitored.",
+        cause="[[{metric!r} is logged on epoch level without sync_dist: rank 0's share alone is shown and monitored.]]",
         signs=(
             printed("sync_dist=true", "recommended", pattern=r"self\.log\('(?P<metric>[^']{1,80})'"),
             printed("it is recommended to use `self.log(", "sync_dist"),
@@ -103,7 +103,7 @@ RULES = (
     Rule(
         category="hparams-warning",
         title="A whole module is saved among the hyper-parameters",
-        cause="[[{name!r} ]]is an nn.Module: it is pickled into every checkpoint beside its weights.",
+        cause="[[{name!r} is an nn.Module: it is pickled into every checkpoint beside its weights.]]",
         signs=(
             printed(
                 "is an instance of `nn.module` and is already saved during checkpointing",
