@@ -74,7 +74,9 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
 
 def _with_all_captured(hit: Hit, hits: list[Hit]) -> Hit:
     """What the rule's other signs have captured, too: first of the same exception, then of the same rank."""
-    others = [other for other in hits if other.rule is hit.rule and other is not hit and other.captured]
+    others = [
+        other for other in hits if other.rule.category == hit.rule.category and other is not hit and other.captured
+    ]
     others.sort(key=lambda other: (other.found is not hit.found, other.rank != hit.rank, -other.weight))
     captured = dict(hit.captured)
     for other in others:
@@ -152,7 +154,7 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
             {
                 "type": found.name,
                 "message": found.message.partition("\n")[0],
-                "words": EXCEPTION_WORDS.get(found.name, ""),
+                "words": EXCEPTION_WORDS.get(found.name, "") or _who_refused(found),
             },
             found.line or None,
             found.text.partition("\n")[0],
@@ -162,6 +164,13 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
         )
         for found, order in last_of_chain.values()
     ]
+
+
+def _who_refused(found: Found) -> str:
+    """Whose line raised it, where the frames tell."""
+    if not found.frames:
+        return ""
+    return "The program itself refused to go on." if is_own(found.frames[-1]) else "A library refused to go on."
 
 
 def _printed_growth(material: Material) -> list[Hit]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
+
 from lightning_tui.diagnosis.exceptions import Found, Read
 from lightning_tui.diagnosis.model import CodeHint, Rule, Sign
 from lightning_tui.diagnosis.text import Line
@@ -132,7 +134,16 @@ def _in_exceptions(
         captured = _captured(sign, found.text, lower)
         if captured is None or not _frames_fit(sign, found) or not _surroundings_fit(sign, material):
             continue
-        yield Hit(rule, _weight(rule, sign), captured, found.line or None, _first_line(found), found.rank, found, order)
+        yield Hit(
+            _as_told(rule, sign),
+            _weight(rule, sign),
+            captured,
+            found.line or None,
+            _first_line(found),
+            found.rank,
+            found,
+            order,
+        )
 
 
 def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
@@ -149,7 +160,16 @@ def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
         if len(hits) >= sign.at_least and hits and _surroundings_fit(sign, material):
             captured, line = hits[0]
             order = float(line.number)
-            yield Hit(rule, _weight(rule, sign), captured, line.number, line.text.strip(), page.rank, None, order)
+            yield Hit(
+                _as_told(rule, sign),
+                _weight(rule, sign),
+                captured,
+                line.number,
+                line.text.strip(),
+                page.rank,
+                None,
+                order,
+            )
 
 
 def _captured(sign: Sign, text: str, lower: str) -> dict[str, str] | None:
@@ -178,6 +198,14 @@ def _surroundings_fit(sign: Sign, material: Material) -> bool:
     if sign.elsewhere and not any(part in material.everything for part in sign.elsewhere):
         return False
     return not any(part in material.everything for part in sign.nowhere)
+
+
+def _as_told(rule: Rule, sign: Sign) -> Rule:
+    """The rule with what is said of this form of it alone."""
+    if sign.cause is None and not sign.advice:
+        return rule
+    cause = rule.cause if sign.cause is None else sign.cause
+    return msgspec.structs.replace(rule, cause=cause, advice=(*sign.advice, *rule.advice))
 
 
 def _weight(rule: Rule, sign: Sign) -> int:

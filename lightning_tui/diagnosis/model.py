@@ -200,6 +200,10 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it counts in an exception that Python ignored (in a destructor)."""
     at_least: int = 1
     """On how many lines it must show."""
+    cause: str | None = None
+    """What is said instead of the rule's own cause."""
+    advice: tuple[Advice, ...] = ()
+    """What helps in this form alone, said before the rule's own."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

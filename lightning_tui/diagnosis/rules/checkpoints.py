@@ -61,6 +61,7 @@ RULES = (
             said("pytorchstreamreader failed"),
             raised("invalid load key", pattern=r"invalid load key, '(?P<key>[^\n]{1,12}?)'\."),
             raised("invalid magic number"),
+            raised(types=("KeyError", "IndexError", "EOFError"), last_frame="torch/_weights_only_unpickler"),
             raised("corrupt file"),
             raised(
                 "corrupted",

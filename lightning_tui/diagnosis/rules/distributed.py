@@ -170,6 +170,7 @@ RULES = (
         signs=(
             raised("detected mismatch between collectives on ranks"),
             raised("collectivefingerprint"),
+            raised("disagreement between rank0 and rank"),
             raised("verify_params", "appears not to match"),
             raised("appears not to match sizes of the same param in process"),
             raised("appears not to match strides of the same param in process"),

@@ -132,7 +132,6 @@ RULES = (
             said("no cuda gpus are available"),
             said("error 100: no cuda"),
             said("no hip gpus are available"),
-            raised("device >= 0 && device < num_gpus"),
             said("no devices were found", lacks=("dataset",), elsewhere=("nvidia", "cuda")),
             raised("cudaerrornodevice"),
         ),

@@ -30,6 +30,9 @@ RULES = (
             printed("error: out of memory", "cuda"),
             raised("out of memory", types=("OutOfMemoryError",)),
             said("cuda_error_out_of_memory"),
+            said("cuda driver error: out of memory"),
+            said("cudaerrormemoryallocation"),
+            raised("triton error [cuda]: out of memory"),
             raised("hip out of memory"),
             printed("torch.outofmemoryerror:"),
         ),
@@ -308,6 +311,7 @@ RULES = (
         cause="The program asked for a GPU index above those that this process can see.",
         signs=(
             said("invalid device ordinal"),
+            raised("device >= 0 && device < num_gpus"),
             said("cudaerrorinvaliddevice"),
             raised("invalid device id", types=("AssertionError", "RuntimeError")),
         ),

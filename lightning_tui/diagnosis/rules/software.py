@@ -10,6 +10,15 @@ _MOVED = (
     r"scipy|sklearn|diffusers|huggingface_hub|accelerate|PIL|keras|tensorflow|hydra|omegaconf|jsonargparse|pandas|distutils|imp|lightning_utilities)"
 )
 
+_NO_PKG_RESOURCES = "pkg_resources is part of setuptools, whose newest versions no longer have it, or is not installed."
+_OLD_SETUPTOOLS = do("`pip install 'setuptools<81'`, or update the package that still asks for pkg_resources.")
+_NO_DISTUTILS = "Python 3.12 no longer has distutils; setuptools brings a substitute."
+_SOME_SETUPTOOLS = do("`pip install setuptools`, or update the package that still imports distutils.")
+_NEW_PROTOBUF = "The installed protobuf is newer than the generated code of a package (TensorBoard, ONNX, a tracker)."
+_OLD_PROTOBUF = do(
+    "`pip install 'protobuf<3.21'`, or update the package; PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python is slow."
+)
+
 RULES = (
     Rule(
         category="missing-module",
@@ -76,7 +85,13 @@ RULES = (
             raised(
                 "no module named",
                 types=("ModuleNotFoundError",),
-                pattern=r"No module named '(?P<module>pkg_resources|distutils|imp|torch\._six|lightning_lite)'",
+                pattern=r"No module named '(?P<module>imp|torch\._six|lightning_lite)'",
+            ),
+            raised("no module named 'pkg_resources'", cause=_NO_PKG_RESOURCES, advice=(_OLD_SETUPTOOLS,)),
+            raised("no module named 'distutils'", cause=_NO_DISTUTILS, advice=(_SOME_SETUPTOOLS,)),
+            raised("descriptors cannot be created directly", cause=_NEW_PROTOBUF, advice=(_OLD_PROTOBUF,), weight=68),
+            raised(
+                "descriptors cannot not be created directly", cause=_NEW_PROTOBUF, advice=(_OLD_PROTOBUF,), weight=68
             ),
             raised(
                 "has no attribute",
@@ -262,6 +277,5 @@ EXCEPTION_WORDS = {
     "JSONDecodeError": "A text is not valid JSON.",
     "CalledProcessError": "A command that the program started failed.",
     "TimeoutError": "Something did not answer in time.",
-    "RuntimeError": "A library refused to go on.",
 }
 """Plain words for exceptions of Python, by the type's own name."""

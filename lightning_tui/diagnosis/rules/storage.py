@@ -19,6 +19,9 @@ _TRACKERS = (
 )
 _PLATFORM = ("lightning_sdk", "lightning_cloud", "api.lightning.ai", "host='lightning.ai'", "lightning.ai/v1")
 
+_NO_TEMPORARY = "None of the usual temporary folders can be written: the disk is full, or they are read-only."
+_OTHER_TEMPORARY = do("Set TMPDIR to a folder that has room and may be written, and make room in /tmp.")
+
 RULES = (
     Rule(
         category="disk-full",
@@ -39,6 +42,7 @@ RULES = (
             raised("not enough free disk space"),
             said("disk is full"),
             raised("not enough disk space"),
+            raised("no usable temporary directory found", cause=_NO_TEMPORARY, advice=(_OTHER_TEMPORARY,)),
             printed("there may not be enough free space on", weight=40),
             printed("not enough free disk space to download", weight=40),
         ),
@@ -300,7 +304,7 @@ RULES = (
             said("api_key not configured"),
             said("no api key configured", weight=65),
             raised("wandb", "api key"),
-            raised(types=("AuthenticationError", "UsageError"), frame="wandb"),
+            raised(types=("AuthenticationError",), frame="wandb"),
             said("wandb: error", "api key"),
             said("permission denied", "wandb", weight=66),
             raised("wandb", pattern=r"(?:40[13]|[Uu]nauthorized|not logged in|[Pp]ermission)"),
@@ -342,6 +346,7 @@ RULES = (
         cause="Its server[[ ({host})]] does not answer from here.",
         signs=(
             raised(types=("CommError",)),
+            raised("unable to attach to run", types=("UsageError",)),
             raised("error communicating with wandb"),
             said("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
             said("wandb: error error while calling w&b api", weight=60),

@@ -10,6 +10,8 @@ _TRAINER = f"{LIGHTNING_DOCS}/common/trainer.html"
 _MIGRATE = f"{LIGHTNING_DOCS}/upgrade/migration_guide.html"
 _FIT_CHECKS = "lightning/pytorch/trainer"
 
+_LOGGED_TWICE = "MLflow keeps a parameter as it was first logged, and this run logs it with another value: the run was resumed, or hyper-parameters are logged twice."
+
 RULES = (
     Rule(
         category="trainer-removed-arg",
@@ -188,6 +190,12 @@ RULES = (
                 pattern=r"(?P<what>You passed a `[^`]{1,40}` object \([^)]{1,80}\) to a `[^`]{1,40}` Trainer\.)",
             ),
             raised("`model` must be a"),
+            raised(
+                "an invalid dataloader was passed to `trainer.",
+                "train dataloader: none}",
+                cause="[[{what} ]]What was given as data is no DataModule of this package, and no loader.",
+                weight=68,
+            ),
             raised("model must be a `lightningmodule`"),
             raised("expected a parent"),
             raised("is not a subclass of", "lightning", "pytorch_lightning"),
@@ -398,6 +406,12 @@ RULES = (
         title="self.log is used wrongly",
         cause="[[{what}]]",
         signs=(
+            raised(
+                "you tried to log",
+                "which is currently not supported",
+                pattern=r"(?P<what>you tried to log[^\n]{1,160})",
+            ),
+            raised("changing param values is not allowed", cause=_LOGGED_TWICE, weight=69),
             raised("you can't `self.log", pattern=r"(?P<what>You can't `self\.log[^\n]{1,160})"),
             raised("you are trying to `self.log"),
             raised("self.log(", "twice", pattern=r"(?P<what>You called `self\.log[^\n]{1,160})"),

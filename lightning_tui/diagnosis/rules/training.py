@@ -11,6 +11,14 @@ _ANOMALY = do(
 
 _LOST = r"(?:^|[\s,{\[('\"])(?P<what>\w{0,40}loss\w{0,40}['\"]?\s{0,4}[=:]\s{0,4}(?:tensor\()?(?:nan|-?inf)(?:\.0)?)(?=[\s,})\]]|$)"
 
+_ENDED_WELL = ("trainer.fit` stopped:", "trainer.fit stopped:")
+_NOT_IN_NUMPY = "NumPy has no {first}: the tensor must be converted first, `x.float().numpy()`."
+_OF_INFERENCE = "A tensor that was made under torch.inference_mode is used where gradients are computed."
+_NO_INFERENCE = do(
+    "Validate with Trainer(inference_mode=False), or clone the tensor that is kept from there: `x = x.clone()`.",
+    in_code=True,
+)
+
 RULES = (
     Rule(
         category="shape-mismatch",
@@ -143,8 +151,11 @@ RULES = (
             raised("tensors used as indices must be long"),
             raised("only tensors of floating point"),
             raised("only tensors of floating point dtype can require gradients"),
-            raised("numpy.object_"),
-            raised("can't convert np.ndarray of type numpy.object_"),
+            raised("can't convert np.ndarray of type numpy."),
+            raised("got unsupported scalartype", pattern=r"ScalarType (?P<first>\w{1,40})", cause=_NOT_IN_NUMPY),
+            raised(
+                "expected target dtype to be", pattern=r"to be (?P<second>[\w ]{1,60}), but got (?P<first>\w{1,40})"
+            ),
             raised("index put requires the source and destination dtypes match"),
             raised("expected self and source to have same dtype"),
             raised("expected query, key, and value to have the same dtype"),
@@ -379,8 +390,13 @@ RULES = (
             raised("loss", "grad_fn", pattern=r"(?:no|not have|does not|without)"),
             raised("none of the", "requires_grad=true", pattern=r"(?:inputs|outputs|parameters)"),
             raised("one of the differentiated tensors does not require grad"),
-            raised("inference tensors cannot be saved for backward"),
-            raised("inplace update to inference tensor"),
+            raised(
+                "inference tensors cannot be saved for backward",
+                cause=_OF_INFERENCE,
+                advice=(_NO_INFERENCE,),
+                weight=66,
+            ),
+            raised("inplace update to inference tensor", cause=_OF_INFERENCE, advice=(_NO_INFERENCE,), weight=66),
             raised("no inf checks were recorded for this optimizer", weight=55),
         ),
         weight=64,
@@ -512,6 +528,11 @@ RULES = (
                 pattern=r"Error: (?P<what>[^\n]{1,260})",
                 weight=59,
             ),
+            raised(
+                last_frame="torchmetrics", types=("RuntimeError",), pattern=r"Error: (?P<what>[^\n]{1,260})", weight=56
+            ),
+            raised("detected the following values in", "expected only", pattern=r"Error: (?P<what>[^\n]{1,260})"),
+            raised("the highest label in `target` should be", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("the `preds` and `target` should have", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised(types=("TorchMetricsUserError",), pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("predictions and targets are expected to have the same shape", frame="torchmetrics", weight=60),
@@ -601,8 +622,8 @@ RULES = (
             raised("out of resource: shared memory"),
             raised("cuda graph", "compile"),
             raised("accessing tensor output of cudagraphs"),
-            printed("torch._dynamo hit config.recompile_limit", weight=31),
-            printed("torch._dynamo hit config.cache_size_limit", weight=31),
+            printed("torch._dynamo hit config.recompile_limit", nowhere=_ENDED_WELL, weight=31),
+            printed("torch._dynamo hit config.cache_size_limit", nowhere=_ENDED_WELL, weight=31),
             raised("fx-graph"),
             raised("fake tensor", "real", weight=50),
         ),

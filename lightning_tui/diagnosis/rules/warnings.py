@@ -36,7 +36,7 @@ RULES = (
             printed(
                 "is smaller than the logging interval",
                 pattern=r"\((?P<batches>\d+)\) is smaller than the logging interval Trainer\(log_every_n_steps=(?P<interval>\d+)\)",
-                nowhere=("fast_dev_run", "`max_steps="),
+                nowhere=("fast_dev_run", "`max_steps=", "`trainer.fit` stopped:", "trainer.fit stopped:"),
             ),
         ),
         severity="warning",
