@@ -11,7 +11,7 @@ from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal
 from lightning_tui.diagnosis.configs import about_rejected_key
 from lightning_tui.diagnosis.exceptions import Found, Read, is_own, read_stream
 from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
-from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_of
+from lightning_tui.diagnosis.matching import Hit, Material, find_hits, first_line, material_of
 from lightning_tui.diagnosis.model import (
     CONSEQUENCE_BELOW,
     UNKNOWN_WEIGHT,
@@ -153,11 +153,11 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
             rule.weight if found.in_worker else UNKNOWN_WEIGHT,
             {
                 "type": found.name,
-                "message": found.message.partition("\n")[0],
+                "message": found.message.strip().partition("\n")[0],
                 "words": EXCEPTION_WORDS.get(found.name, "") or _who_refused(found),
             },
             found.line or None,
-            found.text.partition("\n")[0],
+            first_line(found),
             found.rank,
             found,
             order,

@@ -139,7 +139,7 @@ def _in_exceptions(
             _weight(rule, sign),
             captured,
             found.line or None,
-            _first_line(found),
+            first_line(found),
             found.rank,
             found,
             order,
@@ -212,7 +212,8 @@ def _weight(rule: Rule, sign: Sign) -> int:
     return rule.weight if sign.weight is None else sign.weight
 
 
-def _first_line(found: Found) -> str:
+def first_line(found: Found) -> str:
+    """Type and first words of an exception."""
     first = found.message.strip().partition("\n")[0]
     return f"{found.type}: {first}" if first else found.type
 

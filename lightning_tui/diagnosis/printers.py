@@ -110,6 +110,16 @@ def _unescaped(text: str) -> str:
     return f"{before[:start].rstrip()}\n{plain}" if before[:start].strip() else plain
 
 
+def _dedented(lines: Lines) -> Lines:
+    """A text that is indented or quoted (`> `) as a whole."""
+    header = next(text for _, text in lines if HEADER in text)
+    before = header[: header.index(HEADER)].removesuffix("Original ")
+    mark = "" if any(letter.isalnum() or letter in "|+" for letter in before) else before
+    if not mark or not all(text.startswith(mark) for _, text in lines if text.strip() not in ("", mark.strip())):
+        return lines
+    return [(number, text[len(mark) :]) for number, text in lines]
+
+
 # ------------------------------------------------------------------------------------------------------- hard wraps
 
 
@@ -212,6 +222,7 @@ def _of_loguru(lines: Lines) -> Lines:
 _FORMS: tuple[tuple[Callable[[str], bool], Callable[[Lines], Lines]], ...] = (
     (lambda raw: any(f'"{name}":' in raw for name in (*_JSON_TEXT, *_JSON_TRACE)) and '{"' in raw, _records),
     (lambda raw: HEADER + "\\n" in raw, _escaped),
+    (lambda raw: HEADER in raw, _dedented),
     (lambda raw: 'File "' in raw, _unwrapped),
     (lambda raw: raw.startswith("E  ") or "\nE  " in raw, _of_pytest),
     (lambda raw: HEADER[:-1] + " " in raw, _of_rich),

@@ -85,7 +85,6 @@ ERRORS: dict[str, tuple[str, str]] = {
         "metric-misuse",
         "torchmetrics.classification.MulticlassAccuracy(num_classes=3)(torch.zeros(4, 5), torch.tensor([0, 1, 2, 1]))",
     ),
-    "metric floats": ("metric-misuse", "torchmetrics.classification.BinaryAccuracy()(torch.zeros(4), torch.zeros(4))"),
     "metric average": (
         "metric-misuse",
         "torchmetrics.classification.MulticlassAccuracy(num_classes=3, average='mean')",

@@ -310,6 +310,7 @@ RULES = (
             raised("`optimizer` must be"),
             raised("is not an optimizer"),
             raised("configure_optimizers() "),
+            printed("configure_optimizers` returned `none`", "no optimizer", weight=40),
             raised("when `optimizer.step(closure)` is called"),
             raised("set() are not", "params"),
             raised("parameters passed to the optimizer"),
