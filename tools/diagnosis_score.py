@@ -18,6 +18,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lightning_tui.diagnosis import Evidence, Output, diagnose
+from tests.diagnosis.evidence import Example, rule_examples, sign_examples, signs_without
+from tests.diagnosis.raised import ERRORS
+from tests.diagnosis.test_further_texts import FAILURES
+from tests.diagnosis.test_raised import raised
 
 
 def main() -> None:
@@ -49,6 +53,15 @@ def _print_score(cases: list[dict[str, Any]]) -> None:
     right = len(results) - len(misses)
     print(f"right {right}/{len(results)} = {right / max(1, len(results)):.1%}, exactly the named category {exact}")
     print(f"nothing said where nothing is wrong: {sum(not found for _, found in nothing)}/{len(nothing)}")
+    print(f"signs without an example: {_unproved(cases)}")
+
+
+def _unproved(cases: list[dict[str, Any]]) -> int:
+    """How many signs of the rules hold on no example of the tests, and on no case of their category."""
+    known = [Example((case["category"], *case.get("also", ())), case["text"], "known") for case in cases]
+    known += [Example((category,), text, "further") for category, text in FAILURES]
+    known += [Example(tuple(ERRORS[name][0].split("|")), text, "raised") for name, text in raised().items()]
+    return len(list(signs_without([*rule_examples(), *sign_examples(), *known])))
 
 
 def is_right(case: dict[str, Any], found: list[str]) -> bool:

@@ -14,7 +14,7 @@ from lightning_tui.diagnosis.model import CodeHint, Rule, Sign
 from lightning_tui.diagnosis.text import Line
 
 MOST_EXCEPTIONS = 100
-_AT_EASE = re.compile(r"(?:[\w.,:/\[\]-]{1,60}[\s|]{1,5}){0,4}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
+_AT_EASE = re.compile(r"(?:[\w.,:/\[\]>#-]{1,60}[\s|]{1,5}){0,6}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
 """A logged line whose level says that nothing is wrong, after its time and its logger's name."""
 _WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -114,6 +114,12 @@ def find_hits(rules: Iterable[Rule], material: Material) -> list[Hit]:
     """All signs that hold, one hit for each exception and each first line."""
     exceptions = [(found, order, found.text.lower()) for found, order in material.exceptions]
     return [hit for rule in rules for sign in rule.signs for hit in _hits_of(rule, sign, material, exceptions)]
+
+
+def holds(rule: Rule, sign: Sign, material: Material) -> bool:
+    """Whether one sign of a rule is in a text."""
+    exceptions = [(found, order, found.text.lower()) for found, order in material.exceptions]
+    return next(_hits_of(rule, sign, material, exceptions), None) is not None
 
 
 def _hits_of(rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[Found, float, str]]) -> Iterator[Hit]:

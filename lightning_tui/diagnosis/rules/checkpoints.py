@@ -32,9 +32,6 @@ RULES = (
             raised("aborting training", "checkpoint"),
             raised("hpc checkpoint was found"),
             raised("can't find a valid checkpoint at"),
-            raised(
-                "checkpoint", "does not exist", types=("FileNotFoundError", "ValueError", "OSError", "RuntimeError")
-            ),
             printed('`.fit(ckpt_path="last")` is set, but there is no last checkpoint available', weight=31),
             raised("no such file or directory", types=("FileNotFoundError",), frame="cloud_io"),
             raised("no such file or directory", types=("FileNotFoundError",), last_frame="torch/serialization.py"),
@@ -122,18 +119,13 @@ RULES = (
             raised("checkpoint contains only the model"),
             raised("save_weights_only"),
             raised("loops", types=("KeyError",), frame="checkpoint_connector"),
-            raised("is not a full lightning checkpoint"),
             raised("checkpoint path exists and is a directory"),
-            raised("weights-only checkpoint"),
             raised("epoch", types=("KeyError",), frame="checkpoint_connector"),
             raised("is a directory", types=("IsADirectoryError",), pattern=r"(?:ckpt|checkpoint)"),
             raised("'collections.ordereddict' object has no attribute"),
             raised("lr_schedulers", types=("KeyError",), frame="checkpoint_connector"),
-            raised("has no key 'state_dict'"),
-            raised("not a valid lightning checkpoint"),
             raised("hyper_parameters", types=("KeyError",)),
             raised("isn't a", "checkpoint", types=("ValueError",)),
-            raised("loaded checkpoint is not", pattern=r"(?:dict|Lightning)"),
             raised(types=("IsADirectoryError",), frame="torch/serialization"),
         ),
         weight=66,
@@ -164,7 +156,6 @@ RULES = (
             raised(
                 "__init__() missing", "required", frame="saving", pattern=r"(?P<what>missing \d+ required[^\n]{1,160})"
             ),
-            raised("__init__() missing", "required", frame="load_from_checkpoint"),
             raised(
                 "__init__() missing",
                 "required",
@@ -224,7 +215,6 @@ RULES = (
             raised("shape mismatch", "state_dict"),
             raised("ignore_mismatched_sizes"),
             raised("unexpected keys", "state_dict"),
-            raised("not strict_load", types=("RuntimeError",)),
         ),
         weight=65,
         advice=(

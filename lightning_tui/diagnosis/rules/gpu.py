@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, do, raised, said
 
 _SYNCHRONOUS = do(
     "Run once with CUDA_LAUNCH_BLOCKING=1: kernels report late, and only then is the traceback the right one."
@@ -214,8 +214,6 @@ RULES = (
             said("unable to determine the device handle for gpu"),
             said("gpu is lost"),
             said("cuda_error_ecc_uncorrectable"),
-            raised("row remapping", "fail"),
-            said("cuda error: the device became unavailable"),
         ),
         weight=72,
         advice=(
@@ -242,7 +240,6 @@ RULES = (
             said("provided ptx was compiled with an unsupported toolchain"),
             said("the provided ptx was compiled"),
             said("device kernel image is invalid"),
-            raised("no gpu target architectures"),
             said("invalid device function", lacks=("invalid device function name",)),
         ),
         weight=66,

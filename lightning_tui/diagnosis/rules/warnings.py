@@ -88,7 +88,6 @@ RULES = (
         signs=(
             printed("trying to infer the `batch_size` from an ambiguous collection"),
             raised("could not infer the batch_size from the batch"),
-            raised("could not infer the `batch_size"),
             printed("could not infer the batch_size"),
             raised("with `def training_step(self, dataloader_iter)`", "batch_size"),
         ),
@@ -125,7 +124,6 @@ RULES = (
         cause="Lightning skips the step: nothing is learnt from that batch.",
         signs=(
             printed("training_step` returned `none`"),
-            printed("training_step returned none"),
             printed("returned none", "training_step"),
         ),
         severity="warning",
