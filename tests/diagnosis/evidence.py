@@ -1,5 +1,9 @@
-"""Which signs of the rules hold on which example? Each sign must have one that a library wrote, or that is written by
-its own template; `signs.jsonl` holds those beside the rules' own and the errors that are raised for real."""
+"""Which signs of the rules hold on which example, and how was that made?
+
+`signs.jsonl` holds examples beside the rules' own and the errors that are raised for real. Their `origin`: `captured` from
+a real run; `template`: a library's own format string, found in its source by search, its places filled with made-up
+values; `recalled`: written down as the named source is known to say it, and not looked up.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +28,13 @@ class Example(NamedTuple):
     categories: tuple[str, ...]
     text: str
     source: str
+    origin: str = "rule"
 
 
 def sign_examples() -> list[Example]:
     """Those of `signs.jsonl`."""
     entries = (json.loads(line) for line in SIGNS.read_text().splitlines())
-    return [Example((entry["category"],), entry["text"], entry["source"]) for entry in entries]
+    return [Example((entry["category"],), entry["text"], entry["source"], entry["origin"]) for entry in entries]
 
 
 def rule_examples() -> list[Example]:
