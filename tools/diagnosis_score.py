@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
 from tests.diagnosis.evidence import Example, rule_examples, sign_examples, signs_without
 from tests.diagnosis.raised import ERRORS
 from tests.diagnosis.test_further_texts import FAILURES
@@ -76,7 +76,7 @@ def is_right(case: dict[str, Any], found: list[str]) -> bool:
 
 
 def _evidence(case: dict[str, Any]) -> Evidence:
-    return Evidence(outputs=(Output(case["text"]),))
+    return Evidence(outputs=(OutputTail(case["text"]),))
 
 
 if __name__ == "__main__":

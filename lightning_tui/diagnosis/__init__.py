@@ -7,8 +7,8 @@ from lightning_tui.diagnosis.model import (
     Diagnosis,
     Evidence,
     EvidenceLine,
-    Output,
-    Raised,
+    OutputTail,
+    ReportedException,
     Suggestion,
     apply,
 )

@@ -9,25 +9,25 @@ from typing import Any
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal
 from lightning_tui.diagnosis.configs import about_rejected_key
-from lightning_tui.diagnosis.exceptions import Found, Read, is_own, read_stream
+from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream, is_own, read_stream
 from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
 from lightning_tui.diagnosis.matching import Hit, Material, find_hits, first_line, material_of
 from lightning_tui.diagnosis.model import (
     CONSEQUENCE_BELOW,
     UNKNOWN_WEIGHT,
-    Advice,
     CodeHint,
     Diagnosis,
     Evidence,
     EvidenceLine,
-    Output,
-    Raised,
+    OutputTail,
+    ReportedException,
     Suggestion,
+    SuggestionTemplate,
 )
 from lightning_tui.diagnosis.rules import all_rules, rules_by_category
 from lightning_tui.diagnosis.rules.software import EXCEPTION_WORDS
+from lightning_tui.diagnosis.templates import fill, plain
 from lightning_tui.diagnosis.text import Stream, read_streams
-from lightning_tui.diagnosis.words import fill, plain
 from lightning_tui.text.units import size
 
 MOST = 8
@@ -93,19 +93,19 @@ def _with_rejected_key(hit: Hit, evidence: Evidence) -> Hit:
     )
 
 
-def _streams(outputs: Iterable[Output]) -> list[Stream]:
+def _streams(outputs: Iterable[OutputTail]) -> list[Stream]:
     return [stream for output in outputs for stream in read_streams(output)]
 
 
-def _told(raised: Raised) -> tuple[Found, float]:
+def _told(raised: ReportedException) -> tuple[FoundException, float]:
     """An exception of telemetry, as if it had been read: its own text is the truth, its traceback gives the frames.
 
     Of one that was carried over from a loader's worker, the original.
     """
-    read = read_stream(next(iter(read_streams(Output(raised.traceback, raised.rank))), Stream(raised.rank, [])))
+    read = read_stream(next(iter(read_streams(OutputTail(raised.traceback, raised.rank))), Stream(raised.rank, [])))
     original = next((found for found in reversed(read.exceptions) if found.in_worker), None)
     last = original or (read.exceptions[-1] if read.exceptions else None)
-    found = Found(
+    found = FoundException(
         type=original.type if original else raised.type.removeprefix("builtins."),
         message=original.message if original else raised.message.strip(),
         line=0,
@@ -120,7 +120,7 @@ def _told(raised: Raised) -> tuple[Found, float]:
     return found, raised.time - 4e9  # telemetry's own order comes before that of lines
 
 
-def _without_the_overcome(read: Read, evidence: Evidence) -> Read:
+def _without_the_overcome(read: ParsedStream, evidence: Evidence) -> ParsedStream:
     """Leave out exceptions that the program overcame: it came to its regular end after them."""
     if evidence.exit_code not in (None, 0):
         return read
@@ -139,7 +139,7 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
         for hit in hits
         if hit.found is not None and hit.found.chain >= 0 and hit.weight >= UNKNOWN_WEIGHT
     }
-    last_of_chain: dict[tuple[int | None, int], tuple[Found, float]] = {}
+    last_of_chain: dict[tuple[int | None, int], tuple[FoundException, float]] = {}
     for found, order in material.exceptions:
         if id(found) in known or (found.rank, found.chain) in known_chains or not _is_telling(found):
             continue
@@ -166,7 +166,7 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
     ]
 
 
-def _who_refused(found: Found) -> str:
+def _who_refused(found: FoundException) -> str:
     """Whose line raised it, where the frames tell."""
     if not found.frames:
         return ""
@@ -192,7 +192,7 @@ def _printed_growth(material: Material) -> list[Hit]:
     ]
 
 
-def _is_telling(found: Found) -> bool:
+def _is_telling(found: FoundException) -> bool:
     if found.ignored or found.name in _WRAPPERS or not found.has_traceback:
         return False
     if found.name.endswith("Warning"):
@@ -297,7 +297,7 @@ def _innermost(stack: tuple[CodeHint, ...]) -> str:
     return f"{'/'.join(stack[0].path.split('/')[-2:])}:{stack[0].line}, {stack[0].function}" if stack else ""
 
 
-def _is_same(one: Found, other: Found) -> bool:
+def _is_same(one: FoundException, other: FoundException) -> bool:
     """Whether output and telemetry tell of one exception, whose words Lightning may have changed in between."""
     if one.name != other.name or (one.rank is not None and other.rank is not None and one.rank != other.rank):
         return False
@@ -323,7 +323,7 @@ def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
 def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[Suggestion, ...]:
     offered: list[dict[str, Any]] = []
     suggestions = []
-    for advice in hit.rule.advice:
+    for advice in hit.rule.suggestions:
         changes = _changes(advice, hit, evidence)
         if changes == {}:
             continue
@@ -336,7 +336,7 @@ def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[
     return tuple(suggestions)
 
 
-def _changes(advice: Advice, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
+def _changes(advice: SuggestionTemplate, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
     """What a piece of advice changes in this run's plan; `None`: nothing; empty: all of it is so already."""
     computed = COMPUTED[advice.computed](evidence) if advice.computed else _filled(advice.changes, hit.captured)
     if computed is None:

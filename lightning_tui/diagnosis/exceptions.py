@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lightning_tui.diagnosis.model import CodeHint
 from lightning_tui.diagnosis.printers import is_progress
-from lightning_tui.diagnosis.text import Line, Stream
+from lightning_tui.diagnosis.text import OutputLine, Stream
 
 MESSAGE_LINES = 60
 MESSAGE_LIMIT = 8000
@@ -74,7 +74,7 @@ _LIBRARY = re.compile(
 )
 
 
-class Found(NamedTuple):
+class FoundException(NamedTuple):
     """One exception as it stands in an output."""
 
     type: str
@@ -110,17 +110,17 @@ class Found(NamedTuple):
         return own[-1] if own else None
 
 
-class Read(NamedTuple):
+class ParsedStream(NamedTuple):
     """What a stream holds."""
 
-    exceptions: list[Found]
-    loose: list[Line]
+    exceptions: list[FoundException]
+    loose: list[OutputLine]
     """Lines that belong to no traceback."""
     stack: tuple[CodeHint, ...] = ()
     """Where Python was when native code crashed, innermost first, as `faulthandler` writes it."""
 
 
-def read_stream(stream: Stream) -> Read:
+def read_stream(stream: Stream) -> ParsedStream:
     """Find the exceptions of a stream."""
     return _Parser(stream).read()
 
@@ -132,8 +132,8 @@ class _Parser:
         self.rank = stream.rank
         self.lines = stream.lines
         self.telling = _telling_lines(stream.lines)
-        self.exceptions: list[Found] = []
-        self.loose: list[Line] = []
+        self.exceptions: list[FoundException] = []
+        self.loose: list[OutputLine] = []
         self.chain = 0
         self.is_chained = False
         self.thrown: str | None = None
@@ -149,11 +149,11 @@ class _Parser:
         self.is_ignored = False
         self.is_crash = False
 
-    def read(self) -> Read:
+    def read(self) -> ParsedStream:
         at, count = 0, len(self.lines)
         while at < count:
             at = self._step(at)
-        return Read(self.exceptions, self.loose, tuple(self.stack))
+        return ParsedStream(self.exceptions, self.loose, tuple(self.stack))
 
     def _step(self, at: int) -> int:
         line = self.lines[at]
@@ -271,7 +271,7 @@ class _Parser:
         if self.opened_at is None and not self.is_chained:
             self.chain = self.lines[at].number
         self.exceptions.append(
-            Found(
+            FoundException(
                 type=name,
                 message="\n".join(message)[:MESSAGE_LIMIT].rstrip(),
                 line=self.lines[at].number,
@@ -365,7 +365,7 @@ def _naked_type(text: str) -> re.Match[str] | None:
     return _NAKED_TYPE.match(text) if may_be else None
 
 
-def _telling_lines(lines: list[Line]) -> set[int]:
+def _telling_lines(lines: list[OutputLine]) -> set[int]:
     """Positions of the lines that hold one of the telling words, found in the whole text at once."""
     whole = "\n".join([line.text for line in lines])
     places: set[int] = set()

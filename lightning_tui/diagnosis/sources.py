@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lightning_tui.diagnosis.growth import steady_growth
-from lightning_tui.diagnosis.model import Conduct, Evidence, Output, Raised
+from lightning_tui.diagnosis.model import Conduct, Evidence, OutputTail, ReportedException
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
 from lightning_tui.record.events import (
@@ -43,10 +43,10 @@ def evidence_of_text(
     """
     keep = HEAD_BYTES + TAIL_BYTES
     if len(text) <= keep:
-        return Evidence(outputs=(Output(text, None, first_line),), exit_code=exit_code, signal=signal)
+        return Evidence(outputs=(OutputTail(text, None, first_line),), exit_code=exit_code, signal=signal)
     head, tail = text[:HEAD_BYTES], text[-TAIL_BYTES:]
     skipped = text.count("\n", 0, len(text) - len(tail))
-    outputs = (Output(head, None, first_line), Output(tail, None, first_line + skipped))
+    outputs = (OutputTail(head, None, first_line), OutputTail(tail, None, first_line + skipped))
     return Evidence(outputs=outputs, exit_code=exit_code, signal=signal)
 
 
@@ -59,7 +59,7 @@ def evidence_of_file(path: Path) -> Evidence:
     return Evidence(outputs=read_output(path))
 
 
-def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) -> tuple[Output, ...]:
+def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) -> tuple[OutputTail, ...]:
     """The head and the tail of an output file, or all of it where it is short; line numbers are those of the file.
 
     Raises:
@@ -72,7 +72,7 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
         if is_compressed:
             return _compressed_output(file, rank, limit)
         if length <= HEAD_BYTES + limit:
-            return (Output(_text(file.read()), rank),)
+            return (OutputTail(_text(file.read()), rank),)
         head = file.read(HEAD_BYTES)
         lines = head.count(b"\n")
         left = length - HEAD_BYTES - limit
@@ -80,10 +80,10 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
             lines += chunk.count(b"\n")
             left -= len(chunk)
         tail = file.read(limit)
-    return Output(_text(head), rank), Output(_text(tail), rank, lines + 1)
+    return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, lines + 1)
 
 
-def _compressed_output(file: BinaryIO, rank: int | None, limit: int) -> tuple[Output, ...]:
+def _compressed_output(file: BinaryIO, rank: int | None, limit: int) -> tuple[OutputTail, ...]:
     """The same of a gzip file: read through once, in bounded memory; of a damaged or endless one what came so far."""
     head = tail = b""
     lines = length = 0
@@ -97,8 +97,8 @@ def _compressed_output(file: BinaryIO, rank: int | None, limit: int) -> tuple[Ou
             lines += tail.count(b"\n", 0, max(0, len(tail) - limit))
             tail = tail[-limit:]
     if not lines and len(head) + len(tail) == length:
-        return (Output(_text(head + tail), rank),)
-    return Output(_text(head), rank), Output(_text(tail), rank, head.count(b"\n") + lines + 1)
+        return (OutputTail(_text(head + tail), rank),)
+    return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, head.count(b"\n") + lines + 1)
 
 
 def _next_chunk(unpacked: gzip.GzipFile) -> bytes:
@@ -152,10 +152,10 @@ def _only_rank(seen: RunSnapshot) -> int | None:
     return seen.ranks[0].rank if is_alone else None
 
 
-def _outputs(directory: RunDirectory, attempt: int) -> tuple[Output, ...]:
+def _outputs(directory: RunDirectory, attempt: int) -> tuple[OutputTail, ...]:
     ranks = list(directory.outputs(attempt).items())[:MOST_RANKS]
     limit = max(64 << 10, TAIL_BYTES // max(1, len(ranks)))
-    found: list[Output] = []
+    found: list[OutputTail] = []
     for rank, path in ranks:
         try:
             # One file may carry several ranks (DDP's other ranks write to the first one's output).
@@ -176,7 +176,7 @@ class _Story:
     """What is kept of a run's events, beyond the snapshot."""
 
     def __init__(self) -> None:
-        self.exceptions: list[tuple[int, Raised]] = []
+        self.exceptions: list[tuple[int, ReportedException]] = []
         self.batch_size: int | None = None
         self.step_time_s: float | None = None
         self.gone: list[RankGone] = []
@@ -208,7 +208,7 @@ class _Story:
         rank = source.get("rank", 0)
         self.in_fit.discard(rank)
         self.spoke.add(rank)
-        raised = Raised(
+        raised = ReportedException(
             type=event.type,
             message=event.message,
             traceback=event.traceback,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from lightning_tui.diagnosis.model import Output
+from lightning_tui.diagnosis.model import OutputTail
 from lightning_tui.diagnosis.prefixes import FRAME, HEADER, before_header, is_bare, learn_prefixes
 from lightning_tui.diagnosis.printers import as_python_prints, is_progress
 
@@ -30,7 +30,7 @@ _TIME_STARTS = "[0123456789"
 _GROUP_PREFIX = re.compile(r" {0,40}(?:\| ?|\+ (?=Exception Group)|\+-\+?-{3,80}[\d. -]{0,80}$|\+-{4,80}$)")
 
 
-class Line(NamedTuple):
+class OutputLine(NamedTuple):
     """One line: its number in the whole output, and its text without prefix and colour."""
 
     number: int
@@ -41,10 +41,10 @@ class Stream(NamedTuple):
     """The lines of one rank, in order; `rank` is `None` where nothing tells whose they are."""
 
     rank: int | None
-    lines: list[Line]
+    lines: list[OutputLine]
 
 
-def read_streams(output: Output) -> list[Stream]:
+def read_streams(output: OutputTail) -> list[Stream]:
     """Split an output into its ranks' and processes' lines."""
     raw = output.text
     if "\x1b" in raw:
@@ -58,7 +58,7 @@ def read_streams(output: Output) -> list[Stream]:
         return [
             Stream(
                 output.rank,
-                [Line(n, text[:LINE_LIMIT] if text[:2].isalpha() else _timeless(text)) for n, text in lines],
+                [OutputLine(n, text[:LINE_LIMIT] if text[:2].isalpha() else _timeless(text)) for n, text in lines],
             )
         ]
     split = [
@@ -86,7 +86,7 @@ class _Sorter:
         self.lines = lines
         self.is_grouped = is_grouped
         self.prefixes = learn_prefixes([line.text for line in lines])
-        self.found: dict[tuple[int | None, int], list[Line]] = {}
+        self.found: dict[tuple[int | None, int], list[OutputLine]] = {}
         self.block = ""
         """Indentation or quotation of the traceback that the lines stand in."""
 
@@ -109,7 +109,7 @@ class _Sorter:
             text = text[len(self.block) :]
         if self.is_grouped:
             text = _GROUP_PREFIX.sub("", text, count=1)
-        self.found.setdefault((rank, owner), []).append(Line(number, text[:LINE_LIMIT]))
+        self.found.setdefault((rank, owner), []).append(OutputLine(number, text[:LINE_LIMIT]))
 
     def _opened(self, number: int, key: tuple[int | None, int], text: str) -> str:
         """The header of a traceback without what stands before it: words become a line of their own."""
@@ -120,7 +120,7 @@ class _Sorter:
         if is_bare(before):
             self.block = before
         else:
-            self.found.setdefault(key, []).append(Line(number, before[:LINE_LIMIT]))
+            self.found.setdefault(key, []).append(OutputLine(number, before[:LINE_LIMIT]))
         return text[len(before) :]
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lightning_tui.diagnosis.exceptions import read_stream
 from lightning_tui.diagnosis.matching import Material, holds, material_of
-from lightning_tui.diagnosis.model import Output, Rule, Sign
+from lightning_tui.diagnosis.model import OutputTail, Rule, Sign
 from lightning_tui.diagnosis.rules import all_rules
 from lightning_tui.diagnosis.text import read_streams
 
@@ -57,4 +57,4 @@ def signs_without(examples: Iterable[Example]) -> Iterator[tuple[Rule, Sign]]:
 
 def material_of_text(text: str) -> Material:
     """What signs are looked for in."""
-    return material_of([(read_stream(stream), stream.rank) for stream in read_streams(Output(text))], [])
+    return material_of([(read_stream(stream), stream.rank) for stream in read_streams(OutputTail(text))], [])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.diagnosis import Diagnosis, Evidence, Output, diagnose
+from lightning_tui.diagnosis import Diagnosis, Evidence, OutputTail, diagnose
 
 USAGE = """\
 usage: cli.py [options] fit [-c CONFIG] [--seed_everything SEED_EVERYTHING]
@@ -18,7 +18,7 @@ tip: For details of accepted options run: cli.py fit --help
 
 
 def first(text: str) -> Diagnosis:
-    return diagnose(Evidence(outputs=(Output(text),)))[0]
+    return diagnose(Evidence(outputs=(OutputTail(text),)))[0]
 
 
 def hydra(inside: str, target: str = "lightning.pytorch.trainer.trainer.Trainer") -> str:
@@ -99,7 +99,7 @@ def test_a_rejected_key_is_found_in_the_programs_own_file(tmp_path: Path, config
     (tmp_path / "conf.yaml").write_text(config)
     for command in (("main.py", "fit", "--config", "conf.yaml"), ("main.py", "fit", "--config=conf.yaml")):
         text = f"{USAGE}error: Subcommand 'fit' does not accept option 'trainer.max_epoch'"
-        evidence = Evidence(outputs=(Output(text),), command=command, folder=str(tmp_path))
+        evidence = Evidence(outputs=(OutputTail(text),), command=command, folder=str(tmp_path))
         told = diagnose(evidence)[0].suggestions[0].text
         assert told == f"In conf.yaml, line {line}: Write `trainer.max_epochs` instead of `trainer.max_epoch`."
 

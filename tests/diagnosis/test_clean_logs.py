@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
 from tests.diagnosis.test_prefixes import FORMS, PREFIXES, prefixed
 
 START = "GPU available: True (cuda), used: True\nTPU available: False, using: 0 TPU cores\n"
@@ -57,7 +57,7 @@ CLEAN: dict[str, str] = {
 
 
 def categories(text: str) -> list[str]:
-    return [told.category for told in diagnose(Evidence(outputs=(Output(text),)))]
+    return [told.category for told in diagnose(Evidence(outputs=(OutputTail(text),)))]
 
 
 @pytest.mark.parametrize("name", CLEAN)

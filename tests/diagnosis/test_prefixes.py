@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.diagnosis import Diagnosis, Evidence, Output, diagnose
+from lightning_tui.diagnosis import Diagnosis, Evidence, OutputTail, diagnose
 from lightning_tui.diagnosis.sources import evidence_of_file
 
 TRACEBACK = """\
@@ -79,7 +79,7 @@ def prefixed(prefix: Prefix, text: str) -> str:
 
 
 def first(text: str) -> Diagnosis:
-    found = diagnose(Evidence(outputs=(Output(text),)))
+    found = diagnose(Evidence(outputs=(OutputTail(text),)))
     assert found, "nothing was told"
     return found[0]
 
@@ -138,7 +138,7 @@ def test_interleaved_prefixes_are_several_streams(name: str) -> None:
     while mine or theirs:
         source = mine if mine and (not theirs or drawn.random() < 0.5) else theirs
         lines.append("".join(source.pop(0)))
-    told = diagnose(Evidence(outputs=(Output("\n".join(lines)),)))
+    told = diagnose(Evidence(outputs=(OutputTail("\n".join(lines)),)))
     places = {each.category: each.where.path for each in told if each.where is not None}
     assert places["shape-mismatch"] == "/home/me/proj/net.py"
     assert places["user-exception"] == "/home/me/proj/loader.py"
@@ -301,5 +301,5 @@ HOSTILE = {
 def test_a_hostile_megabyte_takes_its_time_but_not_more(kind: str) -> None:
     text = HOSTILE[kind]
     began = time.process_time()
-    diagnose(Evidence(outputs=(Output(text[: 1 << 20]),)))
+    diagnose(Evidence(outputs=(OutputTail(text[: 1 << 20]),)))
     assert time.process_time() - began < 4

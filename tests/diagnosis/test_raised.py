@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
 from tests.diagnosis.raised import ERRORS
 from tests.diagnosis.test_prefixes import PREFIXES, prefixed
 
@@ -29,7 +29,7 @@ def test_what_a_library_says_is_understood_behind_each_prefix(name: str) -> None
     text = raised()[name]
     for prefix in ("", *PREFIXES):
         written = prefixed(PREFIXES[prefix], text) if prefix else text
-        told = diagnose(Evidence(outputs=(Output(written),)))
+        told = diagnose(Evidence(outputs=(OutputTail(written),)))
         assert told, prefix
         assert told[0].category in fair, prefix
         if "train.py" in text and not text.rstrip().endswith("SyntaxError"):

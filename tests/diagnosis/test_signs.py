@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
 from tests.diagnosis.evidence import Example, rule_examples, sign_examples, signs_without
 from tests.diagnosis.raised import ERRORS
 from tests.diagnosis.test_further_texts import FAILURES
@@ -34,7 +34,7 @@ def test_signs_without_evidence_do_not_become_more() -> None:
 def test_the_example_of_a_sign_is_told_as_its_category(category: str) -> None:
     for example in EXAMPLES:
         if example.categories == (category,):
-            found = [told.category for told in diagnose(Evidence(outputs=(Output(example.text),)))]
+            found = [told.category for told in diagnose(Evidence(outputs=(OutputTail(example.text),)))]
             assert category in found, example.text
             assert example.source, example.text
             assert example.origin in ("captured", "template", "recalled"), example.text

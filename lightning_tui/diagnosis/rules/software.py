@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _MOVED = (
     r"(?:pytorch_lightning|lightning|lightning_fabric|lightning_lite|torchmetrics|torch|torchvision|torchtext|torchaudio|transformers|datasets|numpy|pkg_resources|collections|"
@@ -58,7 +58,7 @@ RULES = (
             printed("no module named", pattern=r"^[\w./-]{1,160}: No module named '?(?P<module>[\w.]{1,80})"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do("Install it in the program's environment: `python -m pip install NAME` with that very Python."),
             do("If it is your own module, start from its folder, or install it (`pip install -e .`)."),
             do("Choose the interpreter that has it: --python PATH."),
@@ -105,7 +105,7 @@ RULES = (
             raised("use `lightning", "instead", types=("ImportError", "ModuleNotFoundError")),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Look up where it went in the library's changelog (Lightning: the migration guide), or install the version that the program was written for.",
                 in_code=True,
@@ -127,7 +127,7 @@ RULES = (
         title="A shared library is missing",
         cause="[[{library} could not be loaded: it is not installed, or its folder is not where the loader looks.]]",
         signs=(
-            said(
+            anywhere(
                 "cannot open shared object file",
                 detail=r"(?P<library>lib[\w.+-]{1,80}\.so[\w.]{0,20})",
                 lacks=("dlerror", "could not load dynamic library"),
@@ -135,21 +135,21 @@ RULES = (
             raised("dll load failed"),
             raised("library not loaded"),
             raised("image not found"),
-            said(
+            anywhere(
                 "/libstdc++.so.6: version",
                 pattern=r"(?P<library>lib[\w+.-]{1,40}\.so\.\d+: version `[\w.]{1,40}' not found)",
             ),
-            said("version `glibc", pattern=r"(?P<library>version `GLIBC[\w.]{1,20}' not found)"),
-            said("version `cxxabi"),
+            anywhere("version `glibc", pattern=r"(?P<library>version `GLIBC[\w.]{1,20}' not found)"),
+            anywhere("version `cxxabi"),
             raised("dlopen", pattern=r"(?:not found|no such file|cannot)"),
             raised("cannot load", "library", types=("OSError", "ImportError")),
             raised("could not load this library"),
-            said("unable to load any of {libcudnn"),
+            anywhere("unable to load any of {libcudnn"),
             raised("sndfile library not found"),
             raised("libgl.so.1"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Install what has it (libGL: libgl1; libcudnn, libnccl and the like: reinstall PyTorch with pip, which brings its own)."
             ),
@@ -167,14 +167,14 @@ RULES = (
         title="Two binaries do not fit each other",
         cause="[[The symbol {symbol} is missing. ]]An extension was built against another version of PyTorch, CUDA or Python than the one in use.",
         signs=(
-            said(
+            anywhere(
                 "undefined symbol",
                 pattern=r"undefined symbol: (?P<symbol>[\w@.]{1,80})",
                 lacks=("failed to load image python extension",),
             ),
             raised("symbol not found in flat namespace"),
             raised("undefined reference"),
-            said("symbol lookup error"),
+            anywhere("symbol lookup error"),
             raised("couldn't load custom c++ ops"),
             raised("operator torchvision::nms does not exist"),
             raised("torchvision::nms"),
@@ -183,7 +183,7 @@ RULES = (
             raised("pytorch and torchaudio were compiled with different"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do(
                 "Reinstall the extension for this PyTorch (torchvision, torchaudio, flash-attn and their like have matching versions), without its build cache: `pip install --no-cache-dir --force-reinstall`."
             ),
@@ -201,11 +201,11 @@ RULES = (
         cause="NumPy 2 is installed, and a package compiled for NumPy 1 (or the other way round) cannot work with it.",
         signs=(
             raised("numpy is not available"),
-            said("compiled using numpy 1.x cannot be run in"),
-            said("numpy.dtype size changed"),
-            said("numpy.ufunc size changed"),
+            anywhere("compiled using numpy 1.x cannot be run in"),
+            anywhere("numpy.dtype size changed"),
+            anywhere("numpy.ufunc size changed"),
             raised("numpy.core.multiarray failed to import"),
-            said("_array_api not found"),
+            anywhere("_array_api not found"),
             raised("module compiled against api version"),
             raised("module compiled against abi version"),
             raised("binary incompatibility", "numpy"),
@@ -216,7 +216,7 @@ RULES = (
             raised("numpy", "has no attribute", pattern=r"(?:'np\.|module 'numpy' has no attribute)", weight=67),
         ),
         weight=70,
-        advice=(do("`pip install 'numpy<2'`, or update the package that was built for the older one."),),
+        suggestions=(do("`pip install 'numpy<2'`, or update the package that was built for the older one."),),
         docs="https://numpy.org/doc/stable/numpy_2_0_migration_guide.html",
         examples=(
             "ValueError: numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88 from PyObject",
@@ -229,7 +229,7 @@ RULES = (
         cause="[[{what}]]",
         signs=(raised(types=("SyntaxError", "IndentationError", "TabError"), detail=r"Error: (?P<what>[^\n]{1,200})"),),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Mend the line that is named; for new syntax (match, `X | Y` types) take a newer Python (--python).",
                 in_code=True,
@@ -243,7 +243,7 @@ RULES = (
         title="The program raised {type}",
         cause="[[{words} ]][[It says: {message}]]",
         weight=35,
-        advice=(do("Look at the line of the program that is named.", in_code=True),),
+        suggestions=(do("Look at the line of the program that is named.", in_code=True),),
         docs="https://docs.python.org/3/library/exceptions.html",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import HUB_DOCS, LIGHTNING_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import HUB_DOCS, LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _TRACKERS = (
     "wandb",
@@ -28,7 +28,7 @@ RULES = (
         title="The disk is full",
         cause="No space is left where the program writes[[: {path}]].",
         signs=(
-            said(
+            anywhere(
                 "no space left on device",
                 detail=r"No space left on device: (?:'[^']{1,300}' -> )?'(?P<path>[^']{1,300})'",
                 lacks=("shared memory", "shm", "/torch_"),
@@ -37,15 +37,15 @@ RULES = (
             raised("unexpected pos", pattern=r"unexpected pos \d+ vs \d+"),
             raised("pytorchstreamwriter failed writing file"),
             raised("enforce fail at inline_container.cc", "file write failed", weight=69),
-            said("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
+            anywhere("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
             raised("not enough free disk space"),
-            said("disk is full"),
+            anywhere("disk is full"),
             raised("not enough disk space"),
             raised("no usable temporary directory found", cause=_NO_TEMPORARY, advice=(_OTHER_TEMPORARY,)),
             printed("not enough free disk space to download", weight=40),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do("Make room: `df -h`, then old checkpoints, caches (~/.cache), /tmp."),
             do("Keep one checkpoint instead of many.", computed="one_checkpoint_every_epoch"),
             do("Write elsewhere: default_root_dir on a larger disk."),
@@ -61,14 +61,14 @@ RULES = (
         title="Your disk quota is used up",
         cause="The file system has room, but you may not use more of it[[: {path}]].",
         signs=(
-            said("disk quota exceeded", detail=r"exceeded: '(?P<path>[^']{1,300})'"),
+            anywhere("disk quota exceeded", detail=r"exceeded: '(?P<path>[^']{1,300})'"),
             raised("errno 122"),
             raised("edquot"),
-            said("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
-            said("user block limit reached"),
+            anywhere("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
+            anywhere("user block limit reached"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "See what you use (`quota -s`, `du -sh ~/* | sort -h`), and move checkpoints and caches (HF_HOME, TORCH_HOME, ~/.cache) to scratch space."
             ),
@@ -123,7 +123,7 @@ RULES = (
             raised("save_dir", "does not exist"),
         ),
         weight=65,
-        advice=(do("Make it first: Path(path).parent.mkdir(parents=True, exist_ok=True).", in_code=True),),
+        suggestions=(do("Make it first: Path(path).parent.mkdir(parents=True, exist_ok=True).", in_code=True),),
         docs="https://docs.python.org/3/library/pathlib.html#pathlib.Path.mkdir",
         examples=(
             "RuntimeError: Parent directory checkpoints/run_17 does not exist.",
@@ -136,7 +136,7 @@ RULES = (
         cause="[[{path} may not be read or written by this user.]]",
         signs=(
             raised(types=("PermissionError",), detail=r"denied: '(?P<path>[^']{1,300})'", lacks=("/dev/shm",)),
-            said(
+            anywhere(
                 "permission denied",
                 detail=r"(?:denied: '?|: )(?P<path>/[^'\s:]{1,300})'?",
                 lacks=("publickey", "/dev/shm", "socket"),
@@ -150,7 +150,7 @@ RULES = (
             raised("is not writable"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do("Write where you may: default_root_dir in your own folder."),
             do("See who owns it (`ls -ld PATH`); folders made in a container often belong to root."),
         ),
@@ -162,12 +162,12 @@ RULES = (
         title="The file system is read-only",
         cause="[[{path} lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).]]",
         signs=(
-            said("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
+            anywhere("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
             raised("errno 30"),
             raised("erofs"),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do("Write elsewhere: default_root_dir on a disk that can be written."),
             do("Point caches there too: HF_HOME, TORCH_HOME, MPLCONFIGDIR."),
         ),
@@ -183,7 +183,7 @@ RULES = (
                 types=("GatedRepoError", "RepositoryNotFoundError", "LocalTokenNotFoundError"),
                 detail=r"huggingface\.co/(?:api/models/|api/datasets/)?(?P<repository>[\w.-]{1,96}/[\w.-]{1,96})",
             ),
-            said("gated repo"),
+            anywhere("gated repo"),
             raised(
                 "is not a local folder and is not a valid model identifier",
                 pattern=r"Error: (?P<repository>[\w./-]{1,160}) is not a local folder",
@@ -202,13 +202,13 @@ RULES = (
             raised("is a gated dataset"),
             raised("doesn't exist on the hub or cannot be accessed"),
             raised("awaiting a review from the repo authors"),
-            said("please log in", "huggingface"),
+            anywhere("please log in", "huggingface"),
             raised("user access token", "expired"),
             raised("token", "huggingface", types=("HfHubHTTPError", "HTTPError"), pattern=r"40[13]"),
             raised("40", types=("HfHubHTTPError",), pattern=r"\b40[13] (?:Client Error|Forbidden|Unauthorized)"),
         ),
         weight=70,
-        advice=(
+        suggestions=(
             do(
                 "Ask for access on the model's page, then log in: `hf auth login`, or HF_TOKEN in the environment (never in the code)."
             ),
@@ -242,7 +242,7 @@ RULES = (
             raised("we had to rate limit"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "Wait, and let one process download (`hf download NAME`) before the others start; then HF_HUB_OFFLINE=1."
             ),
@@ -277,7 +277,7 @@ RULES = (
             raised("can't load", "make sure you don't have a local directory with the same name", weight=61),
         ),
         weight=69,
-        advice=(
+        suggestions=(
             do(
                 "Download it where there is a network (`hf download NAME`), and copy or share HF_HOME; then HF_HUB_OFFLINE=1."
             ),
@@ -294,11 +294,11 @@ RULES = (
         title="The experiment tracker wants a login",
         cause="Weights & Biases, MLflow, Neptune or Comet got no key, or one that is not valid.",
         signs=(
-            said("api_key not configured"),
-            said("no api key configured", weight=65),
+            anywhere("api_key not configured"),
+            anywhere("no api key configured", weight=65),
             raised("wandb", "api key"),
             raised(types=("AuthenticationError",), frame="wandb"),
-            said("permission denied", "wandb", weight=66),
+            anywhere("permission denied", "wandb", weight=66),
             raised("wandb", pattern=r"(?:40[13]|[Uu]nauthorized|not logged in|[Pp]ermission)"),
             raised("user is not logged in", "wandb"),
             raised("neptuneinvalidapitoken"),
@@ -312,7 +312,7 @@ RULES = (
                 )
             ),
             raised("comet", "api key"),
-            said("comet error", "api", weight=64),
+            anywhere("comet error", "api", weight=64),
             raised("mlflow", pattern=r"40[13]|[Uu]nauthorized"),
             raised("authentication", "mlflow"),
             raised("clearml", "credentials"),
@@ -321,7 +321,7 @@ RULES = (
             raised(types=("CometRestApiException", "InvalidAPIKey", "MissingAPIKey")),
         ),
         weight=70,
-        advice=(
+        suggestions=(
             do(
                 "Log in on this machine (`wandb login`), or set WANDB_API_KEY (NEPTUNE_API_TOKEN, COMET_API_KEY, MLFLOW_TRACKING_TOKEN) in the environment of the run."
             ),
@@ -338,8 +338,8 @@ RULES = (
             raised(types=("CommError",)),
             raised("unable to attach to run", types=("UsageError",)),
             raised("error communicating with wandb"),
-            said("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
-            said("wandb: error error while calling w&b api", weight=60),
+            anywhere("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
+            anywhere("wandb: error error while calling w&b api", weight=60),
             raised("wandb", pattern=r"(?:[Tt]imed out|[Cc]onnect|[Nn]etwork|[Rr]etries)"),
             raised("mlflow", pattern=r"(?:[Cc]onnection|Max retries|refused|timed out|API request|Failed to)"),
             raised(
@@ -361,7 +361,7 @@ RULES = (
             raised("connection", frame="/neptune/"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do("Train offline and upload later: WANDB_MODE=offline, then `wandb sync`."),
             do("Check the address (MLFLOW_TRACKING_URI), the proxy and the firewall: `curl -I URL` from the node."),
         ),
@@ -398,7 +398,7 @@ RULES = (
             raised("failed to authenticate", elsewhere=_PLATFORM),
         ),
         weight=72,
-        advice=(
+        suggestions=(
             do(
                 "`lightning login`, or set LIGHTNING_USER_ID and LIGHTNING_API_KEY in the environment (Settings > Keys)."
             ),
@@ -427,7 +427,7 @@ RULES = (
             raised("50", frame="lightning_sdk", types=("ApiException",), pattern=r"\(50[234]\)"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "Check the network and the proxy (HTTPS_PROXY), and the platform's status; train without its logger meanwhile."
             ),
@@ -450,29 +450,29 @@ RULES = (
                 detail=r"Reason: (?P<what>[^\n]{1,120})",
             ),
             raised(types=("ApiException",), frame="lightning", weight=50),
-            said("lightning", "insufficient credits"),
-            said("insufficient credits"),
-            said(
+            anywhere("lightning", "insufficient credits"),
+            anywhere("insufficient credits"),
+            anywhere(
                 "quota",
                 elsewhere=_PLATFORM,
                 pattern=r"(?P<what>[^\n]{0,80}quota[^\n]{0,80}(?:exceed|reach|limit)[^\n]{0,60})",
             ),
-            said("studio", "does not exist", elsewhere=("lightning", "teamspace")),
-            said(
+            anywhere("studio", "does not exist", elsewhere=("lightning", "teamspace")),
+            anywhere(
                 "teamspace",
                 pattern=r"(?P<what>[^\n]{0,60}[Tt]eamspace[^\n]{0,60}(?:not found|does not exist|no access|could not)[^\n]{0,60})",
             ),
-            said("machine", "not available", elsewhere=_PLATFORM),
-            said("out of capacity", elsewhere=_PLATFORM),
-            said("spot", "interrupted", elsewhere=("lightning", "studio")),
-            said("studio is", "stopp", elsewhere=("lightning",)),
-            said(
+            anywhere("machine", "not available", elsewhere=_PLATFORM),
+            anywhere("out of capacity", elsewhere=_PLATFORM),
+            anywhere("spot", "interrupted", elsewhere=("lightning", "studio")),
+            anywhere("studio is", "stopp", elsewhere=("lightning",)),
+            anywhere(
                 "lightning.ai",
                 pattern=r"(?P<what>[^\n]{0,100}(?:quota|credits|billing|limit reached)[^\n]{0,100})",
             ),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Look at the teamspace's credits, quotas and machines on https://lightning.ai, or choose a smaller machine."
             ),
@@ -538,7 +538,7 @@ RULES = (
             printed("wget: unable to resolve"),
         ),
         weight=57,
-        advice=(
+        suggestions=(
             do(
                 "Fetch it where there is a network (a login node), and point the program at the local copy (TORCH_HOME, root=..., download=False)."
             ),

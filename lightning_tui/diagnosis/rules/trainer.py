@@ -46,7 +46,7 @@ RULES = (
             ),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do(
                 'gpus=N is now accelerator="gpu", devices=N; resume_from_checkpoint is fit(ckpt_path=...); auto_lr_find and auto_scale_batch_size are in lightning.pytorch.tuner.Tuner.',
                 in_code=True,
@@ -118,7 +118,7 @@ RULES = (
             raised(types=("ValueError", "TypeError"), last_frame="accelerator_connector.py", weight=42),
         ),
         weight=56,
-        advice=(
+        suggestions=(
             do(
                 "Set the value in the plan: what can stand there and what works on this machine is shown by `lightning-tui plan`."
             ),
@@ -159,7 +159,7 @@ RULES = (
             raised("configure_sharded_model", "deprecated"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "training_epoch_end(outputs) becomes on_train_epoch_end(self): keep what the step returns in a list of the module, and clear it there.",
                 in_code=True,
@@ -194,7 +194,7 @@ RULES = (
             raised("must be of type", "pytorch_lightning"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Import from one package everywhere: `import lightning.pytorch as pl`, or `import pytorch_lightning as pl`; libraries built on one need that one.",
                 in_code=True,
@@ -219,7 +219,7 @@ RULES = (
             raised("`trainer.predict` requires `forward`"),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do(
                 "Write training_step(self, batch, batch_idx) that returns the loss; look for a typing error in its name or its indentation.",
                 in_code=True,
@@ -245,7 +245,7 @@ RULES = (
             raised("training_step", "should return"),
         ),
         weight=66,
-        advice=(do('Return the loss tensor, or {"loss": loss, ...}.', in_code=True),),
+        suggestions=(do('Return the loss tensor, or {"loss": loss, ...}.', in_code=True),),
         docs=f"{LIGHTNING_DOCS}/common/lightning_module.html#training-step",
         examples=(
             "MisconfigurationException: In automatic optimization, `training_step` must return a Tensor, a dict, or None (where the step will be skipped).",
@@ -307,7 +307,7 @@ RULES = (
             raised("some schedulers are attached with an optimizer that wasn't returned", weight=61),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do(
                 "Check what configure_optimizers returns, that the layers are made before it is called, and that they are attributes of the module (an nn.ModuleList, not a list).",
                 in_code=True,
@@ -342,7 +342,7 @@ RULES = (
             printed("conditioned on metric", "not available but strict is set to `false`", weight=31),
         ),
         weight=63,
-        advice=(
+        suggestions=(
             do(
                 'Log the metric under this very name (on_epoch metrics of a step get the suffix _epoch), and name it as "monitor".',
                 in_code=True,
@@ -376,7 +376,7 @@ RULES = (
             raised("toggle_optimizer"),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "With several optimizers set self.automatic_optimization = False, and call manual_backward, step and zero_grad yourself.",
                 in_code=True,
@@ -418,7 +418,7 @@ RULES = (
             raised("log_dict"),
         ),
         weight=59,
-        advice=(
+        suggestions=(
             do(
                 "Log one number for each name: loss.mean(), and different names in different hooks; histograms and images go to self.logger.experiment.",
                 in_code=True,
@@ -447,7 +447,7 @@ RULES = (
             raised("earlystopping", "not", "metric"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do('Log it in validation under this very name: self.log("val_loss", loss).', in_code=True),
             do("Monitor a name that is logged.", in_code=True),
         ),
@@ -472,7 +472,7 @@ RULES = (
             raised("is not a valid configuration. no quantity for top_k to track"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do("Log it under this very name: self.log({metric!r}, value).", in_code=True),
             do("Watch a metric that is logged.", checkpoint_monitor="{loss}", checkpoint_mode="min"),
             do("Keep the newest instead of the best: ModelCheckpoint(monitor=None).", in_code=True),
@@ -510,7 +510,7 @@ RULES = (
             raised("field batch_size not found"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Give the module (or its hparams, or the data module) an attribute batch_size or lr that is really used.",
                 in_code=True,
@@ -566,7 +566,7 @@ RULES = (
             raised(types=("TOMLDecodeError",)),
         ),
         weight=57,
-        advice=(
+        suggestions=(
             do("[[In {file}, line {place_of_key}: ]][[Write `{nearest}` instead of `{key}`.]]"),
             do("[[{file}, line {place_of_key}, has `{key}`: take it out or mend it there.]]"),
             do(
@@ -640,7 +640,7 @@ RULES = (
             printed("error parsing override"),
         ),
         weight=61,
-        advice=(
+        suggestions=(
             do(
                 "A key that the config lacks is added with `+key=value`; a group is chosen with `group=name`; `--cfg job` prints what is composed."
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _ANOMALY = do(
     "Run once with detect_anomaly: it names the forward operation, at a third of the speed.", detect_anomaly=True
@@ -97,7 +97,7 @@ RULES = (
             raised("the shape of the mask", pattern=r"(?P<what>The shape of the mask[^\n]{1,160})"),
         ),
         weight=58,
-        advice=(
+        suggestions=(
             do(
                 "Print the shapes before this line: is it the batch dimension, the channels, or a flattened size?",
                 in_code=True,
@@ -162,7 +162,7 @@ RULES = (
             raised("unsupported dtype"),
         ),
         weight=59,
-        advice=(
+        suggestions=(
             do(
                 "Bring both to one type: inputs .float(), class labels .long(), targets of BCE .float(); NumPy makes float64.",
                 in_code=True,
@@ -203,7 +203,7 @@ RULES = (
             raised("must be on cuda"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do(
                 "Make new tensors where the others are: device=self.device, or torch.zeros_like(x); register constants with register_buffer.",
                 in_code=True,
@@ -235,7 +235,7 @@ RULES = (
             raised("tensor.item() cannot be called on meta tensors"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Load weights after `module.to_empty(device=...)`, or make the model without an empty init; in Lightning build it in configure_model.",
                 in_code=True,
@@ -267,7 +267,7 @@ RULES = (
             raised("index is out of bounds"),
         ),
         weight=61,
-        advice=(
+        suggestions=(
             do(
                 "Compare the largest id with num_embeddings (or the vocabulary's size); a new token needs a larger embedding.",
                 in_code=True,
@@ -289,13 +289,13 @@ RULES = (
             raised("cur_target >= 0 && cur_target < n_classes", weight=67),
             raised("assertion `cur_target", weight=67),
             raised("all elements of target should be between 0 and 1"),
-            said("assertion `t >= 0 && t < n_classes`", weight=67),
+            anywhere("assertion `t >= 0 && t < n_classes`", weight=67),
             raised("detected more unique values in `target`", weight=66),
             raised("detected more unique values in `preds`", weight=66),
             raised("label", "num_classes", pattern=r"(?:out of|exceed|greater|larger|smaller)"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do(
                 "Number the classes from 0, and let the last layer have as many outputs as there are classes.",
                 in_code=True,
@@ -356,7 +356,7 @@ RULES = (
             raised("failed to converge because the input matrix contained non-finite values"),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do("Clip gradients.", computed="clip_gradients"),
             do("bfloat16 instead of float16: it does not overflow at 65504.", computed="wider_than_half"),
             do("Lower the learning rate, or warm it up.", in_code=True),
@@ -383,13 +383,13 @@ RULES = (
             raised(
                 "inference tensors cannot be saved for backward",
                 cause=_OF_INFERENCE,
-                advice=(_NO_INFERENCE,),
+                suggestions=(_NO_INFERENCE,),
                 weight=66,
             ),
             raised("inplace update to inference tensor", cause=_OF_INFERENCE, advice=(_NO_INFERENCE,), weight=66),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Look for .item(), .detach(), .numpy(), torch.tensor(loss) or `with torch.no_grad()` on the way to the loss, and for frozen parameters.",
                 in_code=True,
@@ -414,7 +414,9 @@ RULES = (
             raised("loss", "scalar", pattern=r"(?:must|should|expected|not)"),
         ),
         weight=64,
-        advice=(do("Take loss.mean() or .sum(), or leave the loss function its default reduction.", in_code=True),),
+        suggestions=(
+            do("Take loss.mean() or .sum(), or leave the loss function its default reduction.", in_code=True),
+        ),
         docs=f"{TORCH_DOCS}/generated/torch.Tensor.backward.html",
         examples=("RuntimeError: grad can be implicitly created only for scalar outputs",),
     ),
@@ -429,7 +431,7 @@ RULES = (
             raised("specify retain_graph=true"),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "Detach what is carried from step to step (hidden states, running losses): h = h.detach().",
                 in_code=True,
@@ -461,7 +463,7 @@ RULES = (
             raised("output 0 of", "is a view"),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Write `x = x + y` for `x += y`, inplace=False for activations, and .clone() before a slice is written.",
                 in_code=True,
@@ -488,7 +490,7 @@ RULES = (
             raised("attempting to unscale"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Keep the weights in float32 (no model.half()) and let mixed precision do the rest.",
                 precision="16-mixed",
@@ -545,7 +547,7 @@ RULES = (
             raised("expected argument `preds`"),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do(
                 "Check task, num_classes and the shapes of preds and target; update before compute; one metric object for each stage.",
                 in_code=True,
@@ -612,7 +614,7 @@ RULES = (
             raised("fake tensor", "real", weight=50),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "Train without compile to see whether the model itself is right: take `torch.compile` out, or set TORCH_COMPILE_DISABLE=1."
             ),

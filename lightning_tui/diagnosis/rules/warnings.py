@@ -18,7 +18,7 @@ RULES = (
             printed("consider setting `persistent_workers=true`", weight=56),
         ),
         severity="warning",
-        advice=(
+        suggestions=(
             do("Use as many workers as this machine has CPUs for each rank.", computed="more_workers"),
             do("Keep them between epochs.", persistent_workers=True),
         ),
@@ -41,7 +41,7 @@ RULES = (
         ),
         severity="warning",
         weight=50,
-        advice=(do("Log every step.", log_every_n_steps=1),),
+        suggestions=(do("Log every step.", log_every_n_steps=1),),
         docs=f"{LIGHTNING_DOCS}/extensions/logging.html",
         examples=(
             "The number of training batches (8) is smaller than the logging interval Trainer(log_every_n_steps=50). Set a lower value for log_every_n_steps if you want to see logs for the training epoch.",
@@ -57,7 +57,7 @@ RULES = (
         ),
         severity="warning",
         weight=64,
-        advice=(do("Write self.log(name, value, sync_dist=True), or log a torchmetrics object.", in_code=True),),
+        suggestions=(do("Write self.log(name, value, sync_dist=True), or log a torchmetrics object.", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/extensions/logging.html",
         examples=(
             "It is recommended to use `self.log('val_loss', ..., sync_dist=True)` when logging on epoch level in distributed setting to accumulate the metric across devices.",
@@ -75,7 +75,7 @@ RULES = (
         ),
         severity="warning",
         weight=64,
-        advice=(do("Switch it off.", ddp_find_unused_parameters=False, strategy="ddp"),),
+        suggestions=(do("Switch it off.", ddp_find_unused_parameters=False, strategy="ddp"),),
         docs=f"{LIGHTNING_DOCS}/advanced/ddp_optimizations.html",
         examples=(
             "[W reducer.cpp:1346] Warning: find_unused_parameters=True was specified in DDP constructor, but did not find any unused parameters in the forward pass.",
@@ -93,7 +93,7 @@ RULES = (
         ),
         severity="warning",
         weight=63,
-        advice=(do("Say it: self.log(name, value, batch_size=x.size(0)).", in_code=True),),
+        suggestions=(do("Say it: self.log(name, value, batch_size=x.size(0)).", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/extensions/logging.html",
         examples=(
             "Trying to infer the `batch_size` from an ambiguous collection. The batch size we found is 32. To avoid any miscalculations, use `self.log(..., batch_size=batch_size)`.",
@@ -112,7 +112,7 @@ RULES = (
         ),
         severity="warning",
         weight=62,
-        advice=(do("self.save_hyperparameters(ignore=[{name!r}])", in_code=True),),
+        suggestions=(do("self.save_hyperparameters(ignore=[{name!r}])", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/common/checkpointing_basic.html#save-hyperparameters",
         examples=(
             "Attribute 'model' is an instance of `nn.Module` and is already saved during checkpointing. It is recommended to ignore them using `self.save_hyperparameters(ignore=['model'])`.",
@@ -128,7 +128,7 @@ RULES = (
         ),
         severity="warning",
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Return the loss on every way through training_step; None only where a batch shall be skipped.",
                 in_code=True,
@@ -147,7 +147,7 @@ RULES = (
         ),
         severity="warning",
         weight=64,
-        advice=(do("Write validation_step, or leave the loader out.", in_code=True),),
+        suggestions=(do("Write validation_step, or leave the loader out.", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/common/lightning_module.html#validation-loop",
         examples=("You passed in a `val_dataloader` but have no `validation_step`. Skipping val loop.",),
     ),
