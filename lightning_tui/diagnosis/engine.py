@@ -8,9 +8,10 @@ from typing import Any
 
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal, exit_words
+from lightning_tui.diagnosis.configs import about_rejected_key
 from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream, is_own, read_stream
 from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
-from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_of
+from lightning_tui.diagnosis.matching import Hit, Material, find_hits, first_line, material_of
 from lightning_tui.diagnosis.model import (
     CONSEQUENCE_BELOW,
     UNKNOWN_WEIGHT,
@@ -34,6 +35,9 @@ MOST = 8
 
 OF_SEVERAL_RANKS = ("sync-dist-warning",)
 """Warnings that Lightning gives with any distributed strategy, and that mean nothing to one rank alone."""
+
+REJECTING = ("cli-config", "hydra-config", "trainer-removed-arg")
+"""Categories of a name that nothing takes."""
 
 NATIVE_CRASHES = ("segfault", "abort", "illegal-instruction")
 
@@ -64,7 +68,29 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     ordered = _one_for_each_exception(sorted(hits, key=_rank_of))
     first_of_each = {hit.rule.category: hit for hit in reversed(ordered)}
     roots = [hit for hit in ordered if first_of_each[hit.rule.category] is hit]
-    return tuple(_diagnosis(hit, evidence, material) for hit in roots[:MOST])
+    told = (_with_rejected_key(_with_all_captured(hit, hits), evidence) for hit in roots[:MOST])
+    return tuple(_diagnosis(hit, evidence, material) for hit in told)
+
+
+def _with_all_captured(hit: Hit, hits: list[Hit]) -> Hit:
+    """What the rule's other signs have captured, too: first of the same exception, then of the same rank."""
+    others = [
+        other for other in hits if other.rule.category == hit.rule.category and other is not hit and other.captured
+    ]
+    others.sort(key=lambda other: (other.found is not hit.found, other.rank != hit.rank, -other.weight))
+    captured = dict(hit.captured)
+    for other in others:
+        captured = {**other.captured, **captured}
+    return hit._replace(captured=captured)
+
+
+def _with_rejected_key(hit: Hit, evidence: Evidence) -> Hit:
+    """Where the key stands that a command line or a config file has wrongly, and which name was meant."""
+    if hit.rule.category not in REJECTING:
+        return hit
+    return hit._replace(
+        captured={**hit.captured, **about_rejected_key(hit.found.text if hit.found else hit.text, evidence)}
+    )
 
 
 def _streams(outputs: Iterable[OutputTail]) -> list[Stream]:
@@ -108,7 +134,11 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
     """Exceptions that no rule knows: the last of each chain, as one of the program's own or of its dataset."""
     rules = rules_by_category()
     known = {id(hit.found) for hit in hits if hit.found is not None}
-    known_chains = {(hit.found.rank, hit.found.chain) for hit in hits if hit.found is not None and hit.found.chain >= 0}
+    known_chains = {
+        (hit.found.rank, hit.found.chain)
+        for hit in hits
+        if hit.found is not None and hit.found.chain >= 0 and hit.weight >= UNKNOWN_WEIGHT
+    }
     last_of_chain: dict[tuple[int | None, int], tuple[FoundException, float]] = {}
     for found, order in material.exceptions:
         if id(found) in known or (found.rank, found.chain) in known_chains or not _is_telling(found):
@@ -123,17 +153,24 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
             rule.weight if found.in_worker else UNKNOWN_WEIGHT,
             {
                 "type": found.name,
-                "message": found.message.partition("\n")[0],
-                "words": EXCEPTION_WORDS.get(found.name, ""),
+                "message": found.message.strip().partition("\n")[0],
+                "words": EXCEPTION_WORDS.get(found.name, "") or _who_refused(found),
             },
             found.line or None,
-            found.text.partition("\n")[0],
+            first_line(found),
             found.rank,
             found,
             order,
         )
         for found, order in last_of_chain.values()
     ]
+
+
+def _who_refused(found: FoundException) -> str:
+    """Whose line raised it, where the frames tell."""
+    if not found.frames:
+        return ""
+    return "The program itself refused to go on." if is_own(found.frames[-1]) else "A library refused to go on."
 
 
 def _printed_growth(material: Material) -> list[Hit]:
@@ -294,23 +331,22 @@ def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
 def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[Suggestion, ...]:
     offered: list[dict[str, Any]] = []
     suggestions = []
-    for template in hit.rule.suggestions:
-        changes = _changes(template, hit, evidence)
+    for advice in hit.rule.suggestions:
+        changes = _changes(advice, hit, evidence)
         if changes == {}:
             continue
         if changes is not None and changes in offered:
             changes = None
         offered += [changes] if changes is not None else []
-        hint = where if template.in_code else None
-        suggestions.append(
-            Suggestion(text=fill(template.text, hit.captured), changes=changes, hint=hint, trust=template.trust)
-        )
+        hint = where if advice.in_code else None
+        if text := fill(advice.text, hit.captured):
+            suggestions.append(Suggestion(text=text, changes=changes, hint=hint, trust=advice.trust))
     return tuple(suggestions)
 
 
-def _changes(template: SuggestionTemplate, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
-    """What a suggestion changes in this run's plan; `None`: nothing; empty: all of it is so already."""
-    computed = COMPUTED[template.computed](evidence) if template.computed else _filled(template.changes, hit.captured)
+def _changes(advice: SuggestionTemplate, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
+    """What a piece of advice changes in this run's plan; `None`: nothing; empty: all of it is so already."""
+    computed = COMPUTED[advice.computed](evidence) if advice.computed else _filled(advice.changes, hit.captured)
     if computed is None:
         return None
     is_so = all(evidence.value(name) == value for name, value in computed.items())

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
+
 from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream
 from lightning_tui.diagnosis.model import CodeHint, Rule, Sign
 from lightning_tui.diagnosis.text import OutputLine
 
 MOST_EXCEPTIONS = 100
-_AT_EASE = re.compile(r"(?:[\w.,:/\[\]-]{1,60}[\s|]{1,5}){0,4}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
+_AT_EASE = re.compile(r"(?:[\w.,:/\[\]>#-]{1,60}[\s|]{1,5}){0,6}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
 """A logged line whose level says that nothing is wrong, after its time and its logger's name."""
 _WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -116,6 +118,12 @@ def find_hits(rules: Iterable[Rule], material: Material) -> list[Hit]:
     return [hit for rule in rules for sign in rule.signs for hit in _hits_of(rule, sign, material, exceptions)]
 
 
+def holds(rule: Rule, sign: Sign, material: Material) -> bool:
+    """Whether one sign of a rule is in a text."""
+    exceptions = [(found, order, found.text.lower()) for found, order in material.exceptions]
+    return next(_hits_of(rule, sign, material, exceptions), None) is not None
+
+
 def _hits_of(
     rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[FoundException, float, str]]
 ) -> Iterator[Hit]:
@@ -136,7 +144,16 @@ def _in_exceptions(
         captured = _captured(sign, found.text, lower)
         if captured is None or not _frames_fit(sign, found) or not _surroundings_fit(sign, material):
             continue
-        yield Hit(rule, _weight(rule, sign), captured, found.line or None, _first_line(found), found.rank, found, order)
+        yield Hit(
+            _as_told(rule, sign),
+            _weight(rule, sign),
+            captured,
+            found.line or None,
+            first_line(found),
+            found.rank,
+            found,
+            order,
+        )
 
 
 def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
@@ -153,7 +170,16 @@ def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
         if len(hits) >= sign.at_least and hits and _surroundings_fit(sign, material):
             captured, line = hits[0]
             order = float(line.number)
-            yield Hit(rule, _weight(rule, sign), captured, line.number, line.text.strip(), page.rank, None, order)
+            yield Hit(
+                _as_told(rule, sign),
+                _weight(rule, sign),
+                captured,
+                line.number,
+                line.text.strip(),
+                page.rank,
+                None,
+                order,
+            )
 
 
 def _captured(sign: Sign, text: str, lower: str) -> dict[str, str] | None:
@@ -184,11 +210,20 @@ def _surroundings_fit(sign: Sign, material: Material) -> bool:
     return not any(part in material.everything for part in sign.nowhere)
 
 
+def _as_told(rule: Rule, sign: Sign) -> Rule:
+    """The rule with what is said of this form of it alone."""
+    if sign.cause is None and not sign.suggestions:
+        return rule
+    cause = rule.cause if sign.cause is None else sign.cause
+    return msgspec.structs.replace(rule, cause=cause, suggestions=(*sign.suggestions, *rule.suggestions))
+
+
 def _weight(rule: Rule, sign: Sign) -> int:
     return rule.weight if sign.weight is None else sign.weight
 
 
-def _first_line(found: FoundException) -> str:
+def first_line(found: FoundException) -> str:
+    """Type and first words of an exception."""
     first = found.message.strip().partition("\n")[0]
     return f"{found.type}: {first}" if first else found.type
 

@@ -91,6 +91,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it comes from a run's record: what that does not know of the Trainer then was not there."""
     only_rank: int | None = None
     """The rank of a run that has one alone."""
+    command: tuple[str, ...] = ()
+    """The program and its arguments, as they were given."""
+    folder: str = ""
+    """Where it was started."""
     has_checkpoint: bool = False
     """Whether the run has left a checkpoint that another can go on from."""
 
@@ -202,6 +206,10 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it counts in an exception that Python ignored (in a destructor)."""
     at_least: int = 1
     """On how many lines it must show."""
+    cause: str | None = None
+    """What is said instead of the rule's own cause."""
+    suggestions: tuple[SuggestionTemplate, ...] = ()
+    """What helps in this form alone, said before the rule's own."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from lightning_tui.diagnosis.growth import steady_growth
 from lightning_tui.diagnosis.model import Conduct, Evidence, OutputTail, ReportedException
@@ -26,6 +29,8 @@ from lightning_tui.record.events import (
 HEAD_BYTES = 128 << 10
 TAIL_BYTES = 1 << 20
 """What is read of a long output: its beginning (imports, drivers) and its end."""
+UNPACKED_LIMIT = 2 << 30
+"""How much of a compressed output is unpacked at most."""
 MOST_RANKS = 16
 
 
@@ -61,8 +66,11 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
+        is_compressed = file.read(2) == b"\x1f\x8b"
         length = file.seek(0, 2)
         file.seek(0)
+        if is_compressed:
+            return _compressed_output(file, rank, limit)
         if length <= HEAD_BYTES + limit:
             return (OutputTail(_text(file.read()), rank),)
         head = file.read(HEAD_BYTES)
@@ -73,6 +81,31 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
             left -= len(chunk)
         tail = file.read(limit)
     return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, lines + 1)
+
+
+def _compressed_output(file: BinaryIO, rank: int | None, limit: int) -> tuple[OutputTail, ...]:
+    """The same of a gzip file: read through once, in bounded memory; of a damaged or endless one what came so far."""
+    head = tail = b""
+    lines = length = 0
+    with gzip.open(file) as unpacked:
+        while length < UNPACKED_LIMIT and (chunk := _next_chunk(unpacked)):
+            length += len(chunk)
+            if len(head) < HEAD_BYTES:
+                taken = HEAD_BYTES - len(head)
+                head, chunk = head + chunk[:taken], chunk[taken:]
+            tail += chunk
+            lines += tail.count(b"\n", 0, max(0, len(tail) - limit))
+            tail = tail[-limit:]
+    if not lines and len(head) + len(tail) == length:
+        return (OutputTail(_text(head + tail), rank),)
+    return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, head.count(b"\n") + lines + 1)
+
+
+def _next_chunk(unpacked: gzip.GzipFile) -> bytes:
+    try:
+        return unpacked.read1(1 << 20)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b""
 
 
 def _text(data: bytes) -> str:
@@ -100,6 +133,8 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         exit_code=ended.code if ended else None,
         signal=ended.signal if ended else None,
         plan=seen.record.plan,
+        command=tuple(seen.record.program.given),
+        folder=seen.record.program.folder,
         actual=_actual(seen),
         batch_size=story.batch_size,
         world_size=seen.trainer.world_size if seen.trainer else None,

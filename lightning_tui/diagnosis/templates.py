@@ -9,6 +9,7 @@ from string import Formatter
 from lightning_tui.text.safe import harmless
 
 _OPTIONAL = re.compile(r"\[\[((?:[^\[\]]|\[(?!\[)|\](?!\])){0,2000})\]\]")
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s(?=[A-Z`\[{])")
 VALUE_LIMIT = 300
 _HELD = str.maketrans("{}[]", "\ue000\ue001\ue002\ue003")
 _RELEASED = str.maketrans("\ue000\ue001\ue002\ue003", "{}[]")
@@ -16,7 +17,7 @@ _RELEASED = str.maketrans("\ue000\ue001\ue002\ue003", "{}[]")
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values into `{name}` places; a part in `[[...]]` goes where a value of it is not known.
+    """Put values into `{name}` places; a part in `[[...]]`, or else a sentence, goes where a value of it is not known.
 
     Values are text of programs: they are cut, and what could steer a terminal is taken out. `{name!r}` quotes one.
     """
@@ -26,7 +27,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         if shorter == text:
             break
         text = shorter
-    return " ".join((_filled(text, clean) or _without_places(text)).translate(_RELEASED).split())
+    whole = _filled(text, clean)
+    if whole is None:
+        sentences = (_filled(sentence, clean) for sentence in _SENTENCE_END.split(text))
+        whole = " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(whole.translate(_RELEASED).split())
 
 
 def plain(value: str) -> str:
@@ -46,7 +51,3 @@ def _filled(text: str, values: Mapping[str, str]) -> str | None:
             value = repr(values[name]) if quoting == "r" else values[name]
             written.append(value.translate(_HELD))
     return "".join(written)
-
-
-def _without_places(text: str) -> str:
-    return re.sub(r"\{[^}]{0,40}\}", "…", text)

@@ -120,12 +120,23 @@ def repeats(parsed: Any, inside: int = 0) -> Iterator[tuple[int, int]]:
 
 def all_patterns() -> list[str]:
     """The rules' own, and those with which the texts are read."""
-    from lightning_tui.diagnosis import engine, exceptions, growth, matching, report, templates, text
+    from lightning_tui.diagnosis import (
+        configs,
+        engine,
+        exceptions,
+        growth,
+        matching,
+        prefixes,
+        printers,
+        report,
+        templates,
+        text,
+    )
     from lightning_tui.text import safe
 
     read = [
         p.pattern
-        for module in (engine, exceptions, growth, matching, report, templates, text, safe)
+        for module in (configs, engine, exceptions, growth, matching, prefixes, printers, report, templates, text, safe)
         for p in vars(module).values()
         if isinstance(p, re.Pattern) and isinstance(p.pattern, str)
     ]

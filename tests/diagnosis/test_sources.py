@@ -269,7 +269,8 @@ def test_plan_changes_are_typed_as_flags() -> None:
         ("[[{a} of {b}: ]]full", {"a": "1"}, "full"),
         ("[[{a}[[ of {b}]]: ]]full", {"a": "1"}, "1: full"),
         ("{name!r} is missing", {"name": "x"}, "'x' is missing"),
-        ("{name} is missing", {}, "… is missing"),
+        ("{name} is missing", {}, ""),
+        ("It failed. Port {port} is taken. Choose another.", {}, "It failed. Choose another."),
         ("[[{a}]]", {"a": "{b} [[c]]"}, "{b} [[c]]"),
     ],
 )

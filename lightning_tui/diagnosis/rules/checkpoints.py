@@ -12,7 +12,7 @@ RULES = (
     Rule(
         category="checkpoint-not-found",
         title="The checkpoint is not there",
-        cause="[[{path} ]]does not exist on this machine.",
+        cause="[[{path} does not exist on this machine.]]",
         signs=(
             raised("checkpoint file not found", pattern=r"not found: (?P<path>[^\n]{1,300}?)\.?(?: Aborting|$)"),
             raised("checkpoint", "not found", types=("FileNotFoundError",), detail=r"not found: (?P<path>\S{1,300})"),
@@ -32,9 +32,6 @@ RULES = (
             raised("aborting training", "checkpoint"),
             raised("hpc checkpoint was found"),
             raised("can't find a valid checkpoint at"),
-            raised(
-                "checkpoint", "does not exist", types=("FileNotFoundError", "ValueError", "OSError", "RuntimeError")
-            ),
             printed('`.fit(ckpt_path="last")` is set, but there is no last checkpoint available', weight=31),
             raised("no such file or directory", types=("FileNotFoundError",), frame="cloud_io"),
             raised("no such file or directory", types=("FileNotFoundError",), last_frame="torch/serialization.py"),
@@ -61,6 +58,7 @@ RULES = (
             anywhere("pytorchstreamreader failed"),
             raised("invalid load key", pattern=r"invalid load key, '(?P<key>[^\n]{1,12}?)'\."),
             raised("invalid magic number"),
+            raised(types=("KeyError", "IndexError", "EOFError"), last_frame="torch/_weights_only_unpickler"),
             raised("corrupt file"),
             raised(
                 "corrupted",
@@ -121,18 +119,13 @@ RULES = (
             raised("checkpoint contains only the model"),
             raised("save_weights_only"),
             raised("loops", types=("KeyError",), frame="checkpoint_connector"),
-            raised("is not a full lightning checkpoint"),
             raised("checkpoint path exists and is a directory"),
-            raised("weights-only checkpoint"),
             raised("epoch", types=("KeyError",), frame="checkpoint_connector"),
             raised("is a directory", types=("IsADirectoryError",), pattern=r"(?:ckpt|checkpoint)"),
             raised("'collections.ordereddict' object has no attribute"),
             raised("lr_schedulers", types=("KeyError",), frame="checkpoint_connector"),
-            raised("has no key 'state_dict'"),
-            raised("not a valid lightning checkpoint"),
             raised("hyper_parameters", types=("KeyError",)),
             raised("isn't a", "checkpoint", types=("ValueError",)),
-            raised("loaded checkpoint is not", pattern=r"(?:dict|Lightning)"),
             raised(types=("IsADirectoryError",), frame="torch/serialization"),
         ),
         weight=66,
@@ -163,7 +156,6 @@ RULES = (
             raised(
                 "__init__() missing", "required", frame="saving", pattern=r"(?P<what>missing \d+ required[^\n]{1,160})"
             ),
-            raised("__init__() missing", "required", frame="load_from_checkpoint"),
             raised(
                 "__init__() missing",
                 "required",
@@ -223,7 +215,6 @@ RULES = (
             raised("shape mismatch", "state_dict"),
             raised("ignore_mismatched_sizes"),
             raised("unexpected keys", "state_dict"),
-            raised("not strict_load", types=("RuntimeError",)),
         ),
         weight=65,
         suggestions=(

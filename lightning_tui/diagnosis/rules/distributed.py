@@ -50,9 +50,6 @@ RULES = (
             raised("wait timeout after", "keys:", frame="rendezvous"),
             raised("wait timeout after", "keys", weight=50),
             raised("socket timeout", types=("RuntimeError", "DistStoreError", "TimeoutError"), weight=45),
-            raised("some members did not join"),
-            anywhere("failed to rendezvous", "tim"),
-            anywhere("did not join the rendezvous"),
         ),
         weight=62,
         suggestions=(
@@ -95,7 +92,6 @@ RULES = (
             raised("connection to the c10d store has failed", weight=57),
             raised("connection refused", frame="torch/distributed/rendezvous.py"),
             raised("timed out", frame="torch/distributed/rendezvous.py", weight=55),
-            raised("failed to connect to etcd"),
         ),
         weight=61,
         suggestions=(
@@ -172,7 +168,7 @@ RULES = (
         signs=(
             raised("detected mismatch between collectives on ranks"),
             raised("collectivefingerprint"),
-            raised("verify_params", "appears not to match"),
+            raised("disagreement between rank0 and rank"),
             raised("appears not to match sizes of the same param in process"),
             raised("appears not to match strides of the same param in process"),
             raised("ddp expects same model across all ranks"),
@@ -247,7 +243,6 @@ RULES = (
             raised("recvvalue failed"),
             raised("failed to recv, got 0 bytes"),
             raised("gloo", "connection", pattern=r"(?:closed|reset|lost)"),
-            anywhere("[c10d]", "broken pipe"),
         ),
         weight=20,
         suggestions=(
@@ -570,14 +565,12 @@ RULES = (
             raised("must flatten tensors with uniform"),
             raised("uniform dtype", "flatten"),
             raised("uniform `requires_grad`"),
-            raised("uniform requires_grad"),
             raised("expects uniform original parameter dtype"),
             raised("flatparameter"),
             raised("flat_param"),
             raised("optimizer does not seem to reference any fsdp parameters"),
             raised("cannot writeback when the"),
             raised("fsdp does not support"),
-            raised("expects tensor to be a shard", "fsdp"),
             raised("shared parameters", "fsdp"),
             raised("use_orig_params"),
             raised("fsdp", "non-root"),
@@ -747,8 +740,6 @@ RULES = (
             raised("uneven inputs"),
             raised("detected at least one rank that has exhausted inputs"),
             raised("rank", "exhausted inputs"),
-            raised("collective", "sizes of the inputs differ"),
-            raised("within local rank has zero length"),
         ),
         weight=62,
         suggestions=(
@@ -797,10 +788,7 @@ RULES = (
         category="rank-exited-early",
         title="A rank left while the others train",
         cause="[[Rank {rank} ]]ended with exit code 0 amid the fit: the rest wait for it in the next collective.",
-        signs=(
-            anywhere("left with exit code 0 amid the fit"),
-            anywhere("exited with exit code 0", "waiting", elsewhere=("rank",)),
-        ),
+        signs=(anywhere("left with exit code 0 amid the fit"),),
         weight=58,
         suggestions=(
             do("Find a sys.exit, a return or a `break` that only some ranks reach.", in_code=True),
@@ -813,10 +801,7 @@ RULES = (
         category="stall",
         title="Training stands still",
         cause="[[No step for {silent}[[, where one takes {step} s]]. ]]A rank waits for a collective that another never joins, or for a batch that does not come.",
-        signs=(
-            anywhere("no step for", "stalled"),
-            anywhere("no progress for", "training", "stall"),
-        ),
+        signs=(anywhere("no progress for", "training", "stall"),),
         severity="warning",
         weight=55,
         suggestions=(

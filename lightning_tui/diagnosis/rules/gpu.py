@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, anywhere, do, printed, raised
+from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, anywhere, do, raised
 
 _SYNCHRONOUS = do(
     "Run once with CUDA_LAUNCH_BLOCKING=1: kernels report late, and only then is the traceback the right one."
@@ -26,12 +26,14 @@ RULES = (
                 pattern=_ALLOCATED,
                 lacks=("nccl",),
             ),
-            printed("tried to allocate", "out of memory", pattern=_ALLOCATED, lacks=("nccl",)),
-            printed("error: out of memory", "cuda"),
+            anywhere("tried to allocate", "out of memory", pattern=_ALLOCATED, lacks=("nccl",)),
+            anywhere("error: out of memory", "cuda"),
             raised("out of memory", types=("OutOfMemoryError",)),
             anywhere("cuda_error_out_of_memory"),
+            anywhere("cuda driver error: out of memory"),
+            anywhere("cudaerrormemoryallocation"),
+            raised("triton error [cuda]: out of memory"),
             raised("hip out of memory"),
-            printed("torch.outofmemoryerror:"),
         ),
         weight=64,
         suggestions=(
@@ -212,8 +214,6 @@ RULES = (
             anywhere("unable to determine the device handle for gpu"),
             anywhere("gpu is lost"),
             anywhere("cuda_error_ecc_uncorrectable"),
-            raised("row remapping", "fail"),
-            anywhere("cuda error: the device became unavailable"),
         ),
         weight=72,
         suggestions=(
@@ -240,7 +240,6 @@ RULES = (
             anywhere("provided ptx was compiled with an unsupported toolchain"),
             anywhere("the provided ptx was compiled"),
             anywhere("device kernel image is invalid"),
-            raised("no gpu target architectures"),
             anywhere("invalid device function", lacks=("invalid device function name",)),
         ),
         weight=66,
@@ -308,6 +307,7 @@ RULES = (
         cause="The program asked for a GPU index above those that this process can see.",
         signs=(
             anywhere("invalid device ordinal"),
+            raised("device >= 0 && device < num_gpus"),
             anywhere("cudaerrorinvaliddevice"),
             raised("invalid device id", types=("AssertionError", "RuntimeError")),
         ),

@@ -10,11 +10,20 @@ _MOVED = (
     r"scipy|sklearn|diffusers|huggingface_hub|accelerate|PIL|keras|tensorflow|hydra|omegaconf|jsonargparse|pandas|distutils|imp|lightning_utilities)"
 )
 
+_NO_PKG_RESOURCES = "pkg_resources is part of setuptools, whose newest versions no longer have it, or is not installed."
+_OLD_SETUPTOOLS = do("`pip install 'setuptools<81'`, or update the package that still asks for pkg_resources.")
+_NO_DISTUTILS = "Python 3.12 no longer has distutils; setuptools brings a substitute."
+_SOME_SETUPTOOLS = do("`pip install setuptools`, or update the package that still imports distutils.")
+_NEW_PROTOBUF = "The installed protobuf is newer than the generated code of a package (TensorBoard, ONNX, a tracker)."
+_OLD_PROTOBUF = do(
+    "`pip install 'protobuf<3.21'`, or update the package; PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python is slow."
+)
+
 RULES = (
     Rule(
         category="missing-module",
         title="A package is not installed",
-        cause="[[{module!r} ]]is not there for the Python that runs the program.",
+        cause="[[{module!r} is not there for the Python that runs the program.]]",
         signs=(
             raised(
                 "no module named",
@@ -76,7 +85,18 @@ RULES = (
             raised(
                 "no module named",
                 types=("ModuleNotFoundError",),
-                pattern=r"No module named '(?P<module>pkg_resources|distutils|imp|torch\._six|lightning_lite)'",
+                pattern=r"No module named '(?P<module>imp|torch\._six|lightning_lite)'",
+            ),
+            raised("no module named 'pkg_resources'", cause=_NO_PKG_RESOURCES, suggestions=(_OLD_SETUPTOOLS,)),
+            raised("no module named 'distutils'", cause=_NO_DISTUTILS, suggestions=(_SOME_SETUPTOOLS,)),
+            raised(
+                "descriptors cannot be created directly", cause=_NEW_PROTOBUF, suggestions=(_OLD_PROTOBUF,), weight=68
+            ),
+            raised(
+                "descriptors cannot not be created directly",
+                cause=_NEW_PROTOBUF,
+                suggestions=(_OLD_PROTOBUF,),
+                weight=68,
             ),
             raised(
                 "has no attribute",
@@ -87,9 +107,7 @@ RULES = (
             raised("was removed in the numpy 2.0 release"),
             raised("is deprecated and has been removed"),
             raised("was removed in numpy"),
-            raised("has been removed", types=("ImportError", "AttributeError")),
             raised("use `lightning", "instead", types=("ImportError", "ModuleNotFoundError")),
-            raised("got an unexpected keyword argument 'verbose'", frame="lr_scheduler"),
         ),
         weight=66,
         suggestions=(
@@ -112,7 +130,7 @@ RULES = (
     Rule(
         category="missing-shared-library",
         title="A shared library is missing",
-        cause="[[{library} ]]could not be loaded: it is not installed, or its folder is not where the loader looks.",
+        cause="[[{library} could not be loaded: it is not installed, or its folder is not where the loader looks.]]",
         signs=(
             anywhere(
                 "cannot open shared object file",
@@ -130,7 +148,6 @@ RULES = (
             anywhere("version `cxxabi"),
             raised("dlopen", pattern=r"(?:not found|no such file|cannot)"),
             raised("cannot load", "library", types=("OSError", "ImportError")),
-            raised("could not load dynamic library"),
             raised("could not load this library"),
             anywhere("unable to load any of {libcudnn"),
             raised("sndfile library not found"),
@@ -167,9 +184,6 @@ RULES = (
             raised("operator torchvision::nms does not exist"),
             raised("torchvision::nms"),
             raised("detected that pytorch and torchvision were compiled with different cuda"),
-            raised("was built with a different version of pytorch"),
-            raised("compiled with a different version of pytorch"),
-            raised("compiled against abi version"),
             raised("the detected cuda version", "mismatches", weight=62),
             raised("pytorch and torchaudio were compiled with different"),
         ),
@@ -199,7 +213,6 @@ RULES = (
             anywhere("_array_api not found"),
             raised("module compiled against api version"),
             raised("module compiled against abi version"),
-            raised("was removed in the numpy 2.0 release", weight=65),
             raised("binary incompatibility", "numpy"),
             raised("expected 96 from c header"),
             raised("multiarray failed to import"),
@@ -262,6 +275,5 @@ EXCEPTION_WORDS = {
     "JSONDecodeError": "A text is not valid JSON.",
     "CalledProcessError": "A command that the program started failed.",
     "TimeoutError": "Something did not answer in time.",
-    "RuntimeError": "A library refused to go on.",
 }
 """Plain words for exceptions of Python, by the type's own name."""

@@ -19,6 +19,9 @@ _TRACKERS = (
 )
 _PLATFORM = ("lightning_sdk", "lightning_cloud", "api.lightning.ai", "host='lightning.ai'", "lightning.ai/v1")
 
+_NO_TEMPORARY = "None of the usual temporary folders can be written: the disk is full, or they are read-only."
+_OTHER_TEMPORARY = do("Set TMPDIR to a folder that has room and may be written, and make room in /tmp.")
+
 RULES = (
     Rule(
         category="disk-full",
@@ -35,11 +38,10 @@ RULES = (
             raised("pytorchstreamwriter failed writing file"),
             raised("enforce fail at inline_container.cc", "file write failed", weight=69),
             anywhere("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
-            raised("enospc"),
             raised("not enough free disk space"),
             anywhere("disk is full"),
             raised("not enough disk space"),
-            printed("there may not be enough free space on", weight=40),
+            raised("no usable temporary directory found", cause=_NO_TEMPORARY, suggestions=(_OTHER_TEMPORARY,)),
             printed("not enough free disk space to download", weight=40),
         ),
         weight=67,
@@ -64,8 +66,6 @@ RULES = (
             raised("edquot"),
             anywhere("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
             anywhere("user block limit reached"),
-            anywhere("exceeds file limit"),
-            anywhere("over quota"),
         ),
         weight=71,
         suggestions=(
@@ -80,7 +80,7 @@ RULES = (
     Rule(
         category="output-dir-missing",
         title="The folder to write into does not exist",
-        cause="[[{path} ]]is not there, and what writes does not make it.",
+        cause="[[{path} is not there, and what writes does not make it.]]",
         signs=(
             raised(
                 "parent directory", "does not exist", pattern=r"[Pp]arent directory (?P<path>\S{1,300}) does not exist"
@@ -133,7 +133,7 @@ RULES = (
     Rule(
         category="permission-denied",
         title="No permission",
-        cause="[[{path} ]]may not be read or written by this user.",
+        cause="[[{path} may not be read or written by this user.]]",
         signs=(
             raised(types=("PermissionError",), detail=r"denied: '(?P<path>[^']{1,300})'", lacks=("/dev/shm",)),
             anywhere(
@@ -160,7 +160,7 @@ RULES = (
     Rule(
         category="read-only-filesystem",
         title="The file system is read-only",
-        cause="[[{path} ]]lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).",
+        cause="[[{path} lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).]]",
         signs=(
             anywhere("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
             raised("errno 30"),
@@ -240,8 +240,6 @@ RULES = (
             raised("bad gateway", elsewhere=("huggingface",)),
             raised("gateway time-out", elsewhere=("huggingface",)),
             raised("we had to rate limit"),
-            printed("http error 429", "huggingface"),
-            printed("http error 503", "huggingface", weight=31),
         ),
         weight=71,
         suggestions=(
@@ -262,7 +260,6 @@ RULES = (
         signs=(
             raised("couldn't connect to", "huggingface"),
             raised(types=("LocalEntryNotFoundError", "OfflineModeIsEnabled", "OfflineModeEnabled")),
-            raised("couldn't connect to the hub"),
             raised("couldn't find them in the cached files"),
             raised("outgoing traffic has been disabled"),
             raised("hf_hub_offline"),
@@ -300,8 +297,7 @@ RULES = (
             anywhere("api_key not configured"),
             anywhere("no api key configured", weight=65),
             raised("wandb", "api key"),
-            raised(types=("AuthenticationError", "UsageError"), frame="wandb"),
-            anywhere("wandb: error", "api key"),
+            raised(types=("AuthenticationError",), frame="wandb"),
             anywhere("permission denied", "wandb", weight=66),
             raised("wandb", pattern=r"(?:40[13]|[Uu]nauthorized|not logged in|[Pp]ermission)"),
             raised("user is not logged in", "wandb"),
@@ -322,9 +318,7 @@ RULES = (
             raised("clearml", "credentials"),
             raised("api key must be"),
             raised("api key must have", "characters"),
-            raised("comet_ml requires an api key"),
             raised(types=("CometRestApiException", "InvalidAPIKey", "MissingAPIKey")),
-            anywhere("invalid_api_key", elsewhere=_TRACKERS),
         ),
         weight=70,
         suggestions=(
@@ -342,6 +336,7 @@ RULES = (
         cause="Its server[[ ({host})]] does not answer from here.",
         signs=(
             raised(types=("CommError",)),
+            raised("unable to attach to run", types=("UsageError",)),
             raised("error communicating with wandb"),
             anywhere("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
             anywhere("wandb: error error while calling w&b api", weight=60),
@@ -399,7 +394,6 @@ RULES = (
             raised("not logged in", elsewhere=_PLATFORM),
             printed("please login", elsewhere=_PLATFORM),
             printed("not logged in", elsewhere=("lightning",), lacks=("wandb",)),
-            raised("couldn't find credentials", elsewhere=_PLATFORM),
             raised("unable to authenticate"),
             raised("failed to authenticate", elsewhere=_PLATFORM),
         ),
@@ -430,7 +424,6 @@ RULES = (
             raised("host='api.lightning.ai'"),
             raised("cloud.lightning.ai", pattern=r"(?:Max retries|resolve|[Cc]onnection|timed out)"),
             raised("max retries exceeded", frame="litmodels"),
-            printed("unable to connect to lightning"),
             raised("50", frame="lightning_sdk", types=("ApiException",), pattern=r"\(50[234]\)"),
         ),
         weight=71,
@@ -459,9 +452,6 @@ RULES = (
             raised(types=("ApiException",), frame="lightning", weight=50),
             anywhere("lightning", "insufficient credits"),
             anywhere("insufficient credits"),
-            anywhere("out of credits"),
-            anywhere("insufficient balance", elsewhere=_PLATFORM),
-            anywhere("not enough credits"),
             anywhere(
                 "quota",
                 elsewhere=_PLATFORM,
@@ -480,7 +470,6 @@ RULES = (
                 "lightning.ai",
                 pattern=r"(?P<what>[^\n]{0,100}(?:quota|credits|billing|limit reached)[^\n]{0,100})",
             ),
-            anywhere("machine was preempted", elsewhere=_PLATFORM),
         ),
         weight=64,
         suggestions=(
@@ -498,7 +487,7 @@ RULES = (
     Rule(
         category="download-offline",
         title="A download failed",
-        cause="[[{host} ]]could not be reached: no network on this node, a name that does not resolve, a proxy or a certificate.",
+        cause="[[{host} could not be reached: no network on this node, a name that does not resolve, a proxy or a certificate.]]",
         signs=(
             raised("temporary failure in name resolution"),
             raised("name or service not known"),
@@ -542,7 +531,6 @@ RULES = (
             raised(types=("HTTPError",), frame="urllib", weight=51),
             raised("hash mismatch", frame="hub", weight=50),
             raised("no internet connection"),
-            raised("file not found or corrupted"),
             raised("invalid hash value"),
             raised("could not resolve host"),
             printed("could not resolve host"),

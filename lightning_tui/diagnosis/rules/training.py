@@ -11,6 +11,14 @@ _ANOMALY = do(
 
 _LOST = r"(?:^|[\s,{\[('\"])(?P<what>\w{0,40}loss\w{0,40}['\"]?\s{0,4}[=:]\s{0,4}(?:tensor\()?(?:nan|-?inf)(?:\.0)?)(?=[\s,})\]]|$)"
 
+_ENDED_WELL = ("trainer.fit` stopped:", "trainer.fit stopped:")
+_NOT_IN_NUMPY = "NumPy has no {first}: the tensor must be converted first, `x.float().numpy()`."
+_OF_INFERENCE = "A tensor that was made under torch.inference_mode is used where gradients are computed."
+_NO_INFERENCE = do(
+    "Validate with Trainer(inference_mode=False), or clone the tensor that is kept from there: `x = x.clone()`.",
+    in_code=True,
+)
+
 RULES = (
     Rule(
         category="shape-mismatch",
@@ -84,7 +92,6 @@ RULES = (
             raised(types=("EinopsError",)),
             raised("index", "shape mismatch"),
             raised("predictions and targets are expected to have the same shape", weight=55),
-            raised("must match tensor", "size"),
             raised("expects input of shape"),
             raised("same number of channels"),
             raised("the shape of the mask", pattern=r"(?P<what>The shape of the mask[^\n]{1,160})"),
@@ -143,14 +150,15 @@ RULES = (
             raised("tensors used as indices must be long"),
             raised("only tensors of floating point"),
             raised("only tensors of floating point dtype can require gradients"),
-            raised("numpy.object_"),
-            raised("can't convert np.ndarray of type numpy.object_"),
+            raised("can't convert np.ndarray of type numpy."),
+            raised("got unsupported scalartype", pattern=r"ScalarType (?P<first>\w{1,40})", cause=_NOT_IN_NUMPY),
+            raised(
+                "expected target dtype to be", pattern=r"to be (?P<second>[\w ]{1,60}), but got (?P<first>\w{1,40})"
+            ),
             raised("index put requires the source and destination dtypes match"),
             raised("expected self and source to have same dtype"),
             raised("expected query, key, and value to have the same dtype"),
             raised("attn_mask", "dtype"),
-            raised("input must be torch.float"),
-            raised("expects input tensors", "dtype"),
             raised("unsupported dtype"),
         ),
         weight=59,
@@ -189,13 +197,10 @@ RULES = (
             raised("module must have its parameters and buffers on device"),
             raised("input and hidden tensors are not at the same device"),
             raised("expected object of device type"),
-            raised("with arguments from the 'cuda' backend", weight=50),
             raised("pointer argument", "cpu tensor"),
             raised("cannot access accelerator device when none is available", weight=62),
             raised("unhandled device"),
             raised("must be on cuda"),
-            raised("tensor must be a cuda tensor"),
-            raised("encountered different devices in metric calculation", weight=59),
         ),
         weight=62,
         suggestions=(
@@ -284,7 +289,6 @@ RULES = (
             raised("cur_target >= 0 && cur_target < n_classes", weight=67),
             raised("assertion `cur_target", weight=67),
             raised("all elements of target should be between 0 and 1"),
-            raised("target values must be", pattern=r"(?:\[0, 1\]|classes)"),
             anywhere("assertion `t >= 0 && t < n_classes`", weight=67),
             raised("detected more unique values in `target`", weight=66),
             raised("detected more unique values in `preds`", weight=66),
@@ -333,7 +337,6 @@ RULES = (
             ),
             raised("gradient", "nan", pattern=r"\bnan\b"),
             raised("probability tensor contains either `inf`, `nan`"),
-            raised("loss is inf"),
             raised("non-finite", pattern=r"(?:loss|grad|norm|values?)"),
             raised("invalid value", types=("FloatingPointError",)),
             raised("current loss scale already at minimum", weight=61),
@@ -350,8 +353,6 @@ RULES = (
             printed("nan or inf found in"),
             printed("non-finite", "loss", pattern=r"(?:abort|stop|nan|skip|terminat)"),
             printed("loss is nan", pattern=r"[Ll]oss is nan(?![-\w])"),
-            printed("nan loss detected"),
-            printed("loss became nan"),
             raised("failed to converge because the input matrix contained non-finite values"),
         ),
         weight=60,
@@ -379,9 +380,13 @@ RULES = (
             raised("loss", "grad_fn", pattern=r"(?:no|not have|does not|without)"),
             raised("none of the", "requires_grad=true", pattern=r"(?:inputs|outputs|parameters)"),
             raised("one of the differentiated tensors does not require grad"),
-            raised("inference tensors cannot be saved for backward"),
-            raised("inplace update to inference tensor"),
-            raised("no inf checks were recorded for this optimizer", weight=55),
+            raised(
+                "inference tensors cannot be saved for backward",
+                cause=_OF_INFERENCE,
+                suggestions=(_NO_INFERENCE,),
+                weight=66,
+            ),
+            raised("inplace update to inference tensor", cause=_OF_INFERENCE, suggestions=(_NO_INFERENCE,), weight=66),
         ),
         weight=64,
         suggestions=(
@@ -481,7 +486,6 @@ RULES = (
             raised("gradscaler"),
             raised("grad_scaler"),
             raised("attempted", "_scale is none"),
-            raised("the current setup does not support", "scaler"),
             raised("gradient clipping is not implemented for optimizers handling the unscaling"),
             raised("attempting to unscale"),
         ),
@@ -514,6 +518,11 @@ RULES = (
                 pattern=r"Error: (?P<what>[^\n]{1,260})",
                 weight=59,
             ),
+            raised(
+                last_frame="torchmetrics", types=("RuntimeError",), pattern=r"Error: (?P<what>[^\n]{1,260})", weight=56
+            ),
+            raised("the highest label in `target` should be", pattern=r"Error: (?P<what>[^\n]{1,260})"),
+            raised("detected the following values in", "expected only", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("the `preds` and `target` should have", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised(types=("TorchMetricsUserError",), pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("predictions and targets are expected to have the same shape", frame="torchmetrics", weight=60),
@@ -521,15 +530,12 @@ RULES = (
             raised("expected both", "`preds`", "`target`", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("expected argument", "torchmetrics"),
             raised("expected argument `", "`preds`"),
-            raised("compute method of metric", pattern=r"before the ``?update"),
             raised("was called before the ``update`` method"),
             printed("was called before the ``update`` method", weight=40),
             raised("encountered different devices in metric calculation"),
             raised("missing 1 required positional argument: 'task'"),
-            raised("missing 1 required keyword-only argument: 'task'"),
             raised("argument `task`"),
             raised("expected argument `task`"),
-            raised("found no metrics"),
             raised("metric", "must be a tensor", "compute"),
             raised("no samples to concatenate", frame="torchmetrics"),
             raised("expected argument `num_classes`", pattern=r"Error: (?P<what>[^\n]{1,260})"),
@@ -537,7 +543,6 @@ RULES = (
                 "either `preds` and `target` both should have the (same) shape",
                 pattern=r"Error: (?P<what>[^\n]{1,260})",
             ),
-            raised("if argument `multiclass`"),
             raised("expected `preds` and `target`"),
             raised("expected argument `preds`"),
         ),
@@ -603,8 +608,8 @@ RULES = (
             raised("out of resource: shared memory"),
             raised("cuda graph", "compile"),
             raised("accessing tensor output of cudagraphs"),
-            printed("torch._dynamo hit config.recompile_limit", weight=31),
-            printed("torch._dynamo hit config.cache_size_limit", weight=31),
+            printed("torch._dynamo hit config.recompile_limit", nowhere=_ENDED_WELL, weight=31),
+            printed("torch._dynamo hit config.cache_size_limit", nowhere=_ENDED_WELL, weight=31),
             raised("fx-graph"),
             raised("fake tensor", "real", weight=50),
         ),

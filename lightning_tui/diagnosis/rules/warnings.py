@@ -36,7 +36,7 @@ RULES = (
             printed(
                 "is smaller than the logging interval",
                 pattern=r"\((?P<batches>\d+)\) is smaller than the logging interval Trainer\(log_every_n_steps=(?P<interval>\d+)\)",
-                nowhere=("fast_dev_run", "`max_steps="),
+                nowhere=("fast_dev_run", "`max_steps=", "`trainer.fit` stopped:", "trainer.fit stopped:"),
             ),
         ),
         severity="warning",
@@ -50,7 +50,7 @@ RULES = (
     Rule(
         category="sync-dist-warning",
         title="An epoch's metric is not averaged over the ranks",
-        cause="[[{metric!r} ]]is logged on epoch level without sync_dist: rank 0's share alone is shown and monitored.",
+        cause="[[{metric!r} is logged on epoch level without sync_dist: rank 0's share alone is shown and monitored.]]",
         signs=(
             printed("sync_dist=true", "recommended", pattern=r"self\.log\('(?P<metric>[^']{1,80})'"),
             printed("it is recommended to use `self.log(", "sync_dist"),
@@ -88,7 +88,6 @@ RULES = (
         signs=(
             printed("trying to infer the `batch_size` from an ambiguous collection"),
             raised("could not infer the batch_size from the batch"),
-            raised("could not infer the `batch_size"),
             printed("could not infer the batch_size"),
             raised("with `def training_step(self, dataloader_iter)`", "batch_size"),
         ),
@@ -103,7 +102,7 @@ RULES = (
     Rule(
         category="hparams-warning",
         title="A whole module is saved among the hyper-parameters",
-        cause="[[{name!r} ]]is an nn.Module: it is pickled into every checkpoint beside its weights.",
+        cause="[[{name!r} is an nn.Module: it is pickled into every checkpoint beside its weights.]]",
         signs=(
             printed(
                 "is an instance of `nn.module` and is already saved during checkpointing",
@@ -125,7 +124,6 @@ RULES = (
         cause="Lightning skips the step: nothing is learnt from that batch.",
         signs=(
             printed("training_step` returned `none`"),
-            printed("training_step returned none"),
             printed("returned none", "training_step"),
         ),
         severity="warning",
