@@ -167,6 +167,8 @@ class Services:
     stop: Callable[[RunDirectory], object]
     """Ask for a gentle stop; asked again, for the next and harder step at once."""
     kill: Callable[[RunDirectory], object]
+    adopt: Callable[[RunDirectory], object]
+    """Set a new supervisor over a run whose own has died."""
     tell: Callable[[RunDirectory, Operation, Mapping[str, object]], object]
     """Ask a training for what it can do while it goes on; the run's snapshots tell the answer."""
     last_program: Callable[[], Sequence[str]]
@@ -182,8 +184,6 @@ class Services:
     tune: TuningSearch
     """Look for a batch size or a learning rate."""
     clock: Callable[[], float] = time.time
-    adopt: Callable[[RunDirectory], None] | None = None
-    """Set a new supervisor over a run whose own has died."""
     advise: Callable[[RunDirectory], RunAdvice] | None = None
     """Advises on a run as it goes on; asked in a thread of its own."""
 

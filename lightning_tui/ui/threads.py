@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from lightning_tui.ui.messages import Broken, EnvironmentKnown, SoftwareKnown
+from lightning_tui.refusal import RefusalError
+from lightning_tui.ui.messages import Broken, EnvironmentKnown, Refused, Returned, SoftwareKnown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lightning_tui.record import RunDirectory, RunSnapshot
     from lightning_tui.services.machine import Hardware
     from lightning_tui.ui.services import Reader, Services
+
+T = TypeVar("T")
 
 FOLLOW_PERIOD_S = 0.1
 REST_PERIOD_S = 0.5
@@ -136,11 +140,27 @@ class SoftwareProbe(Worker):
 
 
 class Action(Worker):
-    """One thing to do that touches disk or processes; what it returns is posted."""
+    """One thing to do that touches disk or processes; what it returns is taken on the event loop.
 
-    def __init__(self, name: str, act: Callable[[], Message], post: Callable[[Message], object]) -> None:
+    `refusal` is the title under which it is said why it could not be done, or takes that sentence itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        refusal: str | Callable[[str], object],
+        act: Callable[[], T],
+        take: Callable[[T], object],
+        post: Callable[[Message], object],
+    ) -> None:
         super().__init__(name, post)
-        self._act = act
+        self._refusal = refusal
+        self._act: Callable[[], Message] = lambda: Returned(partial(take, act()))
 
     def _body(self) -> None:
-        self._post(self._act())
+        try:
+            answer = self._act()
+        except RefusalError as error:
+            why, refusal = str(error), self._refusal
+            answer = Refused(refusal, why) if isinstance(refusal, str) else Returned(partial(refusal, why))
+        self._post(answer)

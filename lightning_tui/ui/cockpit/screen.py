@@ -11,6 +11,7 @@ from textual.actions import parse
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from lightning_tui.ui.cockpit.answers import Answers
 from lightning_tui.ui.cockpit.features import Features
 from lightning_tui.ui.cockpit.opening import end_of_opening, first_view
 from lightning_tui.ui.cockpit.parts import Parts
@@ -55,7 +56,7 @@ class CockpitScreen(Screen[None]):
         self.parts = Parts(self, self._view)
         self.features = Features(self, self.parts, options, services)
         self._workers = Workers(services, options.interpreter, self.post_message)
-        self._takes, self.acts = self.features.takes(), self.features.acts()
+        self._takes, self.acts = Answers(self, options.environ).takes(), self.features.acts()
 
     # -------------------------------------------------------------------------------------------------- life
 

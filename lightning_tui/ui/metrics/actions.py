@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning_tui.refusal import RefusalError
-from lightning_tui.ui.messages import Answered, Refused
 from lightning_tui.ui.metrics.grouping import quantities
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from textual.message import Message
 
     from lightning_tui.record import RunSnapshot
     from lightning_tui.ui.metrics.curves import OtherRun
@@ -92,11 +88,10 @@ class MetricActions:
         from lightning_tui.ui.metrics.exports import export
 
         quantity, settings, others = self._pane.current(), self._pane.settings, self._pane.others
-
-        def act() -> Message:
-            try:
-                return Answered(f"written: {export(run, quantity, settings, others, form)}")
-            except RefusalError as error:
-                return Refused("Nothing is written", str(error))
-
-        Action("writing the metrics", act, self._port.post_message).start()
+        Action(
+            "writing the metrics",
+            "Nothing is written",
+            lambda: export(run, quantity, settings, others, form),
+            lambda path: self._port.notice(f"written: {path}"),
+            self._port.post_message,
+        ).start()
