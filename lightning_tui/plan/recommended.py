@@ -89,9 +89,6 @@ def _why_precision(facts: MachineFacts) -> str:
     return f"{_gpus(facts)}, compute {dotted(facts.compute_capability)}: {why}"
 
 
-# -------------------------------------------------------------------------------------------------------------- layout
-
-
 def _layout_fields(
     facts: MachineFacts, probe: ProgramProbe | None, estimates: Sequence[Estimate] | None
 ) -> dict[str, tuple[Any, str]]:
@@ -194,9 +191,6 @@ def _span(estimate: Estimate, facts: MachineFacts) -> str:
     low, high = words.size(estimate.low), words.size(estimate.high)
     of = f" of {words.size(facts.gpu_memory)}" if facts.gpu_memory is not None else ""
     return f"estimate {low} to {high}{of}"
-
-
-# -------------------------------------------------------------------------------------------------------- data loading
 
 
 def _data_loading(

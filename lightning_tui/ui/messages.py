@@ -84,9 +84,6 @@ class LeaveNow(Report):
     """What had to be done before leaving is done."""
 
 
-# ------------------------------------------------------------------------------------------------ the runs screen
-
-
 @dataclass(eq=False, repr=False)
 class RunsRead(Report):
     """The runs, as far as they have been read; newest first is not promised."""

@@ -44,11 +44,9 @@ class Worker:
 
     @property
     def is_running(self) -> bool:
-        """Whether its thread lives."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Ask the thread to end."""
         self._stop.set()
 
     def join(self, patience_s: float) -> None:

@@ -143,7 +143,6 @@ class View:
         return is_over and found is not None and bool(found.fixes) and is_told(self.run, found)
 
     def key(self, key_id: str) -> str:
-        """How a key is written."""
         return (self.keys or {}).get(key_id, key_id)
 
     def pane_key(self, pane: str) -> str:

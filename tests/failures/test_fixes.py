@@ -12,8 +12,9 @@ import pytest
 
 from lightning_tui.diagnosis import diagnose, evidence_of_run
 from lightning_tui.launch import request_kill
-from lightning_tui.record import RunDirectory, RunState, pace, process_belongs, read_snapshot
+from lightning_tui.record import RunDirectory, RunState, pace, read_snapshot
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
+from lightning_tui.record.directory import process_belongs
 from tests.failures import machines
 from tests.failures.failing import Ended, Lab, changes_of, check_place, ended, wait_for
 from tests.launch.support import program_pid

@@ -16,16 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_tui.launch import (
-    LaunchError,
-    Program,
-    request,
-    request_kill,
-    request_stop,
-    start_run,
-)
-from lightning_tui.record import ProgramRecord, RecordError, RunDirectory, RunState, RunStore, read_snapshot
+from lightning_tui.launch import Program, request, request_kill, request_stop, start_run
+from lightning_tui.launch.local import LaunchError
+from lightning_tui.record import RecordError, RunDirectory, RunState, RunStore, read_snapshot
 from lightning_tui.record.commands import read_commands
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import Sampled
 from tests.conftest import wait_until
 from tests.launch.support import SAY, Runs, all_bytes, events, program_pid, supervisor_pid, wait_for_end

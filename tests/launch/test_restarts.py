@@ -14,7 +14,8 @@ from lightning_tui.diagnosis.rules import all_rules
 from lightning_tui.launch import request_kill, request_stop, resolve_program, start_run
 from lightning_tui.launch.local import begin_supervision
 from lightning_tui.launch.restarts import CURABLE, KILLED, AttemptEnd, Tally, decide, pause_s
-from lightning_tui.record import RunDirectory, RunState, read_snapshot, supervisor_alive
+from lightning_tui.record import RunDirectory, RunState, read_snapshot
+from lightning_tui.record.directory import supervisor_alive
 from lightning_tui.record.events import Restarting
 from lightning_tui.record.summaries import Summaries, summarize
 from tests.conftest import wait_until

@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_tui.launch import LaunchError, marked_processes, request_kill, request_stop
-from lightning_tui.launch.local import begin_supervision
-from lightning_tui.record import ATTEMPT_VARIABLE, RUN_VARIABLE, RunDirectory, RunState, read_snapshot, supervisor_alive
+from lightning_tui.launch import request_kill, request_stop
+from lightning_tui.launch.local import LaunchError, begin_supervision
+from lightning_tui.launch.processes import marked_processes
+from lightning_tui.record import RunDirectory, RunState, read_snapshot
+from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, supervisor_alive
 from lightning_tui.record.events import Ended, RankGone, Sampled, Stopping
 from tests.conftest import wait_until
 from tests.gpus.stub import build_stub, write_scene

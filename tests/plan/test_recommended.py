@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.environment import Environment, Finding, VisibleDevice
-from lightning_tui.plan import Recommendation, check_plan, machine_facts, recommend
+from lightning_tui.environment import Environment, Finding
+from lightning_tui.environment.model import VisibleDevice
+from lightning_tui.plan.checks import check_plan
 from lightning_tui.plan.estimate import Estimate
+from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.probe import BlockFacts, LoaderFacts, Measurement, ProgramProbe
+from lightning_tui.plan.recommended import Recommendation, recommend
 from tests.plan.machines import BARE, GIB, machine
 
 

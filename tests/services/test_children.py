@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightning_tui.launch import LaunchError, request_kill
-from lightning_tui.plan import Plan, PlanError
+from lightning_tui.launch import request_kill
+from lightning_tui.launch.local import LaunchError
 from lightning_tui.plan.comparison import changed_fields
-from lightning_tui.record import ProgramRecord, RecordError, RunDirectory, RunRecord, RunState, read_snapshot
+from lightning_tui.plan.model import Plan, PlanError
+from lightning_tui.record import RecordError, RunDirectory, RunRecord, RunState, read_snapshot
 from lightning_tui.record.checkpoints import Checkpoint
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.masking import MASK
 from lightning_tui.services.children import checkpoint_for, plan_of_child, relaunch, why_not_resumable
 from lightning_tui.settings import Settings

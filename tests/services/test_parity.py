@@ -15,8 +15,9 @@ import pytest
 
 from lightning_tui.cli import main
 from lightning_tui.plan.model import Plan, plan_from_mapping
-from lightning_tui.record import ProgramRecord, RunDirectory, RunStore, read_snapshot
+from lightning_tui.record import RunDirectory, RunStore, read_snapshot
 from lightning_tui.record.append import EventLog
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import CheckpointSaved, DeviceMemory, Ended, Hello, Progress, TrainerField, TrainerSeen
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.cases import PlanCase

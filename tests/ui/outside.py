@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lightning_tui.diagnosis import Conduct, Evidence, OutputTail, ReportedException
+from lightning_tui.diagnosis import Evidence
+from lightning_tui.diagnosis.model import Conduct, OutputTail, ReportedException
 from lightning_tui.environment import Environment, Software
 from lightning_tui.plan.model import Plan
 from lightning_tui.plan.probe import ProgramProbe

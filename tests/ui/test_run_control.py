@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot, RunState, new_command
-from lightning_tui.record.commands import Command
+from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot, RunState
+from lightning_tui.record.commands import Command, new_command
 from lightning_tui.ui.cockpit.bars import footer_row
 from lightning_tui.ui.cockpit.state_line import message_row
 from lightning_tui.ui.messages import Refused

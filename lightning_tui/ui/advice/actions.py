@@ -55,7 +55,6 @@ class AdviceThread(Worker):
         self._wakes = threading.Event()
 
     def remember(self, seen: Seen) -> None:
-        """Write it down, soon."""
         self._to_write = seen
         self._wakes.set()
 
@@ -104,7 +103,6 @@ class Advising:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What was not put away."""
         return tuple(advice for advice in self._known if advice.id not in self._dismissed)
 
     def follow(self, follower: Follower | None) -> None:
@@ -127,7 +125,6 @@ class Advising:
             self._thread.start()
 
     def stop(self, patience_s: float) -> None:
-        """End the thread."""
         for thread in (self._thread, self._leaving):
             if thread is not None:
                 thread.stop()
@@ -161,8 +158,6 @@ class Advising:
             self._tell(advice.id for advice in self._known)
             self._port.open(AdviceWindow(self.advice, self._take, self._dismiss))
 
-    # -------------------------------------------------------------------------------------------------- the line
-
     def _line(self) -> AdviceLine | None:
         """The line of this moment; from when on a title has stood there is noted."""
         advice, view = self.advice, self._port.view
@@ -178,8 +173,6 @@ class Advising:
     def _show(self, line: AdviceLine | None) -> None:
         if line != self._port.view.advice:
             self._port.change(advice=line)
-
-    # ---------------------------------------------------------------------------------------------- what is done
 
     def _tell(self, names: Iterable[str]) -> None:
         new = frozenset(names) - self._told

@@ -105,7 +105,6 @@ class AdviceBoard(Canvas, can_focus=True):
 
     @property
     def current(self) -> Advice:
-        """The advice under the cursor."""
         return self._advice[self._cursor]
 
     @property
@@ -116,7 +115,6 @@ class AdviceBoard(Canvas, can_focus=True):
         return next((place for place, each in enumerate(self.current.suggestions) if each.changes), None)
 
     def show(self, advice: tuple[Advice, ...]) -> None:
-        """Show other advice."""
         here = self.current.id
         self._advice = advice
         place = next((place for place, each in enumerate(advice) if each.id == here), None)
@@ -126,13 +124,11 @@ class AdviceBoard(Canvas, can_focus=True):
         self.redraw()
 
     def move(self, lines: int) -> None:
-        """Go to another advice."""
         self._cursor = max(0, min(len(self._advice) - 1, self._cursor + lines))
         self._chosen, self._text_top, self._said = None, 0, EMPTY
         self.redraw()
 
     def choose(self, places: int) -> None:
-        """Go to another suggestion."""
         suggestions = self.current.suggestions
         if suggestions:
             here = self.chosen if self.chosen is not None else 0
@@ -140,7 +136,6 @@ class AdviceBoard(Canvas, can_focus=True):
             self.redraw()
 
     def scroll_text(self, lines: int) -> None:
-        """Move the text below."""
         self._text_top = max(0, self._text_top + lines)
         self.redraw()
 

@@ -22,7 +22,6 @@ class Answers:
         self._environ = environ
 
     def takes(self) -> Takes:
-        """Each report, and what takes it."""
         return {
             EnvironmentKnown: self._environment_known,
             SoftwareKnown: self._software_known,

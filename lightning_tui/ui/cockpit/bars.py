@@ -21,7 +21,6 @@ class Footer(Canvas):
         self.is_zoomed = False
 
     def show(self, view: View, pane: str, is_zoomed: bool) -> None:
-        """Draw another moment."""
         self.view, self.pane, self.is_zoomed = view, pane, is_zoomed
         self.redraw()
 

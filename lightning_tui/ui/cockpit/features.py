@@ -85,8 +85,6 @@ class Features:
             "help": self._show_help,
         }
 
-    # ------------------------------------------------------------------------------- keys that more than one may mean
-
     def _open(self) -> None:
         """What Enter does depends on the pane."""
         parts, pane = self._parts, self._parts.focused

@@ -58,8 +58,6 @@ class CockpitScreen(Screen[None]):
         self._workers = Workers(services, options.interpreter, self.post_message)
         self._takes, self.acts = Answers(self, options.environ).takes(), self.features.acts()
 
-    # -------------------------------------------------------------------------------------------------- life
-
     def compose(self) -> ComposeResult:
         yield from self.parts
 
@@ -105,8 +103,6 @@ class CockpitScreen(Screen[None]):
         self._workers.leave()
         self.features.follow(None, None)
         self.change(run=None, is_opening=is_opening)
-
-    # ----------------------------------------------------------------------------------------------- what is shown
 
     @property
     def view(self) -> View:
@@ -166,8 +162,6 @@ class CockpitScreen(Screen[None]):
             plan = plan_of(run) or self._view.plan
             self._view = replace(self._view, program=program_of(run, self._options), plan=plan)
         self.features.control.tell_news(run, before)
-
-    # ------------------------------------------------------------------------------------------ reports and keys
 
     @on(Report)
     def _take(self, report: Report) -> None:

@@ -26,7 +26,6 @@ class StateLine(Canvas):
         self.view = view
 
     def show(self, view: View) -> None:
-        """Draw another moment."""
         self.view = view
         self.redraw()
 
@@ -210,7 +209,6 @@ def _right_part(view: View, width: int) -> Row:
 
 
 def _mark(view: View) -> Row:
-    """State and time."""
     if view.run is None:
         return (("◌ opening ", "accent"),) if view.is_opening else (("○ ready ", "dim"),)
     state = view.run.state.value

@@ -29,12 +29,10 @@ class Workers:
 
     @property
     def directory(self) -> RunDirectory | None:
-        """Where the run lives that is followed."""
         return self._follower.directory if self._follower is not None else None
 
     @property
     def run(self) -> RunSnapshot | None:
-        """The newest of it."""
         return self._follower.newest if self._follower is not None else None
 
     @property
@@ -43,7 +41,6 @@ class Workers:
         return self._watch.newest
 
     def start(self) -> None:
-        """Look at the machine, and ask the interpreter."""
         self._watch.start()
         self._probe.start()
 
@@ -52,7 +49,6 @@ class Workers:
         (self._watch.is_wanted.set if is_wanted else self._watch.is_wanted.clear)()
 
     def follow(self, directory: RunDirectory, read_output: Callable[[RunSnapshot], bool]) -> Follower:
-        """Follow this run from now on."""
         self.leave()
         self._follower = Follower(directory, self._services, self._post, read_output)
         self._follower.start()

@@ -35,8 +35,6 @@ class FailureActions:
         """Whether the log shall go to the evidence as soon as it shows that rank's output."""
         self._start: Action | None = None
 
-    # ----------------------------------------------------------------------------------------------- its diagnosis
-
     def look(self, run: RunSnapshot | None) -> None:
         """Have a run in trouble explained: once, and again when it is known what this machine can do."""
         trouble, environment = trouble_of(run), self._port.view.environment
@@ -73,11 +71,8 @@ class FailureActions:
         if self._goes_to_evidence:
             self._go_to_evidence()
 
-    # ------------------------------------------------------------------------------------------------------- keys
-
     @property
     def is_told(self) -> bool:
-        """Whether the card is there."""
         return is_told(self._port.view.run, self._port.view.findings)
 
     def fix(self, number: int = 1) -> None:
@@ -132,8 +127,6 @@ class FailureActions:
             return False
         self._copy_report()
         return True
-
-    # ------------------------------------------------------------------------------------------------ their details
 
     def _findings(self) -> Findings | None:
         return findings_for(self._port.view.run, self._port.view.findings)

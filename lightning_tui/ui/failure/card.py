@@ -95,8 +95,6 @@ class _Story:
             yield _Line(12, also)
         yield _Line(1, self._keys())
 
-    # -------------------------------------------------------------------------------------------------- what happened
-
     def _title(self) -> str:
         if self._root is not None:
             return harmless(self._root.title)
@@ -160,8 +158,6 @@ class _Story:
             return False
         said = self._root.evidence.text
         return self._root.cause in said or said in self._root.cause or said.partition(": ")[2] in self._root.cause
-
-    # ------------------------------------------------------------------------------------------------- what to do
 
     def _fixes(self) -> tuple[Fix, ...]:
         return self._found.fixes if self._found is not None else ()

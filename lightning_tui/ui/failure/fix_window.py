@@ -40,7 +40,6 @@ class FixList(Canvas, can_focus=True):
 
     @property
     def current(self) -> Fix:
-        """The fix under the cursor."""
         return self.fixes[self.place]
 
     def choose(self, place: int) -> None:
@@ -82,8 +81,6 @@ class FixList(Canvas, can_focus=True):
             return hint(*digits, ("y", "start, I trust it"), ("enter", "leave"))
         return hint(("enter", "start"), *digits, ("esc", "leave"))
 
-    # -------------------------------------------------------------------------------------------------------- the list
-
     def _list_rows(self, width: int) -> list[Row]:
         if len(self.fixes) < 2:
             return [EMPTY]
@@ -108,8 +105,6 @@ class FixList(Canvas, can_focus=True):
         )
         row = fill(ends(left, right, width), width)
         return selected(row) if is_here else row
-
-    # ----------------------------------------------------------------------------------------------------- one of them
 
     def _details(self, fix: Fix, width: int) -> list[Row]:
         rows = wrap(f"{first_sentence(fix.text)}.", width, "text+b")

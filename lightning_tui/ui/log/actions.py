@@ -64,7 +64,6 @@ class LogActions:
         return True
 
     def stop(self) -> None:
-        """End what goes on in threads."""
         self._search.end_thread()
 
     def act(self, what: str) -> None:

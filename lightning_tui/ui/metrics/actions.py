@@ -30,7 +30,6 @@ class MetricActions:
         self._services = services
 
     def act(self, what: str) -> None:
-        """Do what a key says."""
         acts: dict[str, Callable[[RunSnapshot], None]] = {
             "choose": self._choose,
             "overlay": self._overlay,

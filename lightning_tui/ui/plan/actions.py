@@ -47,10 +47,7 @@ class Planning:
         else:
             self.show_command()
 
-    # ------------------------------------------------------------------------------------------------ one field
-
     def edit(self, field: str) -> None:
-        """Open the editor of a field."""
         from lightning_tui.ui.plan.field_window import has_choices
         from lightning_tui.ui.plan.pane import ALL_FIELDS, FITS, PROGRAM
 
@@ -66,7 +63,6 @@ class Planning:
             self._type_field(field)
 
     def show_all_fields(self, start: str = "") -> None:
-        """Open the list of all fields."""
         from lightning_tui.ui.plan.fields_window import fields_window
 
         window = fields_window(self._port.view.plan, self._script, start)
@@ -124,16 +120,12 @@ class Planning:
             self.take_plan(self._port.view.plan.with_field(field, text))
 
     def take_plan(self, plan: Plan) -> None:
-        """Let this be the plan."""
         self._port.change(plan=plan)
 
     def _script(self, field: str) -> object:
         return script_value(self._port.view, field)
 
-    # -------------------------------------------------------------------------------------------------- program
-
     def type_program(self) -> None:
-        """Ask for the program."""
         from lightning_tui.ui.windows.field import FieldWindow
 
         known = self._port.view.program
@@ -158,8 +150,6 @@ class Planning:
     def _offer(self, words: Sequence[str]) -> None:
         if words and self._port.view.program is None and self._port.directory is None:
             self._port.change(program=choose(self._options, tuple(words)))
-
-    # ------------------------------------------------------------------------------------- recommended and saved
 
     def _show_recommended(self) -> None:
         from lightning_tui.ui.plan.recommended_window import RecommendedWindow
@@ -226,8 +216,6 @@ class Planning:
             lambda: save(case, name),
             lambda path: self._port.notice(f"saved: {path}"),
         )
-
-    # -------------------------------------------------------------------------------------------------- exports
 
     def show_command(self) -> None:
         """Ask for the plan in its forms."""

@@ -19,6 +19,7 @@ from lightning_tui.ui.plan.words import UNSET, value_words
 from lightning_tui.ui.runs.bars import Bar, keys_row
 from lightning_tui.ui.runs.listing import title_of
 from lightning_tui.ui.runs.table import CHILD, state_mark
+from lightning_tui.ui.windows.window import moving
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -70,9 +71,6 @@ def _name(run: RunSummary) -> Row:
     return ((title_of(run), "text+b"), *(((f"  {CHILD}", "accent"),) if run.parent is not None else EMPTY))
 
 
-# ------------------------------------------------------------------------------------------------------------- sums
-
-
 def _sum_rows(runs: Sequence[RunSummary], found: Comparison, cells: ColumnWidths) -> Iterator[Row]:
     first, second = found.first, found.second
     yield _row("state", cells, *map(state_mark, runs))
@@ -103,9 +101,6 @@ def _text(text: str) -> Row:
     return ((text, "text"),)
 
 
-# ------------------------------------------------------------------------------------------------------------- plan
-
-
 def _plan_words(found: Comparison) -> str:
     amount = len(found.fields)
     return "the same, and so is what the Trainer used" if not amount else "where they differ"
@@ -126,9 +121,6 @@ def _field_value(name: str, planned: FieldValue, actual: FieldValue) -> Row:
     asked = value_words(name, planned)
     became: Row = ((" → ", "dim"), (used, "text")) if used not in (None, asked) else EMPTY
     return ((asked, "accent+b"), *became)
-
-
-# ---------------------------------------------------------------------------------------------------------- metrics
 
 
 def _in_order(pairs: Sequence[MetricPair]) -> list[MetricPair]:
@@ -157,9 +149,6 @@ def _metric_value(metric: MetricSummary | None, *, is_better: bool, is_roomy: bo
     return (*star, (f"{number(metric.best):<9}", token), (at, "dim"), (f"last {last}", "dim"))
 
 
-# ----------------------------------------------------------------------------------------------------------- screen
-
-
 class ComparisonPage(Canvas, can_focus=True):
     """Rows that scroll, in a border."""
 
@@ -169,7 +158,6 @@ class ComparisonPage(Canvas, can_focus=True):
         self._top = 0
 
     def scroll_lines(self, lines: int) -> None:
-        """Move the text."""
         self._top = max(0, self._top + lines)
         self.redraw()
 
@@ -189,12 +177,7 @@ class ComparisonScreen(Screen[bool]):
     palette_keys = COMPARE_KEYS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key.keys, key.action, key.help, show=False, id=key.id) for key in COMPARE_KEYS),
-        Binding("up,k", "scroll_page(-1)", show=False),
-        Binding("down,j", "scroll_page(1)", show=False),
-        Binding("pageup", "scroll_page(-10)", show=False),
-        Binding("pagedown,space", "scroll_page(10)", show=False),
-        Binding("home,g", "scroll_page(-100000)", show=False),
-        Binding("end,G", "scroll_page(100000)", show=False),
+        *moving("scroll_page", page_down="pagedown,space"),
     ]
     DEFAULT_CSS = """
     ComparisonScreen { background: $background; overflow: hidden; }

@@ -144,12 +144,10 @@ class RunsThreads:
         self.reader = DetailsReader(services, self._post)
 
     def start(self) -> None:
-        """Begin to read."""
         self.watch.start()
         self.reader.start()
 
     def end(self) -> None:
-        """End them, and wait for that a little."""
         self._ended.set()
         for worker in (self.watch, self.reader):
             worker.stop()

@@ -44,7 +44,6 @@ class RunsVisit:
         self._arrival: Timer | None = None
 
     def begin(self) -> None:
-        """Open the port."""
         services = self._services
         window = RunsScreen(services.all_runs(), services.clock, lambda: self._port.view, self._let_go)
         self._port.open(window, self.take)

@@ -59,8 +59,6 @@ class RunControl:
         for progress in _news(run, before) if before is not None else []:
             self._tell(progress, run)
 
-    # ------------------------------------------------------------------------------------------- its begin and end
-
     def start(self) -> None:
         """Start the chosen program, where nothing is in the way."""
         view = self._port.view
@@ -105,8 +103,6 @@ class RunControl:
                 self._order_stop(directory, lambda _: self._port.post_message(LeaveNow()))
 
         self._port.open(leave_window(view), take)
-
-    # ---------------------------------------------------------------------------------------------------- the keys
 
     def _stop(self, directory: RunDirectory) -> None:
         if self._port.view.state == "stopping":
@@ -168,8 +164,6 @@ class RunControl:
                 )
 
         self._port.open(harder_window(self._port.view), take)
-
-    # ----------------------------------------------------------------------------------------------------- details
 
     def _ask(self, directory: RunDirectory, op: Operation, **what: object) -> None:
         from lightning_tui.record.command_words import asked_words

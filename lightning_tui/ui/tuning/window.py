@@ -63,7 +63,6 @@ class TuningWindow(FittedWindow["dict[str, object]"]):
             self.board.search.join(_JOIN_S)
 
     def tick(self) -> None:
-        """Draw what is new."""
         if self.board.search is not None:
             self._fit()
             self.board.redraw()
@@ -98,11 +97,9 @@ class Board(Canvas, can_focus=True):
 
     @property
     def goal(self) -> Goal:
-        """What is looked for."""
         return _GOALS[self._cursor][0]
 
     def move(self, lines: int) -> None:
-        """Move the cursor, or the text."""
         if self.search is None:
             self._cursor = max(0, min(len(_GOALS) - 1, self._cursor + lines))
             self.redraw()
