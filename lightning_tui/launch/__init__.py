@@ -1,7 +1,7 @@
 """Start it, and reach it: what a program is, how a run begins, and how it is asked to stop."""
 
 from lightning_tui.launch.adoption import adopt_run
-from lightning_tui.launch.control import request, request_kill, request_stop
+from lightning_tui.launch.control import request
 from lightning_tui.launch.local import start_run
 from lightning_tui.launch.program import Program, resolve_program
 
@@ -9,8 +9,6 @@ __all__ = [
     "Program",
     "adopt_run",
     "request",
-    "request_kill",
-    "request_stop",
     "resolve_program",
     "start_run",
 ]

@@ -121,15 +121,6 @@ class PlanServices(NamedTuple):
     """Write a new file."""
 
 
-class FailureServices(NamedTuple):
-    """What is asked about a run in trouble. Each callable may raise `RefusalError`."""
-
-    explain: Callable[[RunSnapshot, Environment | None, bool], Findings]
-    """The run, the machine where it is known, and whether the report may be written."""
-    relaunch: Callable[[RunDirectory, Fix], RunDirectory]
-    """Start a child of the run with what the fix changes; its directory."""
-
-
 @dataclass(frozen=True)
 class RunServices:
     """What is asked about all runs. Each callable may raise `RefusalError`."""
@@ -178,7 +169,10 @@ class Services:
     software: Callable[[Path], Software]
     hardware: Callable[[], Hardware]
     plans: PlanServices
-    failures: FailureServices
+    explain: Callable[[RunSnapshot, Environment | None, bool], Findings]
+    """What is wrong with a run: the run, the machine where it is known, and whether the report may be written."""
+    relaunch: Callable[[RunDirectory, Fix], RunDirectory]
+    """Start a child of the run with what the fix changes; its directory."""
     all_runs: Callable[[], RunServices]
     """What the runs screen asks; made when it opens, and not in a thread."""
     tune: TuningSearch
@@ -203,10 +197,8 @@ def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
         software=lambda interpreter: machine.inspect_software(interpreter),
         hardware=lambda: sampler()(),
         plans=_plan_services(settings, environ),
-        failures=FailureServices(
-            explain=lambda run, environment, may_write: explaining.explain(run, environment, may_write),
-            relaunch=lambda run, fix: relaunching.relaunch_with_fix(settings, environ, run, fix),
-        ),
+        explain=lambda run, environment, may_write: explaining.explain(run, environment, may_write),
+        relaunch=lambda run, fix: relaunching.relaunch_with_fix(settings, environ, run, fix),
         all_runs=lambda: run_services(settings, environ),
         tune=lambda goal, program, plan, on_progress, is_cancelled: tuning.tune(
             environ, goal, programs.find_safe_program(program, environ), plan, on_progress, is_cancelled=is_cancelled

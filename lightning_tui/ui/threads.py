@@ -11,11 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from lightning_tui.refusal import RefusalError
-from lightning_tui.ui.messages import Broken, EnvironmentKnown, Refused, Returned, SoftwareKnown
+from lightning_tui.ui.messages import Broken, EnvironmentKnown, Refused, Returned
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
@@ -123,18 +121,6 @@ class MachineWatch(Worker):
             period = HARDWARE_PERIOD_S
             if self.is_wanted.is_set():
                 self.newest = self._services.hardware()
-
-
-class SoftwareProbe(Worker):
-    """Asks the program's interpreter what is installed in it: a child process that may take seconds."""
-
-    def __init__(self, services: Services, interpreter: Path, post: Callable[[Message], object]) -> None:
-        super().__init__("asking the interpreter", post)
-        self._services = services
-        self._interpreter = interpreter
-
-    def _body(self) -> None:
-        self._post(SoftwareKnown(self._services.software(self._interpreter)))
 
 
 class Action(Worker):

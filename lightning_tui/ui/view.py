@@ -148,7 +148,3 @@ class View:
     def pane_key(self, pane: str) -> str:
         """How the key that jumps to a pane is written."""
         return self.key(f"pane-{list(PANES).index(pane) + 1}")
-
-    def elapsed_s(self) -> float | None:
-        """How long the run has taken so far, or took."""
-        return self.run.took_s(self.now) if self.run is not None else None

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from lightning_tui.diagnosis import diagnose, evidence_of_run
-from lightning_tui.launch import request_kill
+from lightning_tui.launch import request
 from lightning_tui.record import RunDirectory, RunState, pace, read_snapshot
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
 from lightning_tui.record.directory import process_belongs
@@ -112,7 +112,7 @@ def test_a_run_that_stands_still_is_told_while_it_lives(lab: Lab, monkeypatch: p
         (stall,) = diagnose(evidence_of_run(directory))
     assert stall.category == "stall"
     assert read_snapshot(directory).state is RunState.TRAINING
-    request_kill(directory)
+    request(directory, "kill")
     killed = ended(directory)
     assert killed.snapshot.state is RunState.KILLED
 

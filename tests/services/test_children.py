@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightning_tui.launch import request_kill
+from lightning_tui.launch import request
 from lightning_tui.launch.local import LaunchError
 from lightning_tui.plan.comparison import changed_fields
 from lightning_tui.plan.model import Plan, PlanError
@@ -168,7 +168,7 @@ def test_two_that_live_never_write_to_one_place(runs: Runs) -> None:
     path.write_text(path.read_text().replace('"plan": {}', '"plan": {"default_root_dir": "/out"}'))
     with pytest.raises(LaunchError, match="writes to default_root_dir=/out"):
         again(runs, parent, beside=True)
-    request_kill(parent)
+    request(parent, "kill")
     wait_for_end(parent)
 
 

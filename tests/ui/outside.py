@@ -30,7 +30,7 @@ from lightning_tui.services.machine import Hardware
 from lightning_tui.services.plans import exports, field_choices, judge, recommend
 from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.services.runs import ListedRun
-from lightning_tui.ui.services import FailureServices, PlanServices, RunAdvice, Services, TuningSearch
+from lightning_tui.ui.services import PlanServices, RunAdvice, Services, TuningSearch
 from tests.ui import run_scenes
 from tests.ui.machines import (
     NO_DRIVER,
@@ -114,7 +114,8 @@ class FakeOutside:
             software=lambda interpreter: self.software,
             hardware=lambda: self.hardware,
             plans=self._plans(),
-            failures=FailureServices(explain=self._explain, relaunch=self._relaunch),
+            explain=self._explain,
+            relaunch=self._relaunch,
             tune=self.search or _no_search,
             clock=lambda: NOW,
             advise=self._advise if self.advice is not None else None,

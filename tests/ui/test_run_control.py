@@ -14,7 +14,7 @@ from lightning_tui.ui.cockpit.bars import footer_row
 from lightning_tui.ui.cockpit.state_line import message_row
 from lightning_tui.ui.messages import Refused
 from lightning_tui.ui.orders import Orders
-from lightning_tui.ui.steering.value_windows import parsed_rate
+from lightning_tui.ui.steering.windows import parsed_rate
 from tests.ui import machines, scenes
 from tests.ui.machines import replace_struct
 from tests.ui.outside import FakeOutside

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.advice.line import advice_line, untold
+from lightning_tui.ui.drawing.canvas import printable
+from lightning_tui.ui.drawing.rows import EMPTY, Row
+from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.threads import Worker
+from lightning_tui.ui.view import AdviceLine
+from lightning_tui.ui.words import ADVICE_MARKS
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import RunAdvice, Services
     from lightning_tui.ui.threads import Follower
-    from lightning_tui.ui.view import AdviceLine
+    from lightning_tui.ui.view import View
 
 FIRST_S = 0.5
 """The first look waits until the first frames are drawn: it imports the rules."""
@@ -27,7 +31,6 @@ TOLD_S = 120.0
 """So long a title stands on the screen; then only the count is left."""
 NOTHING_TO_ADVISE = "nothing to advise on this run"
 NO_RUN_YET = "there is no run to advise on"
-ONLY_WATCHES = "this cockpit only watches"
 
 
 class AdviceThread(Worker):
@@ -211,3 +214,21 @@ class Advising:
         window = self._port.window
         if isinstance(window, AdviceWindow):
             window.take(self.advice)
+
+
+def untold(advice: Sequence[Advice], told: Collection[str], view: View) -> Advice | None:
+    """The gravest that is new. A run that is over has said what counts; advice is then for the next one."""
+    if not view.is_active:
+        return None
+    return next((each for each in advice if each.id not in told and each.until is None), None)
+
+
+def advice_line(advice: Sequence[Advice], new: Advice | None, view: View) -> AdviceLine | None:
+    """`new` and how many more there are; without it how many there are."""
+    if not advice:
+        return None
+    key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
+    if new is None:
+        return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
+    more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
+    return AdviceLine(printable((ADVICE_MARKS[new.severity], (new.title, "text"))), (*more, *key))

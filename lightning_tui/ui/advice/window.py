@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 
 from lightning_tui.diagnosis.report import flags
 from lightning_tui.text.units import count
-from lightning_tui.ui.advice.line import MARKS
 from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, dots, fill, selected, wrap
 from lightning_tui.ui.windows.window import WIDEST, FittedWindow, hint
+from lightning_tui.ui.words import ADVICE_MARKS
 
 if TYPE_CHECKING:
     from lightning_tui.diagnosis import Suggestion
@@ -171,7 +171,7 @@ class AdviceBoard(Canvas, can_focus=True):
         rows = []
         for place in range(self._top, min(len(self._advice), self._top + room)):
             advice = self._advice[place]
-            glyph, token = MARKS[advice.severity]
+            glyph, token = ADVICE_MARKS[advice.severity]
             is_past = advice.until is not None
             words: Row = ((glyph, "dim" if is_past else token), (advice.title, "dim" if is_past else "text"))
             row = fill(crop(words, width), width)

@@ -213,7 +213,7 @@ def _mark(view: View) -> Row:
         return (("◌ opening ", "accent"),) if view.is_opening else (("○ ready ", "dim"),)
     state = view.run.state.value
     glyph, token = STATE_MARKS[state]
-    elapsed = view.elapsed_s()
+    elapsed = view.run.took_s(view.now)
     since = "" if elapsed is None else f"{'after ' if view.run.state.is_final else ''}{duration(elapsed)} "
     return ((f"{glyph} ", f"{token}+b"), (state, f"{token}+b"), ("  ", "text"), (since, "dim"))
 

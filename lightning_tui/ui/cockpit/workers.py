@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
+from lightning_tui.ui.messages import SoftwareKnown
+from lightning_tui.ui.threads import Action, Follower, MachineWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,13 @@ class Workers:
         self._services = services
         self._post = post
         self._watch = MachineWatch(services, post)
-        self._probe = SoftwareProbe(services, interpreter, post)
+        self._probe = Action(
+            "asking the interpreter",
+            "The interpreter cannot be asked",
+            lambda: services.software(interpreter),
+            lambda found: post(SoftwareKnown(found)),
+            post,
+        )
         self._follower: Follower | None = None
 
     @property

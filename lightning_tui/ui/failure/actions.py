@@ -49,7 +49,7 @@ class FailureActions:
         Action(
             "diagnosing",
             lambda _: self._take_findings(number, Findings(trouble)),  # it was deleted: there is nobody to tell
-            lambda: self._services.failures.explain(run, environment, may_write),
+            lambda: self._services.explain(run, environment, may_write),
             lambda found: self._take_findings(number, found),
             self._port.post_message,
         ).start()
@@ -159,7 +159,7 @@ class FailureActions:
         self._start = Action(
             "relaunching",
             "The run could not be relaunched",
-            lambda: self._services.failures.relaunch(directory, fix),
+            lambda: self._services.relaunch(directory, fix),
             take,
             self._port.post_message,
         )

@@ -108,7 +108,8 @@ class FixList(Canvas, can_focus=True):
 
     def _details(self, fix: Fix, width: int) -> list[Row]:
         rows = wrap(f"{first_sentence(fix.text)}.", width, "text+b")
-        rows += wrap(_sentence(rest_of(fix.text)), width, "dim")
+        rest = rest_of(fix.text)
+        rows += wrap(rest[:1].upper() + rest[1:], width, "dim")
         rows.append(EMPTY)
         rows += self._diff(fix.fields, width) or [(("The plan stays as it is.", "text"),)]
         rows.append(EMPTY)
@@ -200,7 +201,3 @@ def _labelled(label: str, text: str, width: int, token: str = "text") -> list[Ro
 def _right(text: str, width: int, token: str) -> Row:
     row = crop(((text, token),), width)
     return ((" " * (width - width_of(row)), "text"), *row)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -78,7 +78,7 @@ class MetricActions:
             self._pane.overlay(others)
 
     def _export(self, run: RunSnapshot) -> None:
-        from lightning_tui.ui.metrics.export_window import export_window
+        from lightning_tui.ui.metrics.exports import export_window
 
         window = export_window(Path(run.directory))
         self._port.open(window, lambda form: self._write(run, form) if form is not None else None)

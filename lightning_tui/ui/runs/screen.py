@@ -24,7 +24,7 @@ from lightning_tui.ui.messages import (
     RunsUnread,
 )
 from lightning_tui.ui.runs.actions import RunActions
-from lightning_tui.ui.runs.bars import Bar, keys_row, title_row
+from lightning_tui.ui.runs.bars import Bar, runs_keys_row, title_row
 from lightning_tui.ui.runs.panes import DetailsPane, RunsTable
 from lightning_tui.ui.runs.threads import RunsThreads
 from lightning_tui.ui.view import Notice
@@ -91,7 +91,7 @@ class RunsScreen(Screen[Outcome]):
         self.table = RunsTable(clock(), run.record.id if run is not None else None, home, view().key("runs-mark"))
         self.details = DetailsPane()
         self._title_bar = Bar("runs-title", lambda width: title_row(self.table.listing, home, self._notice, width))
-        self._keys_bar = Bar("runs-keys", lambda width: keys_row(self._view(), RUNS_KEYS, width))
+        self._keys_bar = Bar("runs-keys", lambda width: runs_keys_row(self._view(), RUNS_KEYS, width))
         self.threads = RunsThreads(services, self.post_message)
         self.actions = RunActions(self, self.table, services, self.threads, clock, view, let_go)
 

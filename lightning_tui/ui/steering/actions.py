@@ -34,9 +34,9 @@ class RunControl:
         """Do what a key says, where there is a run that it can be done to."""
         acts: dict[str, Callable[[RunDirectory], None]] = {
             "stop": self._stop,
-            "end": self._end,
+            "end": lambda directory: self._ask(directory, "stop", after="epoch"),
             "checkpoint": self._checkpoint,
-            "pause": self._pause_or_resume,
+            "pause": lambda directory: self._ask(directory, "resume" if self._port.view.state == "paused" else "pause"),
             "validate": lambda directory: self._ask(directory, "validate"),
             "rate": self._ask_for_rate,
             "log_level": self._ask_for_level,
@@ -94,7 +94,7 @@ class RunControl:
         if directory is None or view.run is None or not view.is_active or view.readonly:
             self._port.post_message(LeaveNow())
             return
-        from lightning_tui.ui.steering.ending_windows import leave_window
+        from lightning_tui.ui.steering.windows import leave_window
 
         def take(answer: str | None) -> None:
             if answer == "leave":
@@ -111,17 +111,11 @@ class RunControl:
             self._order_stop(directory, lambda _: self._port.notice(STOP_ASKED))
             self._port.notice(STOP_ASKED, "warn")
 
-    def _end(self, directory: RunDirectory) -> None:
-        self._ask(directory, "stop", after="epoch")
-
     def _checkpoint(self, directory: RunDirectory) -> None:
         if self._port.view.state == "stopping":
             self._port.notice(f"{IS_STOPPING}: that saves a checkpoint")
         else:
             self._ask(directory, "checkpoint")
-
-    def _pause_or_resume(self, directory: RunDirectory) -> None:
-        self._ask(directory, "resume" if self._port.view.state == "paused" else "pause")
 
     def _adopt(self, directory: RunDirectory) -> None:
         if self._port.view.state == "lost":
@@ -131,7 +125,7 @@ class RunControl:
             self._port.notice("the run has its supervisor: there is nothing to adopt")
 
     def _ask_for_rate(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.steering.value_windows import parsed_rate, rate_window
+        from lightning_tui.ui.steering.windows import parsed_rate, rate_window
 
         def take(text: str | None) -> None:
             if text is not None:
@@ -143,7 +137,7 @@ class RunControl:
             self._port.open(rate_window(run), take)
 
     def _ask_for_level(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.steering.value_windows import level_window
+        from lightning_tui.ui.steering.windows import level_window
 
         def take(level: str | None) -> None:
             if level is not None:
@@ -152,7 +146,7 @@ class RunControl:
         self._port.open(level_window(), take)
 
     def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.steering.ending_windows import harder_window
+        from lightning_tui.ui.steering.windows import harder_window
 
         def take(answer: str | None) -> None:
             if answer == "harder":

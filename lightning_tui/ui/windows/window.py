@@ -223,7 +223,7 @@ class TextWindow(FittedWindow[None]):
         return width, len(self._body(width - 6)) + 2
 
 
-def message_window(title: str, sentence: str, token: str = "bad+b") -> TextWindow:
+def message_window(title: str, sentence: str) -> TextWindow:
     """Say why something cannot be done."""
 
     def body(width: int) -> list[Row]:
@@ -232,7 +232,7 @@ def message_window(title: str, sentence: str, token: str = "bad+b") -> TextWindo
             rows += wrap(line, width) or [EMPTY]
         return [*rows, EMPTY]
 
-    return TextWindow(((title, token),), body)
+    return TextWindow(((title, "bad+b"),), body)
 
 
 def hint(*pairs: tuple[str, str]) -> Row:
