@@ -26,8 +26,9 @@ from typing import Any, NamedTuple
 
 from benchmarks.startup import cockpit_command
 from benchmarks.terminal import Terminal
-from lightning_tui.launch import marked_processes
-from lightning_tui.record import RunDirectory, RunSnapshot, read_snapshot, supervisor_alive
+from lightning_tui.launch.processes import marked_processes
+from lightning_tui.record import RunDirectory, RunSnapshot, read_snapshot
+from lightning_tui.record.directory import supervisor_alive
 from lightning_tui.record.events import Progress
 
 PROGRAM = Path(__file__).parent / "programs" / "two_ranks.py"

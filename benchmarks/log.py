@@ -25,7 +25,8 @@ import psutil
 from benchmarks.report import Table, milliseconds
 from benchmarks.startup import cockpit_command
 from benchmarks.terminal import Terminal
-from lightning_tui.record import ProgramRecord, RunDirectory, RunRecord
+from lightning_tui.record import RunDirectory, RunRecord
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.text.units import count
 
 LINE = b"line %012d " + b"." * 77 + b"\n"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.report import Table
-from lightning_tui.record import ProgramRecord, RunDirectory, RunReader, RunStore, Series
+from lightning_tui.record import RunDirectory, RunReader, RunStore, Series
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.series import CAPACITY
 from lightning_tui.ui.drawing.chart import chart
 from lightning_tui.ui.drawing.frame import ChartStyle

@@ -16,7 +16,8 @@ from typing import Any
 
 from benchmarks.report import Table, milliseconds
 from benchmarks.startup import cockpit_command
-from lightning_tui.record import ProgramRecord, RunDirectory, RunStore, read_snapshot
+from lightning_tui.record import RunDirectory, RunStore, read_snapshot
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.summaries import leave_summary
 
 RUNS = int(os.environ.get("LIGHTNING_TUI_BENCH_RUNS", "2000"))

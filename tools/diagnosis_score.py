@@ -17,7 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 from tests.diagnosis.evidence import Example, rule_examples, sign_examples, signs_without
 from tests.diagnosis.raised import ERRORS
 from tests.diagnosis.test_further_texts import FAILURES

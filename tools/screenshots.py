@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 os.environ.pop("NO_COLOR", None)
 
-from lightning_tui.launch import request_kill, resolve_program, start_run  # noqa: E402 - it may not be installed
+from lightning_tui.launch import request, resolve_program, start_run  # noqa: E402 - it may not be installed
 from lightning_tui.plan.model import Plan  # noqa: E402
 from lightning_tui.record import RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot  # noqa: E402
 from lightning_tui.settings import Settings  # noqa: E402
@@ -258,7 +258,7 @@ def running_demo(environ: Mapping[str, str], share: float) -> Iterator[tuple[Run
             wait_for_share(directory, share)
             yield directory, Settings(runs_home=home, runs_home_reason="--home")
         finally:
-            request_kill(directory)
+            request(directory, "kill")
             wait_for_end(directory)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning_tui.cli.terminal import say
 from lightning_tui.record import RunDirectory, RunSnapshot
@@ -14,26 +14,6 @@ if TYPE_CHECKING:
 
 FIRST_S = 3.0
 """Nothing can be advised in the first seconds, so nothing is loaded for it."""
-
-
-def advice_rows(run: RunSnapshot) -> list[dict[str, Any]]:
-    """The `advice` of `show --json`: the gravest first."""
-    from lightning_tui.diagnosis.live import advice_of_run
-
-    return [
-        {
-            "id": advice.id,
-            "severity": advice.severity,
-            "title": advice.title,
-            "cause": advice.cause,
-            "suggestions": [{"text": each.text, "changes": each.changes} for each in advice.suggestions],
-            "rank": advice.rank,
-            "step": advice.step,
-            "since": advice.since,
-            "until": advice.until,
-        }
-        for advice in advice_of_run(RunDirectory(Path(run.directory)), run)
-    ]
 
 
 def advice_lines(run: RunSnapshot) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lightning_tui.settings import Settings, load_settings, program_interpreter
 
 if TYPE_CHECKING:
-    from lightning_tui.plan import Plan
+    from lightning_tui.plan.model import Plan
     from lightning_tui.services.programs import ProgramChoice
 
 
@@ -53,8 +53,9 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     """
     from msgspec.structs import replace
 
-    from lightning_tui.plan import Plan, PlanError, read_plan_file
     from lightning_tui.plan.fields import FLAGS
+    from lightning_tui.plan.model import Plan, PlanError
+    from lightning_tui.plan.sources import read_plan_file
 
     plan = _preset(arguments) if arguments.preset else Plan()
     if arguments.plan:
@@ -72,7 +73,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
 
 def _preset(arguments: argparse.Namespace) -> Plan:
-    from lightning_tui.plan import RECOMMENDED, preset
+    from lightning_tui.plan.presets import RECOMMENDED, preset
     from lightning_tui.services.machine import inspect_machine
 
     if arguments.preset != RECOMMENDED:

@@ -6,8 +6,9 @@ Unknown is `null`, never 0; sizes in bytes, times in UTC epoch seconds.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +16,9 @@ from lightning_tui.record import CommandProgress, ProgressView, RunDirectory, Ru
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.comparison import Comparison
 from lightning_tui.record.summaries import RunSummary
+
+if TYPE_CHECKING:
+    from lightning_tui.diagnosis import Diagnosis
 
 
 def run_row(run: RunSummary | UnreadableRun) -> dict[str, Any]:
@@ -25,17 +29,17 @@ def run_row(run: RunSummary | UnreadableRun) -> dict[str, Any]:
     return {
         "id": run.id,
         "state": run.state.value,
-        "program": run.program,
-        "created_at": run.created_at,
-        "ended_at": run.ended_at,
+        **picked(run, "program", "created_at", "ended_at"),
         "progress": _progress(run.progress),
-        "directory": run.directory,
-        "name": run.name,
-        "note": run.note,
-        "parent": run.parent,
+        **picked(run, "directory", "name", "note", "parent"),
         "metric": _json_safe(msgspec.to_builtins(run.metric)),
         "size": run.size,
     }
+
+
+def picked(value: object, *names: str) -> dict[str, Any]:
+    """These of its fields, as they are; all `None` where there is no value."""
+    return {name: None if value is None else getattr(value, name) for name in names}
 
 
 def comparison_object(compared: Comparison) -> dict[str, Any]:
@@ -55,8 +59,6 @@ def _json_safe(value: Any) -> Any:
 
 def run_details(run: RunSnapshot) -> dict[str, Any]:
     """The object of `show --json`."""
-    from lightning_tui.cli.advising import advice_rows
-    from lightning_tui.cli.diagnosing import as_json
     from lightning_tui.services.explaining import explain_run
 
     return {
@@ -68,22 +70,12 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "plan": run.record.plan,
         "parent": run.record.parent,
         "created_at": run.record.created_at,
-        "started_at": run.started_at,
-        "ended_at": run.ended_at,
+        **picked(run, "started_at", "ended_at"),
         "trainer": msgspec.to_builtins(run.trainer.fields) if run.trainer else {},
         "progress": _progress(run.progress),
         "metrics": {name: _metric(series) for name, series in run.metrics.items()},
         "ranks": [
-            {
-                "rank": rank.rank,
-                "host": rank.host,
-                "pid": rank.pid,
-                "state": rank.state,
-                "global_step": rank.global_step,
-                "allocated": rank.allocated,
-                "reserved": rank.reserved,
-                "step_time_s": rank.step_time_s,
-            }
+            picked(rank, "rank", "host", "pid", "state", "global_step", "allocated", "reserved", "step_time_s")
             for rank in run.ranks
         ],
         "checkpoints": [_checkpoint(c) for c in checkpoints_of(RunDirectory(Path(run.directory)), run)],
@@ -92,48 +84,57 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "restarts": [msgspec.to_builtins(restart) for restart in run.restarts],
         "proof": msgspec.to_builtins(run.ended.proof) if run.ended is not None else None,
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
-        "diagnoses": as_json(explain_run(run).diagnoses),
+        "diagnoses": diagnosis_rows(explain_run(run).diagnoses),
         "advice": advice_rows(run),
         "notices": list(run.notices),
     }
 
 
+def diagnosis_rows(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
+    """The `diagnoses` of `diagnose --json` and `show --json`, root cause first."""
+    return [
+        {
+            **picked(diagnosis, "category", "title", "cause", "severity", "consequence"),
+            "suggestions": [picked(each, "text", "changes", "trust") for each in diagnosis.suggestions],
+            "evidence": picked(diagnosis.evidence, "line", "text"),
+            "rank": diagnosis.rank,
+            "where": diagnosis.where and picked(diagnosis.where, "path", "line", "code"),
+            "docs": diagnosis.docs,
+        }
+        for diagnosis in found
+    ]
+
+
+def advice_rows(run: RunSnapshot) -> list[dict[str, Any]]:
+    """The `advice` of `show --json`: the gravest first."""
+    from lightning_tui.diagnosis.live import advice_of_run
+
+    return [
+        {
+            **picked(advice, "id", "severity", "title", "cause"),
+            "suggestions": [picked(each, "text", "changes") for each in advice.suggestions],
+            **picked(advice, "rank", "step", "since", "until"),
+        }
+        for advice in advice_of_run(RunDirectory(Path(run.directory)), run)
+    ]
+
+
 def run_exit(run: RunSnapshot) -> dict[str, Any]:
     """How the run ended: code, signal, and its cause as a word of `Ended.cause`; all `null` while it has not."""
-    ended = run.ended
-    return {
-        "code": ended.code if ended else None,
-        "signal": ended.signal if ended else None,
-        "cause": ended.cause if ended else None,
-    }
+    return picked(run.ended, "code", "signal", "cause")
 
 
 def command_row(view: CommandProgress) -> dict[str, Any]:
     """One of `commands` in `show --json`, and the last line of a command that waits for its answer."""
-    command = view.command
-    return {
-        "id": command.id,
-        "op": command.op,
-        "by": command.by,
-        "time": command.time,
-        "status": view.status,
-        "global_step": view.global_step,
-        "taken_step": view.taken_step,
-        "taken_at": view.taken_at,
-        "ranks_taken": list(view.ranks_taken),
-        "waiting_for": list(view.waiting_for),
-        "done_at": view.done_at,
-        "detail": view.detail,
-    }
+    stages = ("status", "global_step", "taken_step", "taken_at", "ranks_taken", "waiting_for", "done_at", "detail")
+    return {**picked(view.command, "id", "op", "by", "time"), **picked(view, *stages)}
 
 
 def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "path": checkpoint.path,
         "step": checkpoint.global_step,
-        "epoch": checkpoint.epoch,
-        "size": checkpoint.size,
-        "saved_at": checkpoint.saved_at,
+        **picked(checkpoint, "epoch", "size", "saved_at"),
         "metrics": {name: finite(value) for name, value in checkpoint.metrics.items()},
         "complete": checkpoint.is_complete,
         "problem": checkpoint.problem,
@@ -142,7 +143,7 @@ def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _progress(progress: ProgressView | None) -> dict[str, Any]:
     names = ("epoch", "max_epochs", "global_step", "batch", "total_batches", "fraction", "eta_s")
-    return {name: getattr(progress, name) if progress else None for name in names}
+    return picked(progress, *names)
 
 
 def _metric(series: Series) -> dict[str, Any]:

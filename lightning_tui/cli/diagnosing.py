@@ -11,12 +11,13 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.arguments import settings_of
+from lightning_tui.cli.as_json import diagnosis_rows
 from lightning_tui.cli.terminal import say
-from lightning_tui.diagnosis import Diagnosis, Suggestion, flags
+from lightning_tui.diagnosis import Diagnosis, flags
 from lightning_tui.record import RecordError, RunDirectory, RunState, RunStore, read_snapshot
 from lightning_tui.services.explaining import Explanation, explain_file, explain_run, explain_text, keep_report
 from lightning_tui.text.safe import harmless
@@ -36,35 +37,10 @@ def diagnose(arguments: argparse.Namespace) -> int:
     if arguments.report:
         return _print_report(explained)
     if arguments.json:
-        print(json.dumps({"diagnoses": as_json(explained.diagnoses)}))
+        print(json.dumps({"diagnoses": diagnosis_rows(explained.diagnoses)}))
     else:
         print("\n".join(as_text(explained)))
     return DONE
-
-
-def as_json(found: tuple[Diagnosis, ...]) -> list[dict[str, Any]]:
-    """The contract's shape, root cause first."""
-    return [
-        {
-            "category": diagnosis.category,
-            "title": diagnosis.title,
-            "cause": diagnosis.cause,
-            "severity": diagnosis.severity,
-            "consequence": diagnosis.consequence,
-            "suggestions": [_suggestion(suggestion) for suggestion in diagnosis.suggestions],
-            "evidence": {"line": diagnosis.evidence.line, "text": diagnosis.evidence.text},
-            "rank": diagnosis.rank,
-            "where": None
-            if diagnosis.where is None
-            else {"path": diagnosis.where.path, "line": diagnosis.where.line, "code": diagnosis.where.code},
-            "docs": diagnosis.docs,
-        }
-        for diagnosis in found
-    ]
-
-
-def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
-    return {"text": suggestion.text, "changes": suggestion.changes, "trust": suggestion.trust}
 
 
 def as_text(explained: Explanation) -> list[str]:

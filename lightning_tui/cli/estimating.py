@@ -14,8 +14,8 @@ from lightning_tui.cli import DONE
 from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
 from lightning_tui.cli.terminal import say, size, written
 from lightning_tui.cli.tuning import terminated_as_interrupted
-from lightning_tui.plan import machine_facts
 from lightning_tui.plan.estimate import Estimate
+from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.outlook import Outlook
 from lightning_tui.plan.probe import ProgramProbe
 from lightning_tui.services.estimating import measure, measured_before, memory_table
@@ -46,9 +46,6 @@ def estimate(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-# ---------------------------------------------------------------------------------------------------------------- JSON
-
-
 def _as_json(found: Outlook, rows: Sequence[Estimate]) -> dict[str, Any]:
     knob = found.knobs[0] if found.knobs else None
     return {
@@ -67,9 +64,6 @@ def _row(row: Estimate) -> dict[str, Any]:
     names = ("strategy", "precision", "devices", "low", "high", "fits", "omits")
     values: dict[str, Any] = msgspec.to_builtins(row)
     return {name: values[name] for name in names}
-
-
-# --------------------------------------------------------------------------------------------------------------- lines
 
 
 def _lines(found: Outlook, rows: Sequence[Estimate]) -> list[str]:

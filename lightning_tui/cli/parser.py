@@ -8,13 +8,38 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lightning_tui import __version__
 from lightning_tui.plan.fields import FIELD_TEXTS, FLAGS
 
 EXPORT_FORMS = ("command", "python", "yaml")
 _COCKPIT = "opening:cockpit"
+_GIVEN_ONCE: dict[str, Any] = {"default": argparse.SUPPRESS}
+"""An option of the command must not reset the same option given before the command."""
+_SHARED: dict[str, dict[str, Any]] = {
+    "run": {"metavar": "RUN"},
+    "--home": {**_GIVEN_ONCE, "type": Path, "metavar": "PATH", "help": "where runs live"},
+    "--python": {
+        **_GIVEN_ONCE,
+        "type": Path,
+        "metavar": "PATH",
+        "help": "interpreter of the program (default: the active virtual environment's, else our own)",
+    },
+    "--ascii": {
+        **_GIVEN_ONCE,
+        "action": "store_true",
+        "help": "draw with ASCII characters alone, as LIGHTNING_TUI_ASCII=1 does",
+    },
+    "--readonly": {
+        **_GIVEN_ONCE,
+        "action": "store_true",
+        "help": "only watch: no key of the cockpit starts, steers or deletes anything",
+    },
+    "--json": {"action": "store_true"},
+    "--yes": {"action": "store_true", "help": "do not ask"},
+}
+"""What several commands take, said once."""
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -48,7 +73,6 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole grammar."""
     parser: argparse.ArgumentParser = _Parser(
         prog="lightning-tui",
         usage="lightning-tui [COMMAND] [OPTIONS] [-- PROGRAM [ARGS...]]",
@@ -59,10 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lightning-tui {__version__}")
     parser.set_defaults(function=_COCKPIT)
-    _add_common(parser)
-    _add_interpreter(parser)
-    _add_screen(parser)
-    _add_readonly(parser)
+    _add(parser, "--home", "--python", "--ascii", "--readonly")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=parser.prog)
     _add_starting(commands)
     _add_planning(commands)
@@ -78,13 +99,12 @@ Commands = argparse._SubParsersAction  # argparse names this type with an unders
 def _add_starting(commands: Commands[argparse.ArgumentParser]) -> None:
     demo = _command(commands, "demo", "opening:demo", "open the cockpit and start the built-in example")
     demo.add_argument("--size", choices=["tiny", "small", "gpt2"], help="model size (default: tiny)")
-    _add_interpreter(demo)
-    _add_screen(demo)
+    _add(demo, "--python", "--ascii")
     run = _command(commands, "run", "starting:run", "start without a screen, follow it, exit with its outcome")
     run.add_argument("--detach", action="store_true", help="start, print the run's id and return")
     run.add_argument("--json", action="store_true", help="one event a line instead of the output")
     _add_restarts(run)
-    _add_interpreter(run)
+    _add(run, "--python")
     _add_plan(run)
     _add_relaunch(commands)
 
@@ -105,9 +125,8 @@ def _whole_or_none(text: str) -> int:
 
 def _add_relaunch(commands: Commands[argparse.ArgumentParser]) -> None:
     relaunch = _command(
-        commands, "relaunch", "relaunching:relaunch", "a run again with something changed, from where it was"
+        commands, "relaunch", "relaunching:relaunch", "a run again with something changed, from where it was", "run"
     )
-    relaunch.add_argument("run", metavar="RUN")
     relaunch.add_argument(
         "--fix", nargs="?", type=_whole, const=0, metavar="N", help="with what diagnose suggests (default: the best)"
     )
@@ -126,7 +145,7 @@ def _add_planning(commands: Commands[argparse.ArgumentParser]) -> None:
     plan = _command(commands, "plan", "planning:plan", "what suits this machine, what cannot work here, and why")
     plan.add_argument("--json", action="store_true", help="JSON instead of lines")
     plan.add_argument("--probe", action="store_true", help="run the program up to its first step to learn its size")
-    _add_interpreter(plan)
+    _add(plan, "--python")
     _add_plan(plan)
     export = _command(
         commands, "export", "planning:export", "a plan as a command, as Python code or a LightningCLI config"
@@ -134,7 +153,7 @@ def _add_planning(commands: Commands[argparse.ArgumentParser]) -> None:
     export.add_argument("run", nargs="?", metavar="RUN", help="whose plan and program")
     export.add_argument("--plan", type=Path, metavar="FILE.toml", help="a plan file; its program goes after --")
     export.add_argument("--as", dest="form", type=_export_form, required=True, metavar="|".join(EXPORT_FORMS))
-    _add_interpreter(export)
+    _add(export, "--python")
 
 
 def _add_trying(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -165,7 +184,7 @@ def _add_trying(commands: Commands[argparse.ArgumentParser]) -> None:
         search.add_argument(
             "--time-limit", type=_whole, default=1800, metavar="SECONDS", help="give up after so long (default: 1800)"
         )
-        _add_interpreter(search)
+        _add(search, "--python")
         _add_plan(search)
 
 
@@ -196,18 +215,14 @@ def _export_form(text: str) -> str:
 def _add_watching(commands: Commands[argparse.ArgumentParser]) -> None:
     attach = _command(commands, "attach", "opening:attach", "open the cockpit on a run (default: the newest active)")
     attach.add_argument("run", nargs="?", metavar="RUN")
-    _add_screen(attach)
-    _add_readonly(attach)
-    runs = _command(commands, "runs", "runs:runs", "list runs, newest first")
-    runs.add_argument("--json", action="store_true")
+    _add(attach, "--ascii", "--readonly")
+    _command(commands, "runs", "runs:runs", "list runs, newest first", "--json")
     _add_keeping(commands)
-    show = _command(commands, "show", "watching:show", "state, plan, progress, metrics, ranks and end of a run")
-    show.add_argument("run", metavar="RUN")
+    show = _command(commands, "show", "watching:show", "state, plan, progress, metrics, ranks and end of a run", "run")
     forms = show.add_mutually_exclusive_group()
-    forms.add_argument("--json", action="store_true")
+    _add(forms, "--json")
     forms.add_argument("--metrics", choices=["csv", "json"], help="every logged value, as a table, instead")
-    logs = _command(commands, "logs", "logs:logs", "the raw output of a run")
-    logs.add_argument("run", metavar="RUN")
+    logs = _command(commands, "logs", "logs:logs", "the raw output of a run", "run")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.add_argument("--rank", type=_rank, default=0, metavar="N|all", help="whose output; all: by time (default: 0)")
     logs.add_argument("--grep", metavar="REGEX", help="only lines that match; small letters find capitals too")
@@ -220,32 +235,27 @@ def _add_watching(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     diagnose.add_argument("what", nargs="?", metavar="FILE|-|RUN", help="default: the pipe, else the newest run")
     told = diagnose.add_mutually_exclusive_group()
-    told.add_argument("--json", action="store_true")
+    _add(told, "--json")
     told.add_argument("--report", action="store_true", help="of a run: error, suggestion, context and full traceback")
-    doctor = _command(commands, "doctor", "watching:doctor", "what this machine is, and what is wrong with it")
-    doctor.add_argument("--json", action="store_true")
-    _add_interpreter(doctor)
+    what = "what this machine is, and what is wrong with it"
+    _command(commands, "doctor", "watching:doctor", what, "--json", "--python")
 
 
 def _add_keeping(commands: Commands[argparse.ArgumentParser]) -> None:
     """What one does with many runs."""
-    compare = _command(commands, "compare", "runs:compare", "two runs side by side: plan, metrics, time")
+    compare = _command(commands, "compare", "runs:compare", "two runs side by side: plan, metrics, time", "--json")
     compare.add_argument("first", metavar="RUN")
     compare.add_argument("second", metavar="RUN")
-    compare.add_argument("--json", action="store_true")
     for word, what in (("name", "give a run a name, by which it is then found"), ("note", "note something of a run")):
-        telling = _command(commands, word, f"runs:{word}", what)
-        telling.add_argument("run", metavar="RUN")
+        telling = _command(commands, word, f"runs:{word}", what, "run")
         telling.add_argument("text", nargs="?", metavar="TEXT", help="not given: say it; empty: take it away")
-    prune = _command(
-        commands, "prune", "runs:prune", "delete runs that are over, by age, by number or by the room they take"
-    )
+    what = "delete runs that are over, by age, by number or by the room they take"
+    prune = _command(commands, "prune", "runs:prune", what, "--yes")
     which = prune.add_mutually_exclusive_group(required=True)
     which.add_argument("--older-than", type=_age, metavar="AGE", help="those that ended so long ago: 30d, 12h, 8w")
     which.add_argument("--keep-size", type=_memory, metavar="SIZE", help="the oldest, until the rest takes no more")
     which.add_argument("--keep", type=_whole, metavar="N", help="all but the newest N")
     prune.add_argument("--dry-run", action="store_true", help="say what would be deleted, and delete nothing")
-    prune.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _age(text: str) -> float:
@@ -263,21 +273,18 @@ def _rank(text: str) -> int | str:
 
 
 def _add_steering(commands: Commands[argparse.ArgumentParser]) -> None:
-    stop = _command(commands, "stop", "steering:stop", "finish the step, save, end; harder where it does not answer")
-    stop.add_argument("run", metavar="RUN")
+    what = "finish the step, save, end; harder where it does not answer"
+    stop = _command(commands, "stop", "steering:stop", what, "run")
     stop.add_argument(
         "--after", choices=["batch", "epoch", "validation"], default="batch", help="end after this (default: batch)"
     )
     for name, what in (("--patience", "to save and end, before SIGTERM"), ("--term-patience", "after SIGTERM")):
         stop.add_argument(name, type=_seconds, metavar="SECONDS", help=f"give it so long {what} (default: as started)")
-    adopt = _command(commands, "adopt", "steering:adopt", "a new supervisor for a run whose own has died")
-    adopt.add_argument("run", metavar="RUN")
-    kill = _command(commands, "kill", "steering:kill", "end every process of the run at once; nothing is saved")
-    kill.add_argument("run", metavar="RUN")
+    _command(commands, "adopt", "steering:adopt", "a new supervisor for a run whose own has died", "run")
+    kill = _command(commands, "kill", "steering:kill", "end every process of the run at once; nothing is saved", "run")
     _add_answer(stop, kill, *_add_telling(commands))
-    remove = _command(commands, "rm", "runs:remove", "delete finished runs with all their files")
+    remove = _command(commands, "rm", "runs:remove", "delete finished runs with all their files", "--yes")
     remove.add_argument("runs", nargs="+", metavar="RUN")
-    remove.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_telling(commands: Commands[argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
@@ -290,9 +297,7 @@ def _add_telling(commands: Commands[argparse.ArgumentParser]) -> list[argparse.A
         "set-lr": "change the learning rate",
         "log-level": "change how much Lightning and the root logger say",
     }
-    parsers = {name: _command(commands, name, "steering:tell", what) for name, what in texts.items()}
-    for parser in parsers.values():
-        parser.add_argument("run", metavar="RUN")
+    parsers = {name: _command(commands, name, "steering:tell", what, "run") for name, what in texts.items()}
     parsers["set-lr"].add_argument("value", type=_learning_rate, metavar="VALUE")
     parsers["set-lr"].add_argument(
         "--group", type=_group, metavar="N", help="this parameter group alone, from 0 (default: all)"
@@ -329,46 +334,19 @@ def _group(text: str) -> int:
 
 
 def _command(
-    commands: Commands[argparse.ArgumentParser], name: str, function: str, what: str
+    commands: Commands[argparse.ArgumentParser], name: str, function: str, what: str, *shared: str
 ) -> argparse.ArgumentParser:
-    """A command; `function` is the module of `cli` and the function in it, imported when it is carried out."""
+    """A command with these shared arguments; `function` is the module of `cli` and the function in it, imported when it
+    is carried out."""
     parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".", allow_abbrev=False)
     parser.set_defaults(function=function)
-    _add_common(parser)
+    _add(parser, "--home", *shared)
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    # SUPPRESS: an option of the command must not reset the same option given before the command.
-    parser.add_argument("--home", type=Path, default=argparse.SUPPRESS, metavar="PATH", help="where runs live")
-
-
-def _add_interpreter(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--python",
-        type=Path,
-        default=argparse.SUPPRESS,
-        metavar="PATH",
-        help="interpreter of the program (default: the active virtual environment's, else our own)",
-    )
-
-
-def _add_screen(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--ascii",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="draw with ASCII characters alone, as LIGHTNING_TUI_ASCII=1 does",
-    )
-
-
-def _add_readonly(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--readonly",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="only watch: no key of the cockpit starts, steers or deletes anything",
-    )
+def _add(parser: argparse._ActionsContainer, *shared: str) -> None:
+    for name in shared:
+        parser.add_argument(name, **_SHARED[name])
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,8 @@ from lightning_tui.cli.arguments import choice_of, interpreter_of, plan_of, sett
 from lightning_tui.cli.terminal import say, write_output, written
 from lightning_tui.cli.tuning import terminated_as_interrupted
 from lightning_tui.cli.watching import store_of
-from lightning_tui.plan import Choice, read_plan_file
+from lightning_tui.plan.catalog import Choice
+from lightning_tui.plan.sources import read_plan_file
 from lightning_tui.record.masking import MASK, mask_secrets
 from lightning_tui.refusal import UsageError
 from lightning_tui.services import plans

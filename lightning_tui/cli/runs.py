@@ -69,9 +69,6 @@ def compare(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-# --------------------------------------------------------------------------------------------------- deleting
-
-
 def prune(arguments: argparse.Namespace) -> int:
     """`lightning-tui prune --older-than AGE | --keep-size SIZE | --keep N`."""
     store = store_of(arguments)
@@ -130,9 +127,6 @@ def _confirmed(command: str, what: str) -> bool:
 
 def _total(some: Iterable[RunSummary]) -> str:
     return size(sum(run.size or 0 for run in some))
-
-
-# ------------------------------------------------------------------------------------------------------ lines
 
 
 def _row(run: services.ListedRun) -> tuple[str, ...]:

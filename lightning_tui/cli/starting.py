@@ -22,7 +22,7 @@ from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
 from lightning_tui.cli.as_json import run_exit
 from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_output
 from lightning_tui.cli.watching import POLL_S, follow_output
-from lightning_tui.plan import Plan
+from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
 from lightning_tui.record.events import AnyEvent
 from lightning_tui.record.state import restart_sentence
@@ -106,7 +106,6 @@ class _RestartsTold:
         self._told = 0
 
     def look(self, run: RunSnapshot) -> None:
-        """Say what is new."""
         for restart in run.restarts[self._told :]:
             say(restart_sentence(restart))
         self._told = len(run.restarts)

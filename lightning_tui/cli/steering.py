@@ -149,7 +149,6 @@ class _Telling:
         self._waiting_due = time.monotonic() + 1.0
 
     def tell(self, snapshot: RunSnapshot) -> None:
-        """Say what is new."""
         progress = _progress_of(snapshot, self._command)
         stage = status_words(progress, snapshot)
         if stage != self._said and self._command.op != "kill":

@@ -14,7 +14,7 @@ import msgspec
 
 from lightning_tui.cli import DONE
 from lightning_tui.cli.arguments import choice_of, plan_of
-from lightning_tui.cli.as_json import finite
+from lightning_tui.cli.as_json import finite, picked
 from lightning_tui.cli.terminal import say, significant, size
 from lightning_tui.plan.tuning import BatchSizeResult, Begun, LearningRateResult, Point, Trial, TuningStep
 from lightning_tui.services import tuning
@@ -69,7 +69,6 @@ def _tell(step: TuningStep) -> None:
 
 
 def trial_words(trial: Trial) -> str:
-    """A trial in a line."""
     outcome = "fits" if trial.status == "ok" else "does not fit"
     facts = [f"batch size {count(trial.batch_size)} {outcome}"]
     if trial.real_size not in (None, trial.batch_size):
@@ -94,23 +93,17 @@ def _lines(result: BatchSizeResult | LearningRateResult) -> list[str]:
 
 
 def _as_json(result: BatchSizeResult | LearningRateResult) -> dict[str, Any]:
-    begun = result.begun
-    common: dict[str, Any] = {"device": begun.device, "precision": begun.precision, "attribute": begun.attribute}
-    common |= {"seconds": result.seconds, "notes": result.notes}
+    common = picked(result.begun, "device", "precision", "attribute") | picked(result, "seconds", "notes")
     if isinstance(result, BatchSizeResult):
         return {
             "kind": "batch-size",
-            "batch_size": result.batch_size,
-            "own_size": result.own_size,
-            "stopped_by": result.stopped_by,
-            "changes": result.changes,
+            **picked(result, "batch_size", "own_size", "stopped_by", "changes"),
             "trials": [_trial(trial) for trial in result.trials],
             **common,
         }
     return {
         "kind": "lr",
-        "suggestion": result.suggestion,
-        "steepest": result.steepest,
+        **picked(result, "suggestion", "steepest"),
         "points": [{"lr": rate, "loss": finite(loss)} for rate, loss in result.points],
         **common,
     }

@@ -35,7 +35,6 @@ POLL_S = 0.1
 
 
 def store_of(arguments: argparse.Namespace) -> RunStore:
-    """The runs that this command is about."""
     return RunStore(settings_of(arguments).runs_home)
 
 

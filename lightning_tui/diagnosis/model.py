@@ -14,9 +14,6 @@ from lightning_tui.record.samples import GpuSample, HostSample
 Severity: TypeAlias = Literal["error", "warning"]
 
 
-# ------------------------------------------------------------------------------------------------------ what is known
-
-
 class OutputTail(msgspec.Struct, frozen=True):
     """The end of one stream of a program's output."""
 
@@ -104,9 +101,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return self.actual.get(field) if set_by_user is None else set_by_user
 
 
-# ------------------------------------------------------------------------------------------------------ what is said
-
-
 class CodeHint(msgspec.Struct, frozen=True):
     """A place in the program's source."""
 
@@ -161,9 +155,6 @@ def apply(plan: Plan, suggestion: Suggestion) -> Plan:
     if not suggestion.changes:
         return plan
     return plan_from_mapping({**plan.changes(), **suggestion.changes})
-
-
-# ------------------------------------------------------------------------------------------------------ the rules
 
 
 class SuggestionTemplate(msgspec.Struct, frozen=True, kw_only=True):

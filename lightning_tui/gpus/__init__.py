@@ -5,7 +5,7 @@ from lightning_tui.gpus.host import HostReader
 from lightning_tui.gpus.patient import PatientReader
 from lightning_tui.gpus.reader import GpuReader
 from lightning_tui.gpus.sampler import GpuReading, GpuSampler
-from lightning_tui.record.samples import GpuProcess, GpuSample, HostSample
+from lightning_tui.record.samples import GpuProcess, GpuSample
 
 __all__ = [
     "DriverFacts",
@@ -16,6 +16,5 @@ __all__ = [
     "GpuSample",
     "GpuSampler",
     "HostReader",
-    "HostSample",
     "PatientReader",
 ]

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-
-import msgspec
+from typing import Any
 
 from lightning_tui.launch.adoption import begin_adoption
 from lightning_tui.launch.journal import read_past
 from lightning_tui.launch.local import LaunchError
 from lightning_tui.launch.processes import marked_processes
-from lightning_tui.record.commands import After, Command, Level, Operation, new_command, write_command
+from lightning_tui.record.commands import Command, Operation, new_command, write_command
 from lightning_tui.record.directory import RunDirectory, supervisor_alive
 from lightning_tui.record.state import QUEUED_PATIENCE_S
 
 
-def request(
-    directory: RunDirectory,
-    op: Operation,
-    *,
-    after: After = "batch",
-    value: float | None = None,
-    group: int | None = None,
-    level: Level | None = None,
-    stop_patience_s: float = 30.0,
-) -> Command:
-    """Ask for anything that a command can ask for; what becomes of it is told by the run's snapshots.
+def request(directory: RunDirectory, op: Operation, *, stop_patience_s: float = 30.0, **what: Any) -> Command:
+    """Ask for anything that a command can ask for; what becomes of it is told by the run's snapshots. A second `stop`
+    takes the next, harder rung at once; `kill` is SIGKILL of the whole run.
 
     Args:
-        after: for `stop`.
-        value: for `set-lr`: the learning rate.
-        group: for `set-lr`: number of the parameter group; `None` for all.
-        level: for `log-level`.
+        what: further arguments of `new_command`.
         stop_patience_s: of a supervisor that has to be set over an orphaned run.
 
     Raises:
@@ -40,45 +28,7 @@ def request(
         RecordError: the run cannot be read.
         LaunchError: the run is over, or its directory cannot be written.
     """
-    return _request(directory, new_command(op, after=after, value=value, group=group, level=level), stop_patience_s)
-
-
-def request_stop(
-    directory: RunDirectory,
-    after: After = "batch",
-    *,
-    stop_patience_s: float = 30.0,
-    patience_s: float | None = None,
-    term_patience_s: float | None = None,
-) -> Command:
-    """Ask for a gentle stop; a second one takes the next, harder rung at once.
-
-    Args:
-        after: what is to be finished first.
-        stop_patience_s: of a supervisor that has to be set over an orphaned run.
-        patience_s: how long this stop waits before SIGTERM; `None`: as the run was started with.
-        term_patience_s: how long it waits after SIGTERM before SIGKILL; `None`: as the run was started with.
-
-    Raises:
-        RecordError: the run cannot be read.
-        LaunchError: the run is over, or its directory cannot be written.
-    """
-    command = new_command("stop", after=after)
-    command = msgspec.structs.replace(command, patience_s=patience_s, term_patience_s=term_patience_s)
-    return _request(directory, command, stop_patience_s)
-
-
-def request_kill(directory: RunDirectory) -> Command:
-    """Ask for SIGKILL of the whole run, at once.
-
-    Raises:
-        RecordError: the run cannot be read.
-        LaunchError: the run is over, or its directory cannot be written.
-    """
-    return _request(directory, new_command("kill"))
-
-
-def _request(directory: RunDirectory, command: Command, stop_patience_s: float = 30.0) -> Command:
+    command = new_command(op, **what)
     needs_adoption = not supervisor_alive(directory) and _is_orphaned(directory)
     try:
         write_command(directory.commands, command)

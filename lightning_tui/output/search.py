@@ -156,7 +156,6 @@ class SearchReport(NamedTuple):
 
     @property
     def new_blocks(self) -> int:
-        """How many."""
         return len(self.blocks) // 3
 
 
@@ -187,7 +186,6 @@ class Hits:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it was polled at all."""
         return self._has_begun
 
     @property

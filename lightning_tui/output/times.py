@@ -130,8 +130,6 @@ class _Steps:
             yield Tick(times[place], rank, sizes[place])
 
 
-# ---------------------------------------------------------------------------------------------- what a person types
-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d)", re.IGNORECASE)
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,25 +34,13 @@ class _Layout(msgspec.Struct, frozen=True):
     fields: dict[str, Any] = {}
     """What the plan says besides."""
 
-    @property
-    def recomputes(self) -> bool:
-        return "activation_checkpointing" in self.fields
 
-
-def recommend(
-    facts: MachineFacts,
-    environment: Environment,
-    probe: ProgramProbe | None = None,
-    estimates: Sequence[Estimate] | None = None,
-) -> Recommendation:
-    """Work out a plan from platform, hardware and, where the program was looked into, its model's memory.
-
-    `estimates` replace our own of the layouts that they are about.
-    """
+def recommend(facts: MachineFacts, environment: Environment, probe: ProgramProbe | None = None) -> Recommendation:
+    """Work out a plan from platform, hardware and, where the program was looked into, its model's memory."""
     fields: dict[str, tuple[Any, str]] = {}
     if facts.gpus is not None:
         fields |= _hardware(facts, environment)
-        fields |= _layout_fields(facts, probe, estimates)
+        fields |= _layout_fields(facts, probe)
     fields |= _data_loading(facts, environment, probe)
     plan = Plan(**{name: value for name, (value, _) in fields.items()})
     return Recommendation(plan, {name: reason for name, (_, reason) in fields.items()})
@@ -89,17 +77,12 @@ def _why_precision(facts: MachineFacts) -> str:
     return f"{_gpus(facts)}, compute {dotted(facts.compute_capability)}: {why}"
 
 
-# -------------------------------------------------------------------------------------------------------------- layout
-
-
-def _layout_fields(
-    facts: MachineFacts, probe: ProgramProbe | None, estimates: Sequence[Estimate] | None
-) -> dict[str, tuple[Any, str]]:
+def _layout_fields(facts: MachineFacts, probe: ProgramProbe | None) -> dict[str, tuple[Any, str]]:
     if not facts.gpus:
         return {"strategy": ("auto", "one process needs no strategy")}
     layouts = list(_layouts(facts, probe))
-    judged = [(layout, estimate) for layout in layouts if (estimate := _estimate(layout, facts, probe, estimates))]
-    if not judged or judged[0][0] is not layouts[0] or judged[0][1].fits == "unknown":
+    judged = [(layout, _estimate(layout, facts, probe)) for layout in layouts] if probe is not None else []
+    if not judged or judged[0][1].fits == "unknown":
         return {"strategy": (layouts[0].strategy, _why_first(facts))}
     best, found = _best(judged)
     fields = {name: (value, _FIELD_REASONS[name]) for name, value in best.fields.items()}
@@ -131,21 +114,12 @@ def _layouts(facts: MachineFacts, probe: ProgramProbe | None) -> Iterator[_Layou
         yield _Layout("fsdp_cpu_offload", wrapped | recomputing)
 
 
-def _estimate(
-    layout: _Layout, facts: MachineFacts, probe: ProgramProbe | None, estimates: Sequence[Estimate] | None
-) -> Estimate | None:
-    precision, devices = best_precision(facts), facts.gpus or 1
-    if not layout.recomputes:
-        for known in estimates or ():
-            if (known.strategy, known.precision, known.devices) == (layout.strategy, precision, devices):
-                return known
-    if probe is None:
-        return None
+def _estimate(layout: _Layout, facts: MachineFacts, probe: ProgramProbe) -> Estimate:
     from lightning_tui.plan.estimate import estimate
     from lightning_tui.plan.setting import Setting
 
-    setting = Setting(strategy=layout.strategy, precision=precision, devices=devices).under(layout.fields)
-    return estimate(probe, setting, facts.gpu_memory)
+    setting = Setting(strategy=layout.strategy, precision=best_precision(facts), devices=facts.gpus or 1)
+    return estimate(probe, setting.under(layout.fields), facts.gpu_memory)
 
 
 def _best(judged: list[tuple[_Layout, Estimate]]) -> tuple[_Layout, Estimate]:
@@ -194,9 +168,6 @@ def _span(estimate: Estimate, facts: MachineFacts) -> str:
     low, high = words.size(estimate.low), words.size(estimate.high)
     of = f" of {words.size(facts.gpu_memory)}" if facts.gpu_memory is not None else ""
     return f"estimate {low} to {high}{of}"
-
-
-# -------------------------------------------------------------------------------------------------------- data loading
 
 
 def _data_loading(

@@ -48,7 +48,6 @@ class EventLog:
         return event
 
     def close(self) -> None:
-        """Close the file."""
         os.close(self._descriptor)
 
 

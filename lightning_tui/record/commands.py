@@ -59,8 +59,10 @@ def new_command(
     value: float | None = None,
     group: int | None = None,
     level: Level | None = None,
+    patience_s: float | None = None,
+    term_patience_s: float | None = None,
 ) -> Command:
-    """Make a command of this process, now.
+    """Make a command of this process, now; the arguments are the command's fields.
 
     Raises:
         CommandError: it makes no sense.
@@ -80,6 +82,8 @@ def new_command(
         value=value,
         group=group,
         level=level,
+        patience_s=patience_s,
+        term_patience_s=term_patience_s,
     )
 
 

@@ -106,15 +106,12 @@ def _metrics(first: RunSnapshot, second: RunSnapshot) -> tuple[MetricPair, ...]:
     names = sorted(
         {*first.metrics, *second.metrics}, key=lambda n: (not (n in first.metrics and n in second.metrics), n)
     )
-    return tuple(_pair(name, _summary(name, first), _summary(name, second)) for name in names)
+    pairs = ((name, _summary(name, first), _summary(name, second)) for name in names)
+    return tuple(MetricPair(name=name, first=one, second=two, better=_better(one, two)) for name, one, two in pairs)
 
 
 def _summary(name: str, run: RunSnapshot) -> MetricSummary | None:
     return metric_summary(name, run.metrics[name], run.trainer) if name in run.metrics else None
-
-
-def _pair(name: str, first: MetricSummary | None, second: MetricSummary | None) -> MetricPair:
-    return MetricPair(name=name, first=first, second=second, better=_better(first, second))
 
 
 def _better(first: MetricSummary | None, second: MetricSummary | None) -> int | None:

@@ -56,7 +56,6 @@ class HardwareHistory:
         self._view: HardwareView | None = None
 
     def add_sample(self, number: int, sampled: Sampled) -> None:
-        """Add the next sample of a node."""
         self._changing(number).add(sampled)
 
     def name_host(self, number: int, hostname: str) -> None:
@@ -89,7 +88,6 @@ class _NodeHistory:
         self._tracks: dict[tuple[int, int | None], _Track] = {}
 
     def add(self, sampled: Sampled) -> None:
-        """Add the next sample of this node."""
         self._host, self._missing = sampled.host, sampled.gpus_missing
         self._gpus = {change.key: self._gpus.get(change.key, {}) | fields_of(change) for change in sampled.gpus}
         for key, known in self._gpus.items():
@@ -104,7 +102,6 @@ class _NodeHistory:
             )
 
     def view(self, name: str) -> NodeView:
-        """Freeze the newest sample."""
         gpus = tuple(GpuSample(index=index, mig=mig, **known) for (index, mig), known in self._gpus.items())
         return NodeView(name=name, host=self._host, gpus=gpus, gpus_missing=self._missing)
 

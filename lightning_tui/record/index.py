@@ -84,7 +84,6 @@ class RunIndex:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
         return self._directory.path / "index" / f"v{INDEX_VERSION}.msgpack"
 
     def note(self, path: Path, line: bytes, event: AnyEvent) -> None:

@@ -165,7 +165,6 @@ class Series:
         return Bins(steps[:length], low[:length], high[:length], broken[:length], mean[:length])
 
     def state(self) -> SeriesState:
-        """All of it, to be stored."""
         steps, low, high, broken, mean = self.bins()
         assert mean is not None
         return SeriesState(
@@ -176,7 +175,6 @@ class Series:
 
     @classmethod
     def restored(cls, state: SeriesState) -> Series:
-        """The series that was stored."""
         series = cls(state.capacity)
         steps, low, high, mean = _columns(state.columns)
         series._bins = Bins(steps, low, high, bytearray(state.broken), mean)
@@ -290,13 +288,11 @@ class Timeline:
         return _interpolated(self._steps, self._times, steps)
 
     def state(self) -> TimelineState:
-        """All of it, to be stored."""
         columns = (self._steps.tobytes(), self._epochs.tobytes(), self._times.tobytes())
         return TimelineState(self._capacity, self._every, self._skipped, columns)
 
     @classmethod
     def restored(cls, state: TimelineState) -> Timeline:
-        """The timeline that was stored."""
         line = cls(state.capacity)
         line._steps, line._epochs, line._times = _columns(state.columns)
         line._every, line._skipped = state.every, state.skipped

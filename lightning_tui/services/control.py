@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lightning_tui.launch import adopt_run, request, request_kill, request_stop
+from lightning_tui.launch import adopt_run, request
 from lightning_tui.record import Command, RunDirectory
 from lightning_tui.record.commands import After, Operation
 from lightning_tui.settings import Settings
@@ -25,18 +25,13 @@ def stop(
         RecordError: the run cannot be read.
         LaunchError: the run is over, or its directory cannot be written.
     """
-    return request_stop(
-        directory,
-        after,
-        stop_patience_s=settings.stop_patience_s,
-        patience_s=patience_s,
-        term_patience_s=term_patience_s,
-    )
+    patience = {"patience_s": patience_s, "term_patience_s": term_patience_s}
+    return request(directory, "stop", after=after, stop_patience_s=settings.stop_patience_s, **patience)
 
 
 def kill(directory: RunDirectory) -> Command:
     """Ask for the end of every process at once; raises as `stop` does."""
-    return request_kill(directory)
+    return request(directory, "kill")
 
 
 def tell(settings: Settings, directory: RunDirectory, op: Operation, what: Mapping[str, object]) -> Command:
@@ -47,7 +42,7 @@ def tell(settings: Settings, directory: RunDirectory, op: Operation, what: Mappi
         CommandError: it makes no sense.
         RecordError, LaunchError: as `stop` does.
     """
-    return request(directory, op, stop_patience_s=settings.stop_patience_s, **what)  # type: ignore[arg-type]  # checked by the command
+    return request(directory, op, stop_patience_s=settings.stop_patience_s, **what)
 
 
 def adopt(settings: Settings, directory: RunDirectory) -> None:

@@ -61,9 +61,6 @@ class PlanAdvice(msgspec.Struct, frozen=True):
     presets: list[dict[str, Any]]
 
 
-# ------------------------------------------------------------------------------------------------- choices and verdicts
-
-
 def choices(field_name: str, case: PlanCase, measured: Measured | None, is_patient: bool) -> FieldChoices:
     """What a field may be set to. Of the strategies, only the program's own Lightning knows which there are: asking it
     takes seconds, for which there `is_patient`ence, or what it said before is all."""
@@ -192,15 +189,9 @@ def _presets(recommendation: Recommendation, facts: MachineFacts, interpreter: P
     return [*found, *(entry(name, values, _PRESET_WORDS[name]) for name, values in PRESETS.items())]
 
 
-# --------------------------------------------------------------------------------------------------------- saved plans
-
-
 def saved_plans(home: Path, case: PlanCase) -> SavedPlans:
     """The plans that are saved for the program's folder; they raise `PlanError`."""
     return SavedPlans(home, case.program.folder if case.program is not None else Path.cwd())
-
-
-# -------------------------------------------------------------------------------------------------------------- exports
 
 
 class ExportSource(msgspec.Struct, frozen=True):

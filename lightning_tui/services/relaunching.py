@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 
 from lightning_tui.diagnosis import Diagnosis
-from lightning_tui.plan import plan_from_mapping
 from lightning_tui.plan.comparison import changed_fields
-from lightning_tui.plan.model import Plan
+from lightning_tui.plan.model import Plan, plan_from_mapping
 from lightning_tui.record import RunDirectory, RunSnapshot, read_snapshot
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.children import CHECKPOINT_WORDS, plan_of_child, program_of_run, relaunch

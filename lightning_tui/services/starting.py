@@ -7,7 +7,8 @@ from pathlib import Path
 
 from lightning_tui.environment import probe_software, with_software
 from lightning_tui.launch import Program, start_run
-from lightning_tui.plan import check_plan, machine_facts
+from lightning_tui.plan.checks import check_plan
+from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RecordError, RunDirectory, RunStore
 from lightning_tui.services.machine import inspect_machine

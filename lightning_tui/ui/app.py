@@ -38,8 +38,6 @@ _RESTORE = b"\x1b[<u\x1b[?1003l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1004l\x1b[
 
 
 class CockpitApp(App[None]):
-    """The cockpit."""
-
     TITLE = "lightning-tui"
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from lightning_tui.environment import Environment, Software
-    from lightning_tui.plan.recommended import Recommendation
-    from lightning_tui.plan.saved import SavedPlan
-    from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
-    from lightning_tui.services.cases import Export, FieldChoices, Judgement
-    from lightning_tui.services.findings import Findings
+    from lightning_tui.record import RunSnapshot, UnreadableRun
     from lightning_tui.services.runs import ListedRun, RunDetails
 
 
@@ -46,13 +42,6 @@ class SoftwareKnown(Report):
 
 
 @dataclass(eq=False, repr=False)
-class RunStarted(Report):
-    """A run was started; it lives in this directory."""
-
-    directory: RunDirectory
-
-
-@dataclass(eq=False, repr=False)
 class RunsListed(Report):
     """Some of the runs, newest first; `is_complete` when no more will come."""
 
@@ -61,21 +50,10 @@ class RunsListed(Report):
 
 
 @dataclass(eq=False, repr=False)
-class Answered(Report):
-    """An action was carried out; the sentence says what happens now."""
-
-    sentence: str
-
-
-@dataclass(eq=False, repr=False)
 class Returned(Report):
     """What was asked in a thread is there; `take` deals with it on the event loop."""
 
     take: Callable[[], object]
-
-
-class CommandWritten(Report):
-    """A command lies where the run looks for it; the run's snapshots tell what becomes of it."""
 
 
 @dataclass(eq=False, repr=False)
@@ -94,59 +72,6 @@ class Broken(Report):
 
 
 @dataclass(eq=False, repr=False)
-class ProgramFound(Report):
-    """The words of the program to offer where none was named; may be empty."""
-
-    given: tuple[str, ...]
-
-
-@dataclass(eq=False, repr=False)
-class ChoicesKnown(Report):
-    """What a field of the plan may be set to."""
-
-    field: str
-    found: FieldChoices
-
-
-@dataclass(eq=False, repr=False)
-class PlanJudged(Report):
-    """What is known of the plan that was asked about with this number."""
-
-    number: int
-    judgement: Judgement
-    is_measured: bool = False
-    """Whether the program was run for it."""
-
-
-@dataclass(eq=False, repr=False)
-class MeasureFailed(Report):
-    """The program's memory could not be measured; the sentence says why, and is empty where it was given up."""
-
-    sentence: str
-
-
-@dataclass(eq=False, repr=False)
-class Recommended(Report):
-    """The plan that suits machine and program, with reasons."""
-
-    recommendation: Recommendation
-
-
-@dataclass(eq=False, repr=False)
-class PlansListed(Report):
-    """The plans that were saved for the project."""
-
-    plans: Sequence[SavedPlan]
-
-
-@dataclass(eq=False, repr=False)
-class PlanExported(Report):
-    """The plan in its forms."""
-
-    exports: Sequence[Export]
-
-
-@dataclass(eq=False, repr=False)
 class LogCopied(Report):
     """Lines of the log were taken out; `text` is for the terminal's clipboard, where it is for that."""
 
@@ -155,27 +80,8 @@ class LogCopied(Report):
     token: str
 
 
-@dataclass(eq=False, repr=False)
-class Diagnosed(Report):
-    """A run in trouble has been explained; the number is that of the question."""
-
-    number: int
-    findings: Findings
-
-
-@dataclass(eq=False, repr=False)
-class Relaunched(Report):
-    """A child run was started; it lives in this directory, and the sentence says whose child it is."""
-
-    directory: RunDirectory
-    sentence: str
-
-
 class LeaveNow(Report):
     """What had to be done before leaving is done."""
-
-
-# ------------------------------------------------------------------------------------------------ the runs screen
 
 
 @dataclass(eq=False, repr=False)

@@ -39,7 +39,6 @@ class Pane(Canvas, can_focus=True):
         raise NotImplementedError
 
     def title_text(self) -> str:
-        """What stands in the upper border."""
         return PANES[self.name_of_pane]
 
     def heading(self) -> Row:
@@ -51,7 +50,6 @@ class Pane(Canvas, can_focus=True):
         return EMPTY
 
     def scroll_by(self, lines: int) -> None:
-        """Move what is seen, or the cursor."""
         self._offset = max(0, self._offset + lines)
         self.redraw()
 

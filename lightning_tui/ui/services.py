@@ -121,15 +121,6 @@ class PlanServices(NamedTuple):
     """Write a new file."""
 
 
-class FailureServices(NamedTuple):
-    """What is asked about a run in trouble. Each callable may raise `RefusalError`."""
-
-    explain: Callable[[RunSnapshot, Environment | None, bool], Findings]
-    """The run, the machine where it is known, and whether the report may be written."""
-    relaunch: Callable[[RunDirectory, Fix], RunDirectory]
-    """Start a child of the run with what the fix changes; its directory."""
-
-
 @dataclass(frozen=True)
 class RunServices:
     """What is asked about all runs. Each callable may raise `RefusalError`."""
@@ -167,6 +158,8 @@ class Services:
     stop: Callable[[RunDirectory], object]
     """Ask for a gentle stop; asked again, for the next and harder step at once."""
     kill: Callable[[RunDirectory], object]
+    adopt: Callable[[RunDirectory], object]
+    """Set a new supervisor over a run whose own has died."""
     tell: Callable[[RunDirectory, Operation, Mapping[str, object]], object]
     """Ask a training for what it can do while it goes on; the run's snapshots tell the answer."""
     last_program: Callable[[], Sequence[str]]
@@ -176,14 +169,15 @@ class Services:
     software: Callable[[Path], Software]
     hardware: Callable[[], Hardware]
     plans: PlanServices
-    failures: FailureServices
+    explain: Callable[[RunSnapshot, Environment | None, bool], Findings]
+    """What is wrong with a run: the run, the machine where it is known, and whether the report may be written."""
+    relaunch: Callable[[RunDirectory, Fix], RunDirectory]
+    """Start a child of the run with what the fix changes; its directory."""
     all_runs: Callable[[], RunServices]
     """What the runs screen asks; made when it opens, and not in a thread."""
     tune: TuningSearch
     """Look for a batch size or a learning rate."""
     clock: Callable[[], float] = time.time
-    adopt: Callable[[RunDirectory], None] | None = None
-    """Set a new supervisor over a run whose own has died."""
     advise: Callable[[RunDirectory], RunAdvice] | None = None
     """Advises on a run as it goes on; asked in a thread of its own."""
 
@@ -203,10 +197,8 @@ def real_services(settings: Settings, environ: Mapping[str, str]) -> Services:
         software=lambda interpreter: machine.inspect_software(interpreter),
         hardware=lambda: sampler()(),
         plans=_plan_services(settings, environ),
-        failures=FailureServices(
-            explain=lambda run, environment, may_write: explaining.explain(run, environment, may_write),
-            relaunch=lambda run, fix: relaunching.relaunch_with_fix(settings, environ, run, fix),
-        ),
+        explain=lambda run, environment, may_write: explaining.explain(run, environment, may_write),
+        relaunch=lambda run, fix: relaunching.relaunch_with_fix(settings, environ, run, fix),
         all_runs=lambda: run_services(settings, environ),
         tune=lambda goal, program, plan, on_progress, is_cancelled: tuning.tune(
             environ, goal, programs.find_safe_program(program, environ), plan, on_progress, is_cancelled=is_cancelled

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from lightning_tui.ui.messages import Broken, EnvironmentKnown, SoftwareKnown
+from lightning_tui.refusal import RefusalError
+from lightning_tui.ui.messages import Broken, EnvironmentKnown, Refused, Returned
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
     from lightning_tui.services.machine import Hardware
     from lightning_tui.ui.services import Reader, Services
+
+T = TypeVar("T")
 
 FOLLOW_PERIOD_S = 0.1
 REST_PERIOD_S = 0.5
@@ -40,11 +42,9 @@ class Worker:
 
     @property
     def is_running(self) -> bool:
-        """Whether its thread lives."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Ask the thread to end."""
         self._stop.set()
 
     def join(self, patience_s: float) -> None:
@@ -123,24 +123,28 @@ class MachineWatch(Worker):
                 self.newest = self._services.hardware()
 
 
-class SoftwareProbe(Worker):
-    """Asks the program's interpreter what is installed in it: a child process that may take seconds."""
-
-    def __init__(self, services: Services, interpreter: Path, post: Callable[[Message], object]) -> None:
-        super().__init__("asking the interpreter", post)
-        self._services = services
-        self._interpreter = interpreter
-
-    def _body(self) -> None:
-        self._post(SoftwareKnown(self._services.software(self._interpreter)))
-
-
 class Action(Worker):
-    """One thing to do that touches disk or processes; what it returns is posted."""
+    """One thing to do that touches disk or processes; what it returns is taken on the event loop.
 
-    def __init__(self, name: str, act: Callable[[], Message], post: Callable[[Message], object]) -> None:
+    `refusal` is the title under which it is said why it could not be done, or takes that sentence itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        refusal: str | Callable[[str], object],
+        act: Callable[[], T],
+        take: Callable[[T], object],
+        post: Callable[[Message], object],
+    ) -> None:
         super().__init__(name, post)
-        self._act = act
+        self._refusal = refusal
+        self._act: Callable[[], Message] = lambda: Returned(partial(take, act()))
 
     def _body(self) -> None:
-        self._post(self._act())
+        try:
+            answer = self._act()
+        except RefusalError as error:
+            why, refusal = str(error), self._refusal
+            answer = Refused(refusal, why) if isinstance(refusal, str) else Returned(partial(refusal, why))
+        self._post(answer)

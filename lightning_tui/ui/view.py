@@ -143,13 +143,8 @@ class View:
         return is_over and found is not None and bool(found.fixes) and is_told(self.run, found)
 
     def key(self, key_id: str) -> str:
-        """How a key is written."""
         return (self.keys or {}).get(key_id, key_id)
 
     def pane_key(self, pane: str) -> str:
         """How the key that jumps to a pane is written."""
         return self.key(f"pane-{list(PANES).index(pane) + 1}")
-
-    def elapsed_s(self) -> float | None:
-        """How long the run has taken so far, or took."""
-        return self.run.took_s(self.now) if self.run is not None else None

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_tui.cli.logs import grep, whole_sequences
-from lightning_tui.record import ProgramRecord, RunDirectory, RunRecord
+from lightning_tui.record import RunDirectory, RunRecord
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.text.safe import harmless_output
 from tests.cli.command import COMMAND, environ, lightning_tui
 

@@ -10,8 +10,8 @@ import pytest
 from lightning_tui import __version__
 from lightning_tui.cli.parser import build_parser, parse
 from lightning_tui.cli.terminal import duration, significant, size
-from lightning_tui.plan import FIELDS
 from lightning_tui.plan.fields import FLAGS
+from lightning_tui.plan.model import FIELDS
 
 
 def test_everything_after_the_dashes_is_the_programs() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan import FIELDS, Plan, plan_from_mapping
-from lightning_tui.record import ProgramRecord, RunStore
+from lightning_tui.plan.model import FIELDS, Plan, plan_from_mapping
+from lightning_tui.record import RunStore
+from lightning_tui.record.directory import ProgramRecord
 from tests.cli.command import lightning_tui
 
 SECRET = "hf_0123456789abcdefghij"

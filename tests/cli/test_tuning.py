@@ -14,7 +14,8 @@ import pytest
 
 from lightning_tui.cli.estimating import _as_json, _lines
 from lightning_tui.cli.parser import parse
-from lightning_tui.plan import MachineFacts, Plan
+from lightning_tui.plan.facts import MachineFacts
+from lightning_tui.plan.model import Plan
 from lightning_tui.plan.probe import BlockFacts, Measurement, ProgramProbe
 from lightning_tui.services.estimating import Measured, memory_table
 from tests.cli.command import COMMAND, environ, lightning_tui

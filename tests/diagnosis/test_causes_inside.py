@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.diagnosis import Diagnosis, Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Diagnosis, Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 
 USAGE = """\
 usage: cli.py [options] fit [-c CONFIG] [--seed_everything SEED_EVERYTHING]

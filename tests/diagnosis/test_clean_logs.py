@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 from tests.diagnosis.test_prefixes import FORMS, PREFIXES, prefixed
 
 START = "GPU available: True (cuda), used: True\nTPU available: False, using: 0 TPU cores\n"

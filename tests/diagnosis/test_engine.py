@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_tui.diagnosis import Conduct, Diagnosis, Evidence, OutputTail, ReportedException, apply, diagnose
-from lightning_tui.diagnosis.model import CodeHint, Suggestion
-from lightning_tui.plan import Plan
+from lightning_tui.diagnosis import Diagnosis, Evidence, apply, diagnose
+from lightning_tui.diagnosis.model import CodeHint, Conduct, OutputTail, ReportedException, Suggestion
+from lightning_tui.plan.model import Plan
 from lightning_tui.record import GpuSample, HostSample
 
 GIB = 1 << 30

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 
 FAILURES = [
     ("nccl-timeout", """

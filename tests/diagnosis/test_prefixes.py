@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.diagnosis import Diagnosis, Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Diagnosis, Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 from lightning_tui.diagnosis.sources import evidence_of_file
 
 TRACEBACK = """\

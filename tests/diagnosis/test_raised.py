@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 from tests.diagnosis.raised import ERRORS
 from tests.diagnosis.test_prefixes import PREFIXES, prefixed
 

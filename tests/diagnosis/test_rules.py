@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Evidence, diagnose
 from lightning_tui.diagnosis.changes import COMPUTED
-from lightning_tui.diagnosis.model import Rule, Sign
+from lightning_tui.diagnosis.model import OutputTail, Rule, Sign
 from lightning_tui.diagnosis.rules import all_rules
-from lightning_tui.plan import plan_from_mapping
+from lightning_tui.plan.model import plan_from_mapping
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from lightning_tui.diagnosis import Evidence, diagnose
+from lightning_tui.diagnosis.model import OutputTail
 from tests.diagnosis.evidence import Example, rule_examples, sign_examples, signs_without
 from tests.diagnosis.raised import ERRORS
 from tests.diagnosis.test_further_texts import FAILURES

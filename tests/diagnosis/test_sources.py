@@ -15,7 +15,8 @@ from lightning_tui.diagnosis.model import Evidence
 from lightning_tui.diagnosis.report import flags, masked
 from lightning_tui.diagnosis.sources import HEAD_BYTES, TAIL_BYTES
 from lightning_tui.diagnosis.templates import fill
-from lightning_tui.record import GpuSample, HostSample, ProgramRecord, RunDirectory, RunRecord, read_snapshot
+from lightning_tui.record import GpuSample, HostSample, RunDirectory, RunRecord, read_snapshot
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import (
     DeviceMemory,
     Ended,

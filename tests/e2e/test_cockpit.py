@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_tui.record import RunDirectory, RunSnapshot, RunState, process_belongs, read_snapshot
+from lightning_tui.record import RunDirectory, RunSnapshot, RunState, read_snapshot
+from lightning_tui.record.directory import process_belongs
 from tests.cli.command import lightning_tui, newest_snapshot, runs
 from tests.conftest import wait_until
 from tests.e2e.screen import Screen

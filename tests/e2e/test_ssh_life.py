@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_tui.launch import request_stop
+from lightning_tui.launch import request
 from lightning_tui.record import RunState
 from tests.cli.command import newest_snapshot, runs
 from tests.conftest import wait_until
@@ -89,6 +89,6 @@ def test_whatever_the_connection_does_the_run_goes_on_and_the_terminal_is_left_c
     goes_on()
     (directory,) = runs()
     assert psutil.pid_exists(program_pid(directory))
-    request_stop(directory)
+    request(directory, "stop")
     wait_until(lambda: newest_snapshot().state.is_final, what="the end")
     assert newest_snapshot().state is RunState.STOPPED

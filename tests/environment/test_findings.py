@@ -5,22 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lightning_tui.environment import (
-    Environment,
-    Finding,
-    Host,
-    Limit,
-    Limits,
-    Platform,
-    Session,
-    Slurm,
-    Software,
-    StoragePlace,
-    StoragePlaces,
-    reason_not_to_start,
-)
+from lightning_tui.environment import Environment, Finding, Software, StoragePlace, reason_not_to_start
 from lightning_tui.environment.findings import find_problems
-from lightning_tui.environment.model import UNLIMITED
+from lightning_tui.environment.model import UNLIMITED, Host, Limit, Limits, Platform, Session, Slurm, StoragePlaces
 from lightning_tui.environment.rules.software import runs_on
 from lightning_tui.gpus import DriverFacts, GpuProcess, GpuSample
 from lightning_tui.text.units import GIB

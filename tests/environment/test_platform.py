@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_tui.environment import FactEvidence, Software, detect_platform
-from lightning_tui.environment.platform import platform_with_software
+from lightning_tui.environment import Software
+from lightning_tui.environment.model import FactEvidence
+from lightning_tui.environment.platform import detect_platform, platform_with_software
 from tests.environment.machines import build_root
 from tests.environment.test_matrix import CASES, JOB, MACHINE, STUDIO, Case
 

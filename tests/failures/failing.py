@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightning_tui.diagnosis import CodeHint, Diagnosis, diagnose, evidence_of_run
+from lightning_tui.diagnosis import Diagnosis, diagnose, evidence_of_run
+from lightning_tui.diagnosis.model import CodeHint
 from lightning_tui.launch import resolve_program, start_run
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunStore
 from lightning_tui.services.children import relaunch

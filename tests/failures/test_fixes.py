@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from lightning_tui.diagnosis import diagnose, evidence_of_run
-from lightning_tui.launch import request_kill
-from lightning_tui.record import RunDirectory, RunState, pace, process_belongs, read_snapshot
+from lightning_tui.launch import request
+from lightning_tui.record import RunDirectory, RunState, pace, read_snapshot
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
+from lightning_tui.record.directory import process_belongs
 from tests.failures import machines
 from tests.failures.failing import Ended, Lab, changes_of, check_place, ended, wait_for
 from tests.launch.support import program_pid
@@ -111,7 +112,7 @@ def test_a_run_that_stands_still_is_told_while_it_lives(lab: Lab, monkeypatch: p
         (stall,) = diagnose(evidence_of_run(directory))
     assert stall.category == "stall"
     assert read_snapshot(directory).state is RunState.TRAINING
-    request_kill(directory)
+    request(directory, "kill")
     killed = ended(directory)
     assert killed.snapshot.state is RunState.KILLED
 

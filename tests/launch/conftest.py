@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.record import RUN_VARIABLE, RunStore, supervisor_alive
+from lightning_tui.record import RunStore
+from lightning_tui.record.directory import RUN_VARIABLE, supervisor_alive
 from tests.conftest import wait_until
 from tests.launch.support import Runs
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from lightning_tui.launch import resolve_program, start_run
-from lightning_tui.record import RunDirectory, RunSnapshot, RunStore, read_snapshot, supervisor_alive
+from lightning_tui.record import RunDirectory, RunSnapshot, RunStore, read_snapshot
+from lightning_tui.record.directory import supervisor_alive
 from lightning_tui.record.events import AnyEvent, Ended, Stopping, SupervisorEvent
 from tests.conftest import wait_until
 

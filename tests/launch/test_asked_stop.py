@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.launch import request_kill, request_stop
+from lightning_tui.launch import request
 from lightning_tui.record import RunDirectory, RunSnapshot
 from lightning_tui.record.events import Stopping
 from tests.conftest import wait_until
@@ -25,7 +25,7 @@ def start(runs: Runs, mode: str, patience_s: float) -> RunDirectory:
 
 
 def stopped(directory: RunDirectory) -> RunSnapshot:
-    request_stop(directory)
+    request(directory, "stop")
     return wait_for_end(directory)
 
 
@@ -83,18 +83,18 @@ def test_the_countdown_is_told_anew_when_it_changes(runs: Runs) -> None:
 
 def test_after_the_epoch_there_is_no_countdown(runs: Runs) -> None:
     directory = start(runs, "deaf", 0.3)
-    request_stop(directory, after="epoch")
+    request(directory, "stop", after="epoch")
     wait_until(lambda: events(directory, Stopping), what="the stop")
     (asked,) = events(directory, Stopping)
     assert (asked.rung, asked.next_rung_at) == ("asked", None)
-    request_kill(directory)
+    request(directory, "kill")
     wait_for_end(directory)
     assert rungs(directory) == ["asked", "sigkill"]
 
 
 def test_a_run_that_ends_before_it_is_asked_twice_is_as_it_ended(runs: Runs) -> None:
     directory = start(runs, "deaf", 30)
-    request_stop(directory)
+    request(directory, "stop")
     wait_until(lambda: events(directory, Stopping), what="the stop")
     (runs.folder / "leave").touch()
     ended = wait_for_end(directory).ended

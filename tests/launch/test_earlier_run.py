@@ -12,7 +12,8 @@ from lightning_tui.launch.earlier_run import earlier_run
 from lightning_tui.launch.program import Program
 from lightning_tui.plan.estimate import Calibration
 from lightning_tui.plan.setting import Setting
-from lightning_tui.record import ProgramRecord, RunStore
+from lightning_tui.record import RunStore
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import DeviceMemory, Hello, Progress, TrainerField, TrainerSeen
 from lightning_tui.record.masking import MASK
 from tests.record.events import make

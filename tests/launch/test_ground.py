@@ -14,9 +14,10 @@ import msgspec
 import psutil
 import pytest
 
-from lightning_tui.launch import LaunchError, adopt_run
+from lightning_tui.launch import adopt_run
 from lightning_tui.launch.child import AdoptedProgram
 from lightning_tui.launch.journal import Journal
+from lightning_tui.launch.local import LaunchError
 from lightning_tui.launch.processes import process_facts
 from lightning_tui.record import RunDirectory, RunReader, RunState, RunStore, read_snapshot
 from lightning_tui.record.directory import boot_id
@@ -174,7 +175,7 @@ def test_a_process_that_has_got_the_pid_of_another_is_not_taken_for_it() -> None
 @pytest.fixture
 def left(tmp_path: Path) -> RunDirectory:
     """A run whose supervisor said that it began, and nothing after that."""
-    from lightning_tui.record import ProgramRecord
+    from lightning_tui.record.directory import ProgramRecord
 
     record = ProgramRecord(label="x", given=["x"], folder="/", interpreter="python")
     directory, _ = RunStore(tmp_path / "home").create(program=record, plan={}, now=0.0)

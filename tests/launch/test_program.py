@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import lightning_tui
-from lightning_tui.launch import Program, ProgramError, resolve_program
+from lightning_tui.launch import Program, resolve_program
+from lightning_tui.launch.program import ProgramError
 
 DEMO = str(Path(lightning_tui.__file__).parent / "demo" / "train.py")
 

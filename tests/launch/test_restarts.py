@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from lightning_tui.diagnosis.rules import all_rules
-from lightning_tui.launch import request_kill, request_stop, resolve_program, start_run
+from lightning_tui.launch import request, resolve_program, start_run
 from lightning_tui.launch.local import begin_supervision
 from lightning_tui.launch.restarts import CURABLE, KILLED, AttemptEnd, Tally, decide, pause_s
-from lightning_tui.record import RunDirectory, RunState, read_snapshot, supervisor_alive
+from lightning_tui.record import RunDirectory, RunState, read_snapshot
+from lightning_tui.record.commands import Operation
+from lightning_tui.record.directory import supervisor_alive
 from lightning_tui.record.events import Restarting
 from lightning_tui.record.summaries import Summaries, summarize
 from tests.conftest import wait_until
@@ -127,13 +129,13 @@ class TestRuns:
         assert "shapes cannot be multiplied" in snapshot.detail
 
     @pytest.mark.parametrize(("end", "state"), [("stop", RunState.STOPPED), ("kill", RunState.KILLED)])
-    def test_a_pause_can_be_ended(self, runs: Runs, end: str, state: RunState) -> None:
+    def test_a_pause_can_be_ended(self, runs: Runs, end: Operation, state: RunState) -> None:
         directory = start(runs, "kill@6", pause=1000)
         wait_until(lambda: events(directory, Restarting), 30, "the restart")
         waiting = read_snapshot(directory)
         assert waiting.state is RunState.STARTING
         assert waiting.detail.startswith("restart 1 of 3 from step 4 after: ")
-        (request_stop if end == "stop" else request_kill)(directory)
+        request(directory, end)
         snapshot = wait_for_end(directory)
         assert snapshot.state is state
         assert "while it waited to start again" in snapshot.detail

@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_tui.launch import LaunchError, marked_processes, request_kill, request_stop
-from lightning_tui.launch.local import begin_supervision
-from lightning_tui.record import ATTEMPT_VARIABLE, RUN_VARIABLE, RunDirectory, RunState, read_snapshot, supervisor_alive
+from lightning_tui.launch import request
+from lightning_tui.launch.local import LaunchError, begin_supervision
+from lightning_tui.launch.processes import marked_processes
+from lightning_tui.record import RunDirectory, RunState, read_snapshot
+from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, supervisor_alive
 from lightning_tui.record.events import Ended, RankGone, Sampled, Stopping
 from tests.conftest import wait_until
 from tests.gpus.stub import build_stub, write_scene
@@ -148,7 +150,7 @@ class TestStop:
     def test_a_program_without_a_trainer_gets_sigterm_soon(self, runs: Runs) -> None:
         directory = runs.start(SAY + "say('up'); time.sleep(1000)")
         runs.wait_for("up")
-        command = request_stop(directory)
+        command = request(directory, "stop")
         snapshot = wait_for_end(directory)
         assert snapshot.ended is not None
         assert (snapshot.ended.signal, snapshot.ended.cause) == ("SIGTERM", "stop")
@@ -171,7 +173,7 @@ class TestStop:
         )
         directory = runs.start(source)
         runs.wait_for("up")
-        request_stop(directory)
+        request(directory, "stop")
         snapshot = wait_for_end(directory)
         assert snapshot.ended is not None
         assert (snapshot.ended.code, snapshot.ended.cause) == (0, "stop")
@@ -185,7 +187,7 @@ class TestStop:
         )
         directory = runs.start(source, patience_s=0.5)
         runs.wait_for("up")
-        request_stop(directory)
+        request(directory, "stop")
         snapshot = wait_for_end(directory)
         assert snapshot.ended is not None
         assert (snapshot.ended.signal, snapshot.ended.cause) == ("SIGKILL", "kill")
@@ -199,7 +201,7 @@ class TestStop:
         directory = runs.start(source, patience_s=600)
         runs.wait_for("up")
         for rung in ("asked", "sigterm", "sigkill"):
-            request_stop(directory)
+            request(directory, "stop")
             wait_until(lambda: rungs(directory)[-1:] == [rung], what=rung)  # noqa: B023 called in this very turn
         assert wait_for_end(directory).state is RunState.KILLED
 
@@ -210,7 +212,7 @@ class TestStop:
         )
         directory = runs.start(source)
         runs.wait_for("up")
-        request_kill(directory)
+        request(directory, "kill")
         snapshot = wait_for_end(directory)
         assert snapshot.ended is not None
         assert (snapshot.ended.signal, snapshot.ended.cause) == ("SIGKILL", "kill")
@@ -280,7 +282,7 @@ class TestRanks:
 
     def test_ranks_that_are_killed_on_request_are_no_loss(self, runs: Runs) -> None:
         directory, _ = self.start_two_ranks(runs)
-        request_kill(directory)
+        request(directory, "kill")
         assert wait_for_end(directory).state is RunState.KILLED
         assert events(directory, RankGone) == []
 
@@ -365,7 +367,7 @@ class TestAdoption:
             "supervisor gone, ranks still training: stop works, adopt too",
         )
         assert marked_processes(directory) == [pid]
-        request_stop(directory)
+        request(directory, "stop")
         snapshot = wait_for_end(directory)
         assert snapshot.ended is not None
         assert (snapshot.ended.code, snapshot.ended.signal, snapshot.ended.cause) == (None, None, "stop")
@@ -378,7 +380,7 @@ class TestAdoption:
         self.orphaned(runs, "subprocess.Popen(['sleep', '1000'], start_new_session=True); say('up'); time.sleep(1000)")
         (directory,) = runs.store.directories()
         assert len(marked_processes(directory)) == 2
-        request_kill(directory)
+        request(directory, "kill")
         snapshot = wait_for_end(directory)
         assert snapshot.ended is not None
         assert (snapshot.ended.cause, snapshot.state) == ("kill", RunState.KILLED)

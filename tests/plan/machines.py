@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from lightning_tui.environment import (
-    Environment,
-    Finding,
-    Host,
-    Platform,
-    Software,
-    StoragePlace,
-    StoragePlaces,
-    VisibleDevice,
-)
+from lightning_tui.environment import Environment, Finding, Software, StoragePlace
+from lightning_tui.environment.model import Host, Platform, StoragePlaces, VisibleDevice
 from lightning_tui.gpus import GpuSample
 
 GIB = 1 << 30

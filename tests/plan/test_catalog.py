@@ -7,20 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.environment import Environment, Software, VisibleDevice
+from lightning_tui.environment import Environment, Software
+from lightning_tui.environment.model import VisibleDevice
 from lightning_tui.gpus import DriverFacts, GpuSample
-from lightning_tui.plan import (
-    KNOWN_STRATEGIES,
-    PRECISIONS,
-    Choice,
-    MachineFacts,
-    Plan,
-    facts_under,
-    machine_facts,
-    precision_choices,
-    strategy_choices,
-)
-from lightning_tui.plan.catalog import PRECISIONS_OF
+from lightning_tui.plan.catalog import KNOWN_STRATEGIES, PRECISIONS_OF, Choice, precision_choices, strategy_choices
+from lightning_tui.plan.facts import MachineFacts, facts_under, machine_facts
+from lightning_tui.plan.model import PRECISIONS, Plan
 from tests.plan.machines import BARE, GIB, PYTHON, machine
 
 FULL = msgspec.structs.replace(BARE, deepspeed="0.18.1", transformer_engine="2.0")

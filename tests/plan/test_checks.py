@@ -11,17 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.plan import (
-    KNOWN_STRATEGIES,
-    PRECISIONS,
-    MachineFacts,
-    Plan,
-    PlanError,
-    check_plan,
-    checks,
-    find_obstacles,
-)
-from lightning_tui.plan.catalog import PRECISIONS_OF
+from lightning_tui.plan import checks
+from lightning_tui.plan.catalog import KNOWN_STRATEGIES, PRECISIONS_OF
+from lightning_tui.plan.checks import check_plan, find_obstacles
+from lightning_tui.plan.facts import MachineFacts
+from lightning_tui.plan.model import PRECISIONS, Plan, PlanError
 from tests.plan.machines import BARE
 
 CPU = MachineFacts(gpus=0, cpus=4)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import lightning_tui
 from lightning_tui.cli.arguments import plan_of
 from lightning_tui.cli.parser import parse
-from lightning_tui.plan import FIELDS, Plan, as_command, as_plain_command, as_python, as_yaml
-from lightning_tui.plan.model import KINDS
+from lightning_tui.plan.export import as_command, as_plain_command, as_python, as_yaml
+from lightning_tui.plan.model import FIELDS, KINDS, Plan
 
 RUNNER = Path(lightning_tui.__file__).parent / "runner"
 

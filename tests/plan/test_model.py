@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from lightning_tui.plan import FIELDS, PRECISIONS, Plan, PlanError, plan_from_mapping
+from lightning_tui.plan.model import FIELDS, PRECISIONS, Plan, PlanError, plan_from_mapping
 
 TYPED: list[tuple[str, str, Any]] = [
     ("strategy", "ddp", "ddp"),

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.plan import (
-    PRESETS,
-    RECOMMENDED,
-    PlanError,
-    machine_facts,
-    plan_from_mapping,
-    preset,
-    recommend,
-)
+from lightning_tui.plan.facts import machine_facts
+from lightning_tui.plan.model import PlanError, plan_from_mapping
+from lightning_tui.plan.presets import PRESETS, RECOMMENDED, preset
+from lightning_tui.plan.recommended import recommend
 from tests.plan.machines import machine
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.environment import Environment, Finding, VisibleDevice
-from lightning_tui.plan import Recommendation, check_plan, machine_facts, recommend
-from lightning_tui.plan.estimate import Estimate
+from lightning_tui.environment import Environment, Finding
+from lightning_tui.environment.model import VisibleDevice
+from lightning_tui.plan.checks import check_plan
+from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.probe import BlockFacts, LoaderFacts, Measurement, ProgramProbe
+from lightning_tui.plan.recommended import Recommendation, recommend
 from tests.plan.machines import BARE, GIB, machine
 
 
@@ -154,13 +156,3 @@ def test_what_fits_nowhere_is_offloaded_and_said() -> None:
     assert "nothing fits by estimate" in found.reasons["strategy"]
     software = msgspec.structs.replace(BARE, deepspeed="0.18.1")
     assert advise(machine(2, software=software), huge).plan.strategy == "deepspeed_stage_3_offload"
-
-
-def test_estimates_of_a_caller_replace_our_own() -> None:
-    environment = machine(4)
-    common = {"precision": "bf16-mixed", "devices": 4, "low": 1, "high": 2, "method": "formula"}
-    verdicts = {"ddp": "too large", "fsdp": "fits"}
-    known = [msgspec.convert({**common, "strategy": n, "fits": f}, Estimate) for n, f in verdicts.items()]
-    found = recommend(machine_facts(environment), environment, estimates=known)
-    assert found.plan.strategy == "fsdp"
-    assert recommend(machine_facts(environment), environment, estimates=known[1:]).plan.strategy == "ddp"

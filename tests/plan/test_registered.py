@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan import KNOWN_STRATEGIES, registered_strategies
-from lightning_tui.plan.catalog import UNREGISTERED
+from lightning_tui.plan.catalog import KNOWN_STRATEGIES, UNREGISTERED
+from lightning_tui.plan.registered import registered_strategies
 
 ANSWER = """echo asked >>"$0.log"
 echo noise

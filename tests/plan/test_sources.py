@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan import Plan, PlanError, read_plan_file
+from lightning_tui.plan.model import Plan, PlanError
+from lightning_tui.plan.sources import read_plan_file
 
 
 def write(folder: Path, text: str | bytes) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
+from lightning_tui.record import RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import (
     Ended,
     Event,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lightning_tui.record import CommandError, RunDirectory, RunStore, new_command, read_snapshot, write_command
+from lightning_tui.record import RunDirectory, RunStore, read_snapshot
 from lightning_tui.record.command_progress import CommandLog, CommandProgress, RankPlace
 from lightning_tui.record.command_words import asked_words, name_of
-from lightning_tui.record.commands import Command
+from lightning_tui.record.commands import Command, CommandError, new_command, write_command
 from lightning_tui.record.events import Acknowledged, RankAcknowledged
 from tests.record.events import make
 
@@ -108,7 +108,7 @@ def test_the_files_of_a_run_add_up_to_it(directory: RunDirectory) -> None:
 
 @pytest.fixture
 def directory(tmp_path: object) -> RunDirectory:
-    from lightning_tui.record import ProgramRecord
+    from lightning_tui.record.directory import ProgramRecord
 
     program = ProgramRecord(label="a.py", given=["a.py"], folder="/", interpreter="/usr/bin/python3")
     return RunStore(tmp_path).create(program=program, plan={}, now=100.0)[0]  # type: ignore[arg-type]

@@ -12,19 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.record import (
-    RUN_VARIABLE,
-    HostSample,
-    ProgramRecord,
-    RunDirectory,
-    RunReader,
-    RunState,
-    RunStore,
-    new_command,
-    read_snapshot,
-    write_command,
-)
+from lightning_tui.record import HostSample, RunDirectory, RunReader, RunState, RunStore, read_snapshot
 from lightning_tui.record.append import EventLog
+from lightning_tui.record.commands import new_command, write_command
+from lightning_tui.record.directory import RUN_VARIABLE, ProgramRecord
 from lightning_tui.record.events import (
     Acknowledged,
     AnyEvent,

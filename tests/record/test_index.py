@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightning_tui.record import HostSample, ProgramRecord, RunDirectory, RunReader, RunStore, Series
+from lightning_tui.record import HostSample, RunDirectory, RunReader, RunStore, Series
 from lightning_tui.record import index as module
 from lightning_tui.record.append import EventLog
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import (
     CheckpointSaved,
     DeviceMemory,

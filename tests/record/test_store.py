@@ -10,18 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.record import (
-    ProgramRecord,
-    RecordError,
-    RunDirectory,
-    RunStore,
-    UnreadableRun,
-    mask_secrets,
-    supervisor_alive,
-)
+from lightning_tui.record import RecordError, RunDirectory, RunStore, UnreadableRun, mask_secrets
 from lightning_tui.record.append import EventLog
 from lightning_tui.record.commands import new_command, read_commands, write_command
-from lightning_tui.record.directory import RUN_VARIABLE
+from lightning_tui.record.directory import RUN_VARIABLE, ProgramRecord, supervisor_alive
 from lightning_tui.record.events import Ended, SupervisorStarted
 
 

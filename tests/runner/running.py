@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from lightning_tui import runner
-from lightning_tui.record import ATTEMPT_VARIABLE, RUN_VARIABLE, ProgramRecord, RunDirectory, RunStore
+from lightning_tui.record import RunDirectory, RunStore
+from lightning_tui.record.directory import ATTEMPT_VARIABLE, RUN_VARIABLE, ProgramRecord
 from lightning_tui.record.events import Event, Metrics, RankEvent
 from lightning_tui.record.tail import LineTail
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightning_tui.record import new_command, write_command
+from lightning_tui.record.commands import new_command, write_command
 from lightning_tui.runner.lightning_tui_runner.plan.trainer_arguments import as_field
 from lightning_tui.runner.lightning_tui_runner.process.place import find_identity
 from lightning_tui.runner.lightning_tui_runner.relaunch import shim_command

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.plan import FIELDS, plan_from_mapping
+from lightning_tui.plan.model import FIELDS, plan_from_mapping
 from lightning_tui.record.events import FitEnd, TelemetryTrouble, TrainerSeen
 from lightning_tui.runner.lightning_tui_runner.telemetry.trainer_facts import ALL_FIELDS
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.plan import FIELDS, KNOWN_STRATEGIES, as_python, plan_from_mapping
-from lightning_tui.plan.model import KINDS
+from lightning_tui.plan.catalog import KNOWN_STRATEGIES
+from lightning_tui.plan.export import as_python
+from lightning_tui.plan.model import FIELDS, KINDS, plan_from_mapping
 from lightning_tui.runner.lightning_tui_runner.plan.options import (
     CHECKPOINT_ARGUMENTS,
     FINDERS,

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from lightning_tui.record import CommandProgress, RunDirectory, new_command, read_snapshot, write_command
-from lightning_tui.record.commands import Command, Operation
+from lightning_tui.record import CommandProgress, RunDirectory, read_snapshot
+from lightning_tui.record.commands import Command, Operation, new_command, write_command
 from lightning_tui.record.events import (
     Acknowledged,
     ExceptionRaised,

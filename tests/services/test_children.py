@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from lightning_tui.launch import LaunchError, request_kill
-from lightning_tui.plan import Plan, PlanError
+from lightning_tui.launch import request
+from lightning_tui.launch.local import LaunchError
 from lightning_tui.plan.comparison import changed_fields
-from lightning_tui.record import ProgramRecord, RecordError, RunDirectory, RunRecord, RunState, read_snapshot
+from lightning_tui.plan.model import Plan, PlanError
+from lightning_tui.record import RecordError, RunDirectory, RunRecord, RunState, read_snapshot
 from lightning_tui.record.checkpoints import Checkpoint
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.masking import MASK
 from lightning_tui.services.children import checkpoint_for, plan_of_child, relaunch, why_not_resumable
 from lightning_tui.settings import Settings
@@ -166,7 +168,7 @@ def test_two_that_live_never_write_to_one_place(runs: Runs) -> None:
     path.write_text(path.read_text().replace('"plan": {}', '"plan": {"default_root_dir": "/out"}'))
     with pytest.raises(LaunchError, match="writes to default_root_dir=/out"):
         again(runs, parent, beside=True)
-    request_kill(parent)
+    request(parent, "kill")
     wait_for_end(parent)
 
 

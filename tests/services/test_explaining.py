@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from lightning_tui.diagnosis import EvidenceLine, evidence_of_text
+from lightning_tui.diagnosis import evidence_of_text
+from lightning_tui.diagnosis.model import EvidenceLine
 from lightning_tui.launch.report import write_report
-from lightning_tui.record import ProgramRecord, RunDirectory, RunStore
+from lightning_tui.record import RunDirectory, RunStore
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import CheckpointSaved
 from lightning_tui.services.explaining import findings_of, place_of, tried_in_line
 from lightning_tui.services.findings import (

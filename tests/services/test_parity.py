@@ -15,8 +15,9 @@ import pytest
 
 from lightning_tui.cli import main
 from lightning_tui.plan.model import Plan, plan_from_mapping
-from lightning_tui.record import ProgramRecord, RunDirectory, RunStore, read_snapshot
+from lightning_tui.record import RunDirectory, RunStore, read_snapshot
 from lightning_tui.record.append import EventLog
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import CheckpointSaved, DeviceMemory, Ended, Hello, Progress, TrainerField, TrainerSeen
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.cases import PlanCase
@@ -105,8 +106,8 @@ def relaunched_by_both(
 ) -> tuple[dict[str, Any], str]:
     """What the command starts, which is what the cockpit starts, and why the child begins from the beginning."""
     assert main(["relaunch", run.id, "--fix", str(number), "--detach"]) == 0
-    fix = next(fix for fix in cockpit.failures.explain(read_snapshot(run), None, False).fixes if fix.number == number)
-    cockpit.failures.relaunch(run, fix)
+    fix = next(fix for fix in cockpit.explain(read_snapshot(run), None, False).fixes if fix.number == number)
+    cockpit.relaunch(run, fix)
     by_command, by_cockpit = started
     assert by_command == by_cockpit
     return by_command, fix.beginning.reason
@@ -138,7 +139,7 @@ def test_a_fix_goes_on_from_a_checkpoint_that_is_whole(
     if is_torn:
         os.truncate(path, 60)
     save(run, path)
-    number = cockpit.failures.explain(read_snapshot(run), None, False).fixes[0].number
+    number = cockpit.explain(read_snapshot(run), None, False).fixes[0].number
     start, reason = relaunched_by_both(cockpit, run, started, number)
     assert start["resumed_from"] == (None if is_torn else str(path))
     said = capsys.readouterr().err
@@ -150,13 +151,13 @@ def test_the_first_fix_is_the_one_that_was_not_tried_before(
     cockpit: Services, folder: Path, started: list[dict[str, Any]]
 ) -> None:
     parent = failed_run(folder, OUT_OF_MEMORY, {"batch_size": 8})
-    first = cockpit.failures.explain(read_snapshot(parent), cockpit.environment(), False).fixes[0]
+    first = cockpit.explain(read_snapshot(parent), cockpit.environment(), False).fixes[0]
     plan = plan_from_mapping({"batch_size": 8, **first.changes}).changes()
     child = failed_run(folder, OUT_OF_MEMORY, plan, parent=parent.id)
-    fixes = cockpit.failures.explain(read_snapshot(child), cockpit.environment(), False).fixes
+    fixes = cockpit.explain(read_snapshot(child), cockpit.environment(), False).fixes
     assert fixes[0].tried_in is None
     assert main(["relaunch", child.id, "--fix", "--detach"]) == 0
-    cockpit.failures.relaunch(child, fixes[0])
+    cockpit.relaunch(child, fixes[0])
     assert started[0] == started[1]
 
 
@@ -164,7 +165,7 @@ def test_a_run_is_diagnosed_and_reported_alike(
     cockpit: Services, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = failed_run(folder, OUT_OF_MEMORY, {})
-    found = cockpit.failures.explain(read_snapshot(run), None, True)
+    found = cockpit.explain(read_snapshot(run), None, True)
     assert main(["diagnose", run.id, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["diagnoses"]
     assert [each["category"] for each in told] == [each.category for each in found.diagnoses]

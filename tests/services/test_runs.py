@@ -13,14 +13,8 @@ import pytest
 from lightning_tui.cli.as_json import comparison_object, run_row
 from lightning_tui.launch.processes import marked_processes
 from lightning_tui.plan.model import Plan
-from lightning_tui.record import (
-    ProgramRecord,
-    RunDirectory,
-    RunStore,
-    UnreadableRun,
-    read_snapshot,
-    supervisor_alive,
-)
+from lightning_tui.record import RunDirectory, RunStore, UnreadableRun, read_snapshot
+from lightning_tui.record.directory import ProgramRecord, supervisor_alive
 from lightning_tui.record.summaries import RunSummary
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.programs import ProgramChoice

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lightning_tui.plan.model import FIELDS, Plan
-from lightning_tui.record import ProgramRecord, RunDirectory, RunSnapshot, RunStore, UnreadableRun
+from lightning_tui.record import RunDirectory, RunSnapshot, RunStore, UnreadableRun
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.cases import PlanCase
 from lightning_tui.services.programs import ProgramChoice

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from lightning_tui.environment import Environment, FactEvidence, Host, Platform, Software, StoragePlace, StoragePlaces
+from lightning_tui.environment import Environment, Software, StoragePlace
 from lightning_tui.environment.findings import find_problems
+from lightning_tui.environment.model import FactEvidence, Host, Platform, StoragePlaces
 from lightning_tui.plan.probe import BlockFacts, Measurement, ProgramProbe
 from lightning_tui.record import (
     GpuHistory,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lightning_tui.diagnosis import Conduct, Evidence, OutputTail, ReportedException
+from lightning_tui.diagnosis import Evidence
+from lightning_tui.diagnosis.model import Conduct, OutputTail, ReportedException
 from lightning_tui.environment import Environment, Software
 from lightning_tui.plan.model import Plan
 from lightning_tui.plan.probe import ProgramProbe
@@ -29,7 +30,7 @@ from lightning_tui.services.machine import Hardware
 from lightning_tui.services.plans import exports, field_choices, judge, recommend
 from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.services.runs import ListedRun
-from lightning_tui.ui.services import FailureServices, PlanServices, RunAdvice, Services, TuningSearch
+from lightning_tui.ui.services import PlanServices, RunAdvice, Services, TuningSearch
 from tests.ui import run_scenes
 from tests.ui.machines import (
     NO_DRIVER,
@@ -113,7 +114,8 @@ class FakeOutside:
             software=lambda interpreter: self.software,
             hardware=lambda: self.hardware,
             plans=self._plans(),
-            failures=FailureServices(explain=self._explain, relaunch=self._relaunch),
+            explain=self._explain,
+            relaunch=self._relaunch,
             tune=self.search or _no_search,
             clock=lambda: NOW,
             advise=self._advise if self.advice is not None else None,

@@ -18,7 +18,6 @@ from lightning_tui.record import (
     Failure,
     GpuSample,
     NodeView,
-    ProgramRecord,
     ProgressView,
     RankView,
     RunDirectory,
@@ -27,6 +26,7 @@ from lightning_tui.record import (
     RunState,
     Series,
 )
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
 from lightning_tui.services.machine import Hardware

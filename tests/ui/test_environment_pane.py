@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lightning_tui.environment import Environment, Finding, VisibleDevice
+from lightning_tui.environment import Environment, Finding
+from lightning_tui.environment.model import VisibleDevice
 from lightning_tui.gpus import GpuSample
 from lightning_tui.plan.model import Plan
 from lightning_tui.services.machine import Hardware

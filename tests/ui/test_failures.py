@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.diagnosis import CodeHint, Diagnosis, EvidenceLine, Suggestion
+from lightning_tui.diagnosis import Diagnosis, Suggestion
+from lightning_tui.diagnosis.model import CodeHint, EvidenceLine
 from lightning_tui.record import Failure, RunDirectory, RunSnapshot, RunState
 from lightning_tui.services.findings import (
     Beginning,

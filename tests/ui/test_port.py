@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from textual.timer import Timer
 
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunDirectory, RunSnapshot
+from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.ui.cockpit.screen import CockpitScreen
-from lightning_tui.ui.messages import LeaveNow, RunStarted
+from lightning_tui.ui.messages import LeaveNow, Returned
 from lightning_tui.ui.orders import NO_RUN, ONLY_WATCHES, STOP_ASKED, Orders
 from lightning_tui.ui.port import Port
 from lightning_tui.ui.steering.actions import IS_STOPPING, RunControl
@@ -113,7 +115,12 @@ def test_leaving_asks_only_where_a_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_started_run_is_followed(tmp_path: Path) -> None:
-    port = FakePort()
-    control_of(port).takes()[RunStarted](RunStarted(RunDirectory(tmp_path)))
+    port = FakePort(program=ProgramChoice(("demo",), tmp_path, Path("python"), False))
+    outside = FakeOutside(scenes.training(tmp_path))
+    RunControl(port, Orders(outside.services(), port.post_message), lambda: None).start()
+    while not port.reported:
+        time.sleep(0.01)
+    [report] = port.reported
+    assert isinstance(report, Returned)
+    report.take()
     assert port.directory is not None
-    assert port.directory.path == tmp_path

@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_tui.record import ProgramRecord, RunStore
+from lightning_tui.record import RunStore
+from lightning_tui.record.directory import ProgramRecord
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot, RunState, new_command
-from lightning_tui.record.commands import Command
+from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot, RunState
+from lightning_tui.record.commands import Command, new_command
 from lightning_tui.ui.cockpit.bars import footer_row
 from lightning_tui.ui.cockpit.state_line import message_row
-from lightning_tui.ui.messages import LeaveNow, Refused
+from lightning_tui.ui.messages import Refused
 from lightning_tui.ui.orders import Orders
-from lightning_tui.ui.steering.value_windows import parsed_rate
+from lightning_tui.ui.steering.windows import parsed_rate
 from tests.ui import machines, scenes
 from tests.ui.machines import replace_struct
 from tests.ui.outside import FakeOutside
@@ -145,12 +145,9 @@ def test_a_watching_cockpits_orders_refuse_whoever_gives_them(tmp_path: Path) ->
     outside = FakeOutside()
     posted: list[object] = []
     orders = Orders(outside.services(), posted.append, readonly=True)
-    run = scenes.training(tmp_path)
-    directory = RunDirectory(Path(run.directory))
-    orders.stop(directory, LeaveNow())
-    orders.kill(directory)
-    orders.tell(directory, "pause", {})
-    assert [type(message) for message in posted] == [Refused] * 3
+    directory = RunDirectory(tmp_path)
+    orders.change("asking", "The run could not be stopped", lambda: orders.services.kill(directory), posted.append)
+    assert [type(message) for message in posted] == [Refused]
     assert outside.asked == []
 
 

@@ -1,8 +1,6 @@
 """What could a run that goes on do better? Advice from its telemetry and its output, each told once."""
 
-from lightning_tui.diagnosis.live.adviser import Adviser
-from lightning_tui.diagnosis.live.model import Advice, Around
-from lightning_tui.diagnosis.live.output import OutputWarnings
+from lightning_tui.diagnosis.live.model import Advice
 from lightning_tui.diagnosis.live.replay import advice_of_run
 from lightning_tui.diagnosis.live.seen import Seen, read_seen, write_seen
 from lightning_tui.diagnosis.live.watching import RunAdviser
@@ -10,9 +8,6 @@ from lightning_tui.diagnosis.live.words import one_line
 
 __all__ = [
     "Advice",
-    "Adviser",
-    "Around",
-    "OutputWarnings",
     "RunAdviser",
     "Seen",
     "advice_of_run",

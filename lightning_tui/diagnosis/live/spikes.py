@@ -46,7 +46,6 @@ class LossWatch:
         """By metric: how many values it had, and the step up to which it was looked at."""
 
     def add(self, metrics: Mapping[str, Series]) -> None:
-        """Look at what is new."""
         for name in sorted(filter(is_training_loss, metrics))[:MOST_METRICS]:
             series = metrics[name]
             count, until = self._seen.get(name, (0, -math.inf))

@@ -31,7 +31,6 @@ class RunAdviser:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What was told so far."""
         return self._adviser.advice
 
     def look(self, run: RunSnapshot, now: float) -> tuple[Advice, ...]:

@@ -47,8 +47,6 @@ class TelemetryHooks:
         self.arguments = state["arguments"]
         self._forget()
 
-    # --------------------------------------------------------------------------------------------- the Trainer's life
-
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._safely(self._begin, trainer)
         self._safely(self._begin_plan, trainer, pl_module, stage)
@@ -71,8 +69,6 @@ class TelemetryHooks:
             self._safely(self._say_exception, trainer, exception)
         self._safely(self._end_plan, pl_module)
         self._observe(TrainerTelemetry.is_interrupted, trainer)
-
-    # ------------------------------------------------------------------------------------------------------- training
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._observe(TrainerTelemetry.train_begins, trainer, pl_module)
@@ -107,8 +103,6 @@ class TelemetryHooks:
     def on_checkpoint_saved_for_lightning_tui(self, trainer: Any, saved: SavedCheckpoint) -> None:
         """Called by our wrapper of `Trainer.save_checkpoint`."""
         self._observe(TrainerTelemetry.checkpoint_saved, trainer, saved)
-
-    # ----------------------------------------------------------------------------------------------------- evaluation
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         self._observe(TrainerTelemetry.evaluation_begins, trainer, "validate")
@@ -147,8 +141,6 @@ class TelemetryHooks:
 
     on_predict_batch_end = on_test_batch_end
     on_predict_end = on_test_end
-
-    # -------------------------------------------------------------------------------------------------------- details
 
     def _begin(self, trainer: Any) -> None:
         place = place_of_run()

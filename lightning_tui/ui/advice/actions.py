@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.advice.line import advice_line, untold
+from lightning_tui.ui.drawing.canvas import printable
+from lightning_tui.ui.drawing.rows import EMPTY, Row
+from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.threads import Worker
+from lightning_tui.ui.view import AdviceLine
+from lightning_tui.ui.words import ADVICE_MARKS
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import RunAdvice, Services
     from lightning_tui.ui.threads import Follower
-    from lightning_tui.ui.view import AdviceLine
+    from lightning_tui.ui.view import View
 
 FIRST_S = 0.5
 """The first look waits until the first frames are drawn: it imports the rules."""
@@ -27,7 +31,6 @@ TOLD_S = 120.0
 """So long a title stands on the screen; then only the count is left."""
 NOTHING_TO_ADVISE = "nothing to advise on this run"
 NO_RUN_YET = "there is no run to advise on"
-ONLY_WATCHES = "this cockpit only watches"
 
 
 class AdviceThread(Worker):
@@ -55,7 +58,6 @@ class AdviceThread(Worker):
         self._wakes = threading.Event()
 
     def remember(self, seen: Seen) -> None:
-        """Write it down, soon."""
         self._to_write = seen
         self._wakes.set()
 
@@ -104,7 +106,6 @@ class Advising:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What was not put away."""
         return tuple(advice for advice in self._known if advice.id not in self._dismissed)
 
     def follow(self, follower: Follower | None) -> None:
@@ -127,7 +128,6 @@ class Advising:
             self._thread.start()
 
     def stop(self, patience_s: float) -> None:
-        """End the thread."""
         for thread in (self._thread, self._leaving):
             if thread is not None:
                 thread.stop()
@@ -161,8 +161,6 @@ class Advising:
             self._tell(advice.id for advice in self._known)
             self._port.open(AdviceWindow(self.advice, self._take, self._dismiss))
 
-    # -------------------------------------------------------------------------------------------------- the line
-
     def _line(self) -> AdviceLine | None:
         """The line of this moment; from when on a title has stood there is noted."""
         advice, view = self.advice, self._port.view
@@ -178,8 +176,6 @@ class Advising:
     def _show(self, line: AdviceLine | None) -> None:
         if line != self._port.view.advice:
             self._port.change(advice=line)
-
-    # ---------------------------------------------------------------------------------------------- what is done
 
     def _tell(self, names: Iterable[str]) -> None:
         new = frozenset(names) - self._told
@@ -218,3 +214,21 @@ class Advising:
         window = self._port.window
         if isinstance(window, AdviceWindow):
             window.take(self.advice)
+
+
+def untold(advice: Sequence[Advice], told: Collection[str], view: View) -> Advice | None:
+    """The gravest that is new. A run that is over has said what counts; advice is then for the next one."""
+    if not view.is_active:
+        return None
+    return next((each for each in advice if each.id not in told and each.until is None), None)
+
+
+def advice_line(advice: Sequence[Advice], new: Advice | None, view: View) -> AdviceLine | None:
+    """`new` and how many more there are; without it how many there are."""
+    if not advice:
+        return None
+    key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
+    if new is None:
+        return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
+    more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
+    return AdviceLine(printable((ADVICE_MARKS[new.severity], (new.title, "text"))), (*more, *key))

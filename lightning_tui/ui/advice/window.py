@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 
 from lightning_tui.diagnosis.report import flags
 from lightning_tui.text.units import count
-from lightning_tui.ui.advice.line import MARKS
 from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, dots, fill, selected, wrap
 from lightning_tui.ui.windows.window import WIDEST, FittedWindow, hint
+from lightning_tui.ui.words import ADVICE_MARKS
 
 if TYPE_CHECKING:
     from lightning_tui.diagnosis import Suggestion
@@ -105,7 +105,6 @@ class AdviceBoard(Canvas, can_focus=True):
 
     @property
     def current(self) -> Advice:
-        """The advice under the cursor."""
         return self._advice[self._cursor]
 
     @property
@@ -116,7 +115,6 @@ class AdviceBoard(Canvas, can_focus=True):
         return next((place for place, each in enumerate(self.current.suggestions) if each.changes), None)
 
     def show(self, advice: tuple[Advice, ...]) -> None:
-        """Show other advice."""
         here = self.current.id
         self._advice = advice
         place = next((place for place, each in enumerate(advice) if each.id == here), None)
@@ -126,13 +124,11 @@ class AdviceBoard(Canvas, can_focus=True):
         self.redraw()
 
     def move(self, lines: int) -> None:
-        """Go to another advice."""
         self._cursor = max(0, min(len(self._advice) - 1, self._cursor + lines))
         self._chosen, self._text_top, self._said = None, 0, EMPTY
         self.redraw()
 
     def choose(self, places: int) -> None:
-        """Go to another suggestion."""
         suggestions = self.current.suggestions
         if suggestions:
             here = self.chosen if self.chosen is not None else 0
@@ -140,7 +136,6 @@ class AdviceBoard(Canvas, can_focus=True):
             self.redraw()
 
     def scroll_text(self, lines: int) -> None:
-        """Move the text below."""
         self._text_top = max(0, self._text_top + lines)
         self.redraw()
 
@@ -176,7 +171,7 @@ class AdviceBoard(Canvas, can_focus=True):
         rows = []
         for place in range(self._top, min(len(self._advice), self._top + room)):
             advice = self._advice[place]
-            glyph, token = MARKS[advice.severity]
+            glyph, token = ADVICE_MARKS[advice.severity]
             is_past = advice.until is not None
             words: Row = ((glyph, "dim" if is_past else token), (advice.title, "dim" if is_past else "text"))
             row = fill(crop(words, width), width)

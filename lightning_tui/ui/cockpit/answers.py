@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightning_tui.ui.cockpit.opening import judged
-from lightning_tui.ui.messages import Answered, Broken, EnvironmentKnown, LeaveNow, LogCopied, Refused, SoftwareKnown
+from lightning_tui.ui.messages import Broken, EnvironmentKnown, LeaveNow, LogCopied, Refused, Returned, SoftwareKnown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,10 @@ class Answers:
         self._environ = environ
 
     def takes(self) -> Takes:
-        """Each report, and what takes it."""
         return {
             EnvironmentKnown: self._environment_known,
             SoftwareKnown: self._software_known,
-            Answered: lambda event: self._port.notice(event.sentence),
+            Returned: lambda event: event.take(),
             Refused: self._refused,
             Broken: self._broken,
             LogCopied: self._log_copied,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lightning_tui.ui.cockpit.state_line import message_fits, message_row
 from lightning_tui.ui.drawing.canvas import Canvas
-from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, width_of
-from lightning_tui.ui.keys import APP_KEYS, KEYS, Key
+from lightning_tui.ui.drawing.rows import EMPTY, Row, crop
+from lightning_tui.ui.keys import KEYS, Key
 from lightning_tui.ui.view import View
+from lightning_tui.ui.words import keys_row
 
 
 class Footer(Canvas):
@@ -21,7 +22,6 @@ class Footer(Canvas):
         self.is_zoomed = False
 
     def show(self, view: View, pane: str, is_zoomed: bool) -> None:
-        """Draw another moment."""
         self.view, self.pane, self.is_zoomed = view, pane, is_zoomed
         self.redraw()
 
@@ -45,12 +45,7 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
         "zoomed": is_zoomed,
     }
     offered = [key for key in KEYS if key.footer and now[key.when]]
-    offered.sort(key=lambda key: key.footer)
-    palette = next(key for key in APP_KEYS if key.id == "palette")
-    while width_of(row := _keys_row(view, offered)) > width:
-        offered.remove(_least_needed(offered, view))
-    right: Row = ((view.key(palette.id), "accent"), (f" {palette.label} ", "dim"))
-    return ends(row, right, width) if width_of(row) + width_of(right) + 2 <= width else row
+    return keys_row(view, offered, lambda keys: _least_needed(keys, view), width)
 
 
 _GIVE_WAY = (
@@ -65,14 +60,6 @@ def _least_needed(offered: list[Key], view: View) -> Key:
     plan = _GIVE_WAY_IN_PLAN if any(key.id == "fields" for key in offered) else ()
     order = (*plan, *_GIVE_WAY, "pause" if view.state != "paused" else "checkpoint", "checkpoint")
     return next((key for name in order for key in offered if key.id == name), offered[-1])
-
-
-def _keys_row(view: View, keys: list[Key]) -> Row:
-    row: Row = EMPTY
-    for key in keys:
-        label = "resume" if key.id == "pause" and view.state == "paused" else key.label
-        row = (*row, ("   " if row else " ", "text"), (view.key(key.id), "accent+b"), (f" {label}", "dim"))
-    return row
 
 
 class Banner(Canvas):

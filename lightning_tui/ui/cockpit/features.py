@@ -1,10 +1,9 @@
-"""Who carries out which key, and who takes which report? The controllers of all features, behind one port."""
+"""Who carries out which key? The controllers of all features, behind one port."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.cockpit.answers import Answers
 from lightning_tui.ui.failure.actions import FailureActions
 from lightning_tui.ui.log.actions import LogActions
 from lightning_tui.ui.metrics.actions import MetricActions
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from lightning_tui.ui.advice.actions import Advising
     from lightning_tui.ui.cockpit.parts import Parts
     from lightning_tui.ui.log.following import OutputFollower
-    from lightning_tui.ui.messages import Takes
     from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import Services
@@ -62,11 +60,6 @@ class Features:
         if self.advising is not None:
             self.advising.tick()
 
-    def takes(self) -> Takes:
-        """Each report, and what takes it."""
-        own = (Answers(self._port, self._options.environ), self.control, self.failures, self.planning)
-        return {kind: take for feature in own for kind, take in feature.takes().items()}
-
     def acts(self) -> Mapping[str, Callable[..., object]]:
         """Each verb of the table of keys, and what carries it out."""
         parts = self._parts
@@ -91,8 +84,6 @@ class Features:
             "move_across": parts.move_across,
             "help": self._show_help,
         }
-
-    # ------------------------------------------------------------------------------- keys that more than one may mean
 
     def _open(self) -> None:
         """What Enter does depends on the pane."""

@@ -54,10 +54,7 @@ class Parts:
         """Whether the terminal has another size than the one that the parts were laid out for."""
         return self._arranged_for is not None and self._arranged_for[:2] != self._screen.app.size
 
-    # ------------------------------------------------------------------------------------------------- drawing
-
     def show(self, view: View) -> None:
-        """Draw another moment."""
         self._view = view
         self.arrange()
         for pane in self.panes.values():
@@ -85,8 +82,6 @@ class Parts:
         if self._screen.focused is None or not self._screen.focused.display:
             self._screen.set_focus(next((self.panes[name] for name in reversed(PANES) if name in places), None))
 
-    # ------------------------------------------------------------------------------------------------- its keys
-
     def begin(self, *, is_idle: bool) -> None:
         """Lay out the first frame: the keys go to the plan where nothing runs and all panes are seen."""
         self.arrange()
@@ -113,7 +108,6 @@ class Parts:
         self.show(self._view)
 
     def scroll(self, unit: str, direction: int) -> None:
-        """Move by a line or a page."""
         if (pane := self.focused) is not None:
             pane.scroll_by(direction * (pane.page() if unit == "page" else 1))
 

@@ -11,6 +11,7 @@ from textual.actions import parse
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from lightning_tui.ui.cockpit.answers import Answers
 from lightning_tui.ui.cockpit.features import Features
 from lightning_tui.ui.cockpit.opening import end_of_opening, first_view
 from lightning_tui.ui.cockpit.parts import Parts
@@ -55,9 +56,7 @@ class CockpitScreen(Screen[None]):
         self.parts = Parts(self, self._view)
         self.features = Features(self, self.parts, options, services)
         self._workers = Workers(services, options.interpreter, self.post_message)
-        self._takes, self.acts = self.features.takes(), self.features.acts()
-
-    # -------------------------------------------------------------------------------------------------- life
+        self._takes, self.acts = Answers(self, options.environ).takes(), self.features.acts()
 
     def compose(self) -> ComposeResult:
         yield from self.parts
@@ -104,8 +103,6 @@ class CockpitScreen(Screen[None]):
         self._workers.leave()
         self.features.follow(None, None)
         self.change(run=None, is_opening=is_opening)
-
-    # ----------------------------------------------------------------------------------------------- what is shown
 
     @property
     def view(self) -> View:
@@ -165,8 +162,6 @@ class CockpitScreen(Screen[None]):
             plan = plan_of(run) or self._view.plan
             self._view = replace(self._view, program=program_of(run, self._options), plan=plan)
         self.features.control.tell_news(run, before)
-
-    # ------------------------------------------------------------------------------------------ reports and keys
 
     @on(Report)
     def _take(self, report: Report) -> None:

@@ -26,7 +26,6 @@ class StateLine(Canvas):
         self.view = view
 
     def show(self, view: View) -> None:
-        """Draw another moment."""
         self.view = view
         self.redraw()
 
@@ -210,12 +209,11 @@ def _right_part(view: View, width: int) -> Row:
 
 
 def _mark(view: View) -> Row:
-    """State and time."""
     if view.run is None:
         return (("◌ opening ", "accent"),) if view.is_opening else (("○ ready ", "dim"),)
     state = view.run.state.value
     glyph, token = STATE_MARKS[state]
-    elapsed = view.elapsed_s()
+    elapsed = view.run.took_s(view.now)
     since = "" if elapsed is None else f"{'after ' if view.run.state.is_final else ''}{duration(elapsed)} "
     return ((f"{glyph} ", f"{token}+b"), (state, f"{token}+b"), ("  ", "text"), (since, "dim"))
 

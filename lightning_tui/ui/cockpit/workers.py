@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.threads import Follower, MachineWatch, SoftwareProbe
+from lightning_tui.ui.messages import SoftwareKnown
+from lightning_tui.ui.threads import Action, Follower, MachineWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +25,21 @@ class Workers:
         self._services = services
         self._post = post
         self._watch = MachineWatch(services, post)
-        self._probe = SoftwareProbe(services, interpreter, post)
+        self._probe = Action(
+            "asking the interpreter",
+            "The interpreter cannot be asked",
+            lambda: services.software(interpreter),
+            lambda found: post(SoftwareKnown(found)),
+            post,
+        )
         self._follower: Follower | None = None
 
     @property
     def directory(self) -> RunDirectory | None:
-        """Where the run lives that is followed."""
         return self._follower.directory if self._follower is not None else None
 
     @property
     def run(self) -> RunSnapshot | None:
-        """The newest of it."""
         return self._follower.newest if self._follower is not None else None
 
     @property
@@ -43,7 +48,6 @@ class Workers:
         return self._watch.newest
 
     def start(self) -> None:
-        """Look at the machine, and ask the interpreter."""
         self._watch.start()
         self._probe.start()
 
@@ -52,7 +56,6 @@ class Workers:
         (self._watch.is_wanted.set if is_wanted else self._watch.is_wanted.clear)()
 
     def follow(self, directory: RunDirectory, read_output: Callable[[RunSnapshot], bool]) -> Follower:
-        """Follow this run from now on."""
         self.leave()
         self._follower = Follower(directory, self._services, self._post, read_output)
         self._follower.start()

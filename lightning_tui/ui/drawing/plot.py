@@ -94,17 +94,14 @@ class _DotGrid:
                 self._glyphs[self._height - 1, x] = (BROKEN_MARK, "bad+b")
 
     def put(self, mark: ChartMark, frame: Frame) -> None:
-        """Put a glyph at a value."""
         if mark.value is not None:
             place = self._dot(mark.value, frame) // 4, frame.column(mark.x, self._width)
             self._glyphs.setdefault(place, (mark.glyph, mark.token))
 
     def cursor(self, x: int) -> None:
-        """Lift a column."""
         self._cursor = x
 
     def rows(self) -> list[Row]:
-        """The cells as rows."""
         return [merged([self._cell(y, x) for x in range(self._width)]) for y in range(self._height)]
 
     def _cell(self, y: int, x: int) -> Span:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tui.refusal import RefusalError
 from lightning_tui.services.findings import Findings, Fix, Trouble, findings_for, is_told, trouble_of
-from lightning_tui.ui.messages import Diagnosed, Refused, Relaunched
 from lightning_tui.ui.orders import ONLY_WATCHES
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
-    from textual.message import Message
-
     from lightning_tui.record import RunDirectory, RunSnapshot
     from lightning_tui.ui.log.actions import LogActions
     from lightning_tui.ui.log.pane import LogPane
-    from lightning_tui.ui.messages import Takes
     from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import Services
 
@@ -40,8 +35,6 @@ class FailureActions:
         """Whether the log shall go to the evidence as soon as it shows that rank's output."""
         self._start: Action | None = None
 
-    # ----------------------------------------------------------------------------------------------- its diagnosis
-
     def look(self, run: RunSnapshot | None) -> None:
         """Have a run in trouble explained: once, and again when it is known what this machine can do."""
         trouble, environment = trouble_of(run), self._port.view.environment
@@ -53,28 +46,19 @@ class FailureActions:
             return
         self._asked, self._number = question, self._number + 1
         number, may_write = self._number, not self._port.view.readonly
+        Action(
+            "diagnosing",
+            lambda _: self._take_findings(number, Findings(trouble)),  # it was deleted: there is nobody to tell
+            lambda: self._services.explain(run, environment, may_write),
+            lambda found: self._take_findings(number, found),
+            self._port.post_message,
+        ).start()
 
-        def act() -> Message:
-            try:
-                return Diagnosed(number, self._services.failures.explain(run, environment, may_write))
-            except RefusalError:  # it was deleted meanwhile: there is nobody to tell
-                return Diagnosed(number, Findings(trouble))
-
-        Action("diagnosing", act, self._port.post_message).start()
-
-    def takes(self) -> Takes:
-        """Each report, and what takes it."""
-        return {Diagnosed: self._diagnosed, Relaunched: self._relaunched}
-
-    def _diagnosed(self, event: Diagnosed) -> None:
+    def _take_findings(self, number: int, found: Findings) -> None:
         """Show what was found, where it answers the newest question."""
-        if event.number == self._number:
-            self._answered = event.number
-            self._port.change(findings=event.findings)
-
-    def _relaunched(self, event: Relaunched) -> None:
-        self._port.attach(event.directory)
-        self._port.notice(event.sentence, "good", RELAUNCHED_S)
+        if number == self._number:
+            self._answered = number
+            self._port.change(findings=found)
 
     @property
     def is_waiting(self) -> bool:
@@ -87,11 +71,8 @@ class FailureActions:
         if self._goes_to_evidence:
             self._go_to_evidence()
 
-    # ------------------------------------------------------------------------------------------------------- keys
-
     @property
     def is_told(self) -> bool:
-        """Whether the card is there."""
         return is_told(self._port.view.run, self._port.view.findings)
 
     def fix(self, number: int = 1) -> None:
@@ -147,8 +128,6 @@ class FailureActions:
         self._copy_report()
         return True
 
-    # ------------------------------------------------------------------------------------------------ their details
-
     def _findings(self) -> Findings | None:
         return findings_for(self._port.view.run, self._port.view.findings)
 
@@ -172,14 +151,18 @@ class FailureActions:
             self._port.notice("it is being started")
             return
 
-        def act() -> Message:
-            try:
-                return Relaunched(self._services.failures.relaunch(directory, fix), sentence_of(run_id, fix))
-            except RefusalError as error:
-                return Refused("The run could not be relaunched", str(error))
+        def take(child: RunDirectory) -> None:
+            self._port.attach(child)
+            self._port.notice(sentence_of(run_id, fix), "good", RELAUNCHED_S)
 
         self._port.notice("relaunching …", "accent", RELAUNCHED_S)
-        self._start = Action("relaunching", act, self._port.post_message)
+        self._start = Action(
+            "relaunching",
+            "The run could not be relaunched",
+            lambda: self._services.relaunch(directory, fix),
+            take,
+            self._port.post_message,
+        )
         self._start.start()
 
     def _go_to_evidence(self) -> None:
@@ -203,7 +186,7 @@ class FailureActions:
         report, written = found.report, found.report_path
         target = None if written is not None else directory.path / "copied.txt"
         there = Path(written) if written is not None else None
-        Action("copying", lambda: copy_text(report, "the report", target, there), self._port.post_message).start()
+        self._log.take_out("copying", lambda: copy_text(report, "the report", target, there))
 
 
 def sentence_of(run_id: str, fix: Fix) -> str:

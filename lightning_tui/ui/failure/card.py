@@ -95,8 +95,6 @@ class _Story:
             yield _Line(12, also)
         yield _Line(1, self._keys())
 
-    # -------------------------------------------------------------------------------------------------- what happened
-
     def _title(self) -> str:
         if self._root is not None:
             return harmless(self._root.title)
@@ -161,8 +159,6 @@ class _Story:
         said = self._root.evidence.text
         return self._root.cause in said or said in self._root.cause or said.partition(": ")[2] in self._root.cause
 
-    # ------------------------------------------------------------------------------------------------- what to do
-
     def _fixes(self) -> tuple[Fix, ...]:
         return self._found.fixes if self._found is not None else ()
 
@@ -188,7 +184,7 @@ class _Story:
         what = self._change(fix)
         if self._view.readonly:
             return crop((*what, ("   this cockpit only watches", "dim")), self._width)
-        if self._run_is_alive():
+        if not self._run.is_over:
             stop = f"   {self._view.key('stop')} stops it first"
             return crop((*key, *what, (stop, "dim")), self._width)
         long, short = ((*key, *what, (f", {words}", "dim")) for words in beginning_words(fix.beginning))
@@ -245,9 +241,6 @@ class _Story:
             parts.append(((view.key("rank"), "accent+b"), (" other ranks", "dim")))
         parts.append(((view.key("runs"), "accent+b"), (" runs", "dim")))
         return join(parts, self._width, _GAP)
-
-    def _run_is_alive(self) -> bool:
-        return not self._run.is_over
 
 
 def _beginning_of(sentence: str, width: int, most: int) -> list[Row]:

@@ -40,7 +40,6 @@ class FixList(Canvas, can_focus=True):
 
     @property
     def current(self) -> Fix:
-        """The fix under the cursor."""
         return self.fixes[self.place]
 
     def choose(self, place: int) -> None:
@@ -82,8 +81,6 @@ class FixList(Canvas, can_focus=True):
             return hint(*digits, ("y", "start, I trust it"), ("enter", "leave"))
         return hint(("enter", "start"), *digits, ("esc", "leave"))
 
-    # -------------------------------------------------------------------------------------------------------- the list
-
     def _list_rows(self, width: int) -> list[Row]:
         if len(self.fixes) < 2:
             return [EMPTY]
@@ -109,11 +106,10 @@ class FixList(Canvas, can_focus=True):
         row = fill(ends(left, right, width), width)
         return selected(row) if is_here else row
 
-    # ----------------------------------------------------------------------------------------------------- one of them
-
     def _details(self, fix: Fix, width: int) -> list[Row]:
         rows = wrap(f"{first_sentence(fix.text)}.", width, "text+b")
-        rows += wrap(_sentence(rest_of(fix.text)), width, "dim")
+        rest = rest_of(fix.text)
+        rows += wrap(rest[:1].upper() + rest[1:], width, "dim")
         rows.append(EMPTY)
         rows += self._diff(fix.fields, width) or [(("The plan stays as it is.", "text"),)]
         rows.append(EMPTY)
@@ -205,7 +201,3 @@ def _labelled(label: str, text: str, width: int, token: str = "text") -> list[Ro
 def _right(text: str, width: int, token: str) -> Row:
     row = crop(((text, token),), width)
     return ((" " * (width - width_of(row)), "text"), *row)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

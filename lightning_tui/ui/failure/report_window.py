@@ -20,11 +20,7 @@ _HEADINGS = ("Error:", "Suggestion:", "Context:", "Full Traceback:")
 class ReportWindow(TextWindow):
     """Up and down scroll, `y` copies."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", show=False),
-        Binding("home,g", "scroll(-100000)", show=False),
-        Binding("end,G", "scroll(100000)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", show=False)]
 
     def __init__(self, title: str, report: str, path: str | None, copy: Callable[[], None]) -> None:
         keys = hint(("y", "copy"), ("esc", "close"))

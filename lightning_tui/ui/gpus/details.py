@@ -174,9 +174,6 @@ def _process_rows(processes: Sequence[GpuProcess] | None, width: int) -> Iterato
         yield _labelled("Processes" if place == 0 else "", value, width)
 
 
-# ---------------------------------------------------------------------------------------------------------- history
-
-
 def _history_rows(history: GpuHistory | None, gpu: GpuView, width: int, height: int) -> Iterator[Row]:
     """Load and memory of the last minutes, side by side."""
     if history is None or len(history.utilization) < 2:

@@ -56,7 +56,6 @@ class GpuView(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def key(self) -> GpuKey:
-        """What it is known by."""
         return self.node, self.gpu.index, self.gpu.mig
 
     @property
@@ -77,7 +76,6 @@ class GpuView(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def worst(self) -> GpuProblem | None:
-        """The worst of it."""
         return self.troubles[0] if self.troubles else None
 
 
@@ -175,9 +173,6 @@ def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[GpuProblem]:
         yield GpuProblem(4, "▲", "slowest rank", "warn")
 
 
-# ---------------------------------------------------------------------------------------------------------- in a line
-
-
 def counts(gpus: GpuSet) -> list[Row]:
     """How many are lost, slowed, old; empty where all is well."""
     troubled = [gpu for gpu in gpus.gpus if gpu.troubles]
@@ -206,7 +201,6 @@ def extremes(gpus: GpuSet) -> list[Row]:
 
 
 def slowest(gpus: GpuSet) -> list[Row]:
-    """The slowest rank, where there is one."""
     return [] if gpus.slowest is None else [(("slowest rank ", "dim"), (str(gpus.slowest), "warn"))]
 
 

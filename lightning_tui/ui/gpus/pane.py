@@ -57,7 +57,6 @@ class GpusPane(Pane):
             self.redraw()
 
     def go_to(self, key: GpuKey) -> None:
-        """Put the cursor on this GPU."""
         self._cursor = key
         self.redraw()
 
@@ -68,7 +67,6 @@ class GpusPane(Pane):
             super().scroll_by(lines)
 
     def move_across(self, cells: int) -> None:
-        """Move the cursor to the side."""
         if self.gpus.gpus:
             self._move(cells, 0)
 
@@ -78,8 +76,6 @@ class GpusPane(Pane):
     def _move(self, across: int, down: int) -> None:
         place = self._layout.beside(self._place, across, down)
         self.go_to(self.gpus.gpus[place].key)
-
-    # ------------------------------------------------------------------------------------------------- drawing
 
     def title_text(self) -> str:
         return "Host" if self.view.host is not None and not self.gpus.gpus else super().title_text()

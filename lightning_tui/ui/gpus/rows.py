@@ -112,9 +112,6 @@ def _dimmed(row: Row) -> Row:
     return tuple((text, "dim" if token not in ("faint", "bad") else token) for text, token in row)
 
 
-# ---------------------------------------------------------------------------------------------------------- columns
-
-
 def _memory(view: GpuView, columns: Columns, history: object) -> Row:
     used, total = view.memory.used, view.memory.total
     if used is None or total is None:
@@ -239,9 +236,6 @@ def _rank_words(view: GpuView) -> str:
     if not ranks:
         return ""
     return f"r{ranks[0]}" if len(ranks) == 1 else f"r{ranks[0]}–{ranks[-1]}"
-
-
-# ------------------------------------------------------------------------------------------------- cells of a grid
 
 
 def grid_cell(view: GpuView, width: int, is_training: bool) -> Row:

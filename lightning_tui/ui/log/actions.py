@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lightning_tui.ui.log.following import OutputFollower
     from lightning_tui.ui.log.pane import LogPane
+    from lightning_tui.ui.messages import LogCopied
     from lightning_tui.ui.port import Port
 
 NO_LOG = "there is no log to look at"
@@ -63,7 +64,6 @@ class LogActions:
         return True
 
     def stop(self) -> None:
-        """End what goes on in threads."""
         self._search.end_thread()
 
     def act(self, what: str) -> None:
@@ -146,7 +146,7 @@ class LogActions:
         first, last = place.selection or traceback or (here, here)
         what = "traceback" if place.selection is None and traceback is not None else ""
         lines, target = place.lines.twin(), run.path / "copied.txt"
-        Action("copying", lambda: copy_lines(lines, first, last, target, what), self._port.post_message).start()
+        self.take_out("copying", lambda: copy_lines(lines, first, last, target, what))
 
     def _save(self) -> None:
         """Write all lines that can be scrolled through to a file of their own."""
@@ -163,4 +163,8 @@ class LogActions:
         what = "matching" if isinstance(lines, MatchingLines) else "merged"
         twin, target = lines.twin(), run.path / f"log-{whose}-{what}.txt"
         self._port.notice("saving the shown lines …", seconds=None)
-        Action("saving", lambda: save_lines(twin, target), self._port.post_message).start()
+        self.take_out("saving", lambda: save_lines(twin, target))
+
+    def take_out(self, name: str, act: Callable[[], LogCopied]) -> None:
+        """Copy or save something in a thread; what came of it is said."""
+        Action(name, "Nothing is copied", act, self._port.post_message, self._port.post_message).start()

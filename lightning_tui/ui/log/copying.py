@@ -55,7 +55,6 @@ def _told(text: str | None, what: str, target: Path | None, trouble: str | None)
 
 
 def save_lines(lines: Lines, target: Path) -> LogCopied:
-    """Write all lines to a file."""
     total = min(lines.total, MOST_SAVED)
     trouble = _write(target, _texts(lines, 0, total - 1))
     if trouble is not None:

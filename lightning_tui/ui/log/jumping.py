@@ -70,7 +70,6 @@ class LogJump:
             self._go_to_moment(self._wanted, output)
 
     def ask(self) -> None:
-        """Ask where to."""
         from lightning_tui.ui.log.prompt import ask
 
         explanation = "To 50 %, line 1200, the time 12:31 or 10m ago (by the second), start or end."

@@ -58,8 +58,6 @@ class LogPane(Pane):
         self._looked_at = 0.0
         self._total_looked_at = 0
 
-    # -------------------------------------------------------------------------------------------- what is shown
-
     def show_output(self, output: Output | None, is_busy: bool = False) -> None:
         """Take what the follower has; repaint where the page would look different.
 
@@ -142,8 +140,6 @@ class LogPane(Pane):
         self._looked_at, self._total_looked_at = now, total
         return False
 
-    # ----------------------------------------------------------------------------------------------------- mouse
-
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
         self.place.scroll_by(-_WHEEL_LINES)
@@ -170,8 +166,6 @@ class LogPane(Pane):
     def _drawn_at(self, y: int) -> Drawn | None:
         drawn = self.place.drawn
         return drawn[y - 1] if self.size.height >= 3 and 0 <= y - 1 < len(drawn) else None
-
-    # ----------------------------------------------------------------------------------------------- drawing
 
     def rows(self, width: int, height: int) -> list[Row]:
         if height < 3:

@@ -55,8 +55,6 @@ class LogPlace:
         """How many lines have come that were never on a page."""
         return self.total - self._seen
 
-    # ---------------------------------------------------------------------------------------------- other lines
-
     def show(self, lines: Lines | None) -> None:
         """Take other lines; the place among them is still to be told."""
         self.lines = lines
@@ -89,8 +87,6 @@ class LogPlace:
         place = max(0, min(self.total - 1, self.lines.position_of(line.rank, line.number)))
         self.top = self._top_for(place) if had_mark else min(place, self._last_top())
         self.mark = place if had_mark else None
-
-    # --------------------------------------------------------------------------------------------------- moving
 
     def set_follow(self, follow: bool) -> None:
         """Follow the end, or stay on this page."""
@@ -138,8 +134,6 @@ class LogPlace:
             self.top = self._steps_from(mark, 1 - len(self.drawn))
         self._redraw()
 
-    # ------------------------------------------------------------------------------------------- what is marked
-
     @property
     def selection(self) -> tuple[int, int] | None:
         """First and last position that are selected."""
@@ -158,7 +152,6 @@ class LogPlace:
         return True
 
     def end_selection(self) -> None:
-        """Select nothing."""
         self.selected_from = self.mark = None
         self._redraw()
 
@@ -191,8 +184,6 @@ class LogPlace:
         """Position of the first line on the page."""
         return self.drawn[0].unit.first if self.drawn else 0
 
-    # ------------------------------------------------------------------------------------------------ tracebacks
-
     def traceback_at(self, position: int) -> tuple[int, int] | None:
         """First and last line of the traceback that a line belongs to."""
         return self._folds.around(position) if self._folds is not None else None
@@ -221,10 +212,7 @@ class LogPlace:
         header = self.lines.at(position)[0]
         return frozenset({(header.rank, header.number)})
 
-    # --------------------------------------------------------------------------------------------------- its page
-
     def page(self, height: int, look: Look) -> list[Row]:
-        """The rows that are seen now."""
         if self.lines is None or not self.total:
             self.drawn = []
         elif self.follow:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from lightning_tui.ui.windows.field import Explanation
+from lightning_tui.ui.windows.field import Explanation, TypingWindow, box
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -22,24 +21,16 @@ if TYPE_CHECKING:
 _HEIGHT = 6
 
 
-class LogPrompt(ModalScreen["str | None"]):
+class LogPrompt(TypingWindow[str]):
     """Type one line. `check` raises `ValueError` with a sentence for one that cannot be taken; up recalls the last."""
 
     DEFAULT_CSS = """
-    LogPrompt { background: transparent; }
-    LogPrompt > Vertical {
-        padding: 0 1; border: round $accent; border-title-color: $foreground; border-title-style: bold;
-        border-subtitle-color: $foreground 60%; background: $background;
-    }
-    LogPrompt Input { border: none; height: 1; padding: 0; background: $background; }
-    LogPrompt Input:focus { border: none; }
-    LogPrompt Explanation { height: 1fr; }
+    LogPrompt { background: transparent; align: left top; }
+    LogPrompt > Vertical { max-width: 100%; max-height: 100%; padding: 0 1; }
+    LogPrompt Input { padding: 0; background: $background; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", show=False),
-        Binding("up", "recall", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("up", "recall", show=False)]
 
     def __init__(
         self, title: str, explanation: str, check: Callable[[str], object], pane: Callable[[], Region], last: str = ""
@@ -54,14 +45,12 @@ class LogPrompt(ModalScreen["str | None"]):
         self._explanation.has_gap = False
 
     def compose(self) -> ComposeResult:
-        box = Vertical(Input(select_on_focus=False), self._explanation)
-        box.border_title = self._title
-        box.border_subtitle = "enter take  esc close" + ("  ↑ the last one" if self._last else "")
-        yield box
+        keys = "enter take  esc close" + ("  ↑ the last one" if self._last else "")
+        yield box(self._title, keys, Input(select_on_focus=False), self._explanation)
 
     def on_mount(self) -> None:
+        super().on_mount()
         self._place()
-        self.query_one(Input).focus()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._place)
@@ -81,9 +70,6 @@ class LogPrompt(ModalScreen["str | None"]):
         field = self.query_one(Input)
         field.value = self._last
         field.cursor_position = len(self._last)
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def _place(self) -> None:
         """Over the lowest rows of the log."""

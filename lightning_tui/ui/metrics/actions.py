@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning_tui.refusal import RefusalError
-from lightning_tui.ui.messages import Answered, Refused
 from lightning_tui.ui.metrics.grouping import quantities
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from textual.message import Message
 
     from lightning_tui.record import RunSnapshot
     from lightning_tui.ui.metrics.curves import OtherRun
@@ -34,7 +30,6 @@ class MetricActions:
         self._services = services
 
     def act(self, what: str) -> None:
-        """Do what a key says."""
         acts: dict[str, Callable[[RunSnapshot], None]] = {
             "choose": self._choose,
             "overlay": self._overlay,
@@ -83,7 +78,7 @@ class MetricActions:
             self._pane.overlay(others)
 
     def _export(self, run: RunSnapshot) -> None:
-        from lightning_tui.ui.metrics.export_window import export_window
+        from lightning_tui.ui.metrics.exports import export_window
 
         window = export_window(Path(run.directory))
         self._port.open(window, lambda form: self._write(run, form) if form is not None else None)
@@ -92,11 +87,10 @@ class MetricActions:
         from lightning_tui.ui.metrics.exports import export
 
         quantity, settings, others = self._pane.current(), self._pane.settings, self._pane.others
-
-        def act() -> Message:
-            try:
-                return Answered(f"written: {export(run, quantity, settings, others, form)}")
-            except RefusalError as error:
-                return Refused("Nothing is written", str(error))
-
-        Action("writing the metrics", act, self._port.post_message).start()
+        Action(
+            "writing the metrics",
+            "Nothing is written",
+            lambda: export(run, quantity, settings, others, form),
+            lambda path: self._port.notice(f"written: {path}"),
+            self._port.post_message,
+        ).start()

@@ -13,6 +13,7 @@ from lightning_tui.files import write_whole
 from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.drawing.frame import ChartStyle
 from lightning_tui.ui.metrics.curves import CurveSettings, OtherRun, drawn_curves, marks_of, usable_unit
+from lightning_tui.ui.windows.window import Item, ListWindow
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunSnapshot
@@ -27,6 +28,23 @@ FOLDER = "exports"
 def can_write_png() -> bool:
     """Whether the converter `resvg_py` is installed beside us."""
     return importlib.util.find_spec("resvg_py") is not None
+
+
+def export_window(directory: Path) -> ListWindow[Form]:
+    """Choose a form."""
+    has_png = can_write_png()
+    where = f"Written into {directory / FOLDER}"
+    forms: tuple[tuple[Form, str, bool], ...] = (
+        ("csv", "every value of every metric, a line each", True),
+        ("json", "the same, as columns by metric", True),
+        ("svg", "this chart as a vector picture", True),
+        ("png", "this chart as pixels" if has_png else "needs: pip install resvg_py", has_png),
+    )
+    items = [
+        Item(form, ((f"{form.upper():<6}", "text"), (what, "dim")), is_enabled=is_possible, note=where)
+        for form, what, is_possible in forms
+    ]
+    return ListWindow("Write the metrics", items)
 
 
 def export(

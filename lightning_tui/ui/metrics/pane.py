@@ -96,7 +96,6 @@ class MetricsPane(Pane):
 
     @property
     def unit(self) -> Unit:
-        """What the axis counts."""
         return usable_unit(self.view.run, self.settings.unit) if self.view.run is not None else "step"
 
     def body(self, width: int, height: int) -> list[Row]:
@@ -235,7 +234,6 @@ class MetricsPane(Pane):
     # ----------------------------------------------------------------------------------------------- what keys change
 
     def change(self, **changes: object) -> None:
-        """Look at it otherwise."""
         self.settings = replace(self.settings, **changes)
         self.redraw()
 
@@ -288,7 +286,6 @@ class MetricsPane(Pane):
         self.change(window=(start, start + span))
 
     def toggle_log(self) -> None:
-        """Logarithmic or plain scale."""
         self.change(is_log=not self.settings.is_log)
 
     def next_smoothing(self) -> None:

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lightning_tui.ui.messages import ChoicesKnown, PlanExported, PlansListed, ProgramFound, Recommended
 from lightning_tui.ui.plan.judging import Judging
 from lightning_tui.ui.plan.words import script_value
 from lightning_tui.ui.programs import choose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lightning_tui.plan.model import Plan
-    from lightning_tui.services.cases import Export
-    from lightning_tui.ui.messages import Takes
+    from lightning_tui.plan.recommended import Recommendation
+    from lightning_tui.plan.saved import SavedPlan
+    from lightning_tui.services.cases import Export, FieldChoices
     from lightning_tui.ui.options import CockpitOptions
     from lightning_tui.ui.orders import Orders
-    from lightning_tui.ui.plan.saved_window import PlanAnswer, PlansWindow
+    from lightning_tui.ui.plan.saved_window import PlanAnswer
     from lightning_tui.ui.port import Port
 
 
@@ -32,18 +34,7 @@ class Planning:
         self._options = options
         self._orders = orders
         self.judging = Judging(port, orders, self.type_program)
-        self._plans_window: PlansWindow | None = None
-
-    def takes(self) -> Takes:
-        """Each report, and what takes it."""
-        return {
-            ProgramFound: self._program_found,
-            ChoicesKnown: self._choices_known,
-            Recommended: self._recommended,
-            PlansListed: self._plans_listed,
-            PlanExported: self._plan_exported,
-            **self.judging.takes(),
-        }
+        self._ask = orders.ask
 
     def open(self, window: str, field: str) -> None:
         """Open one of the plan's windows: `fields`, `recommended`, `saved`, `command`."""
@@ -56,10 +47,7 @@ class Planning:
         else:
             self.show_command()
 
-    # ------------------------------------------------------------------------------------------------ one field
-
     def edit(self, field: str) -> None:
-        """Open the editor of a field."""
         from lightning_tui.ui.plan.field_window import has_choices
         from lightning_tui.ui.plan.pane import ALL_FIELDS, FITS, PROGRAM
 
@@ -75,7 +63,6 @@ class Planning:
             self._type_field(field)
 
     def show_all_fields(self, start: str = "") -> None:
-        """Open the list of all fields."""
         from lightning_tui.ui.plan.fields_window import fields_window
 
         window = fields_window(self._port.view.plan, self._script, start)
@@ -89,15 +76,22 @@ class Planning:
         width = min(WIDEST, self._port.width - 2) - 6
         window = ChoiceWindow(field, getattr(self._port.view.plan, field), self._script(field), width)
         self._port.open(window, lambda answer: self._take_choice(field, answer))
-        self._orders.find_choices(field, self.judging.case)
+        case = self.judging.case
 
-    def _choices_known(self, event: ChoicesKnown) -> None:
-        """Show them in the window that waits for them, or in which they stand already, where it is still open."""
-        from lightning_tui.ui.plan.field_window import ChoiceWindow
+        def look_up(*, is_patient: bool) -> None:
+            self._ask(
+                "looking up the choices", "The choices are not known", lambda: choices(field, case, is_patient), take
+            )
 
-        screen = self._port.window
-        if isinstance(screen, ChoiceWindow) and screen.field == event.field:
-            screen.take_choices(event.found)
+        def take(found: FieldChoices) -> None:
+            """Show them where the window is still open, and ask again, patiently, where more can be learnt."""
+            if window.is_attached:
+                window.take_choices(found)
+                if not found.is_complete:
+                    look_up(is_patient=True)
+
+        choices = self._orders.services.plans.choices
+        look_up(is_patient=False)
 
     def _take_choice(self, field: str, answer: str | None) -> None:
         from lightning_tui.ui.plan.field_window import OTHER
@@ -126,16 +120,12 @@ class Planning:
             self.take_plan(self._port.view.plan.with_field(field, text))
 
     def take_plan(self, plan: Plan) -> None:
-        """Let this be the plan."""
         self._port.change(plan=plan)
 
     def _script(self, field: str) -> object:
         return script_value(self._port.view, field)
 
-    # -------------------------------------------------------------------------------------------------- program
-
     def type_program(self) -> None:
-        """Ask for the program."""
         from lightning_tui.ui.windows.field import FieldWindow
 
         known = self._port.view.program
@@ -154,27 +144,25 @@ class Planning:
     def find_program(self) -> None:
         """Ask which program to offer, where none was named."""
         if self._port.view.program is None:
-            self._orders.find_program()
+            last = self._orders.services.last_program
+            self._ask("looking for the last program", "The last program is not known", last, self._offer)
 
-    def _program_found(self, event: ProgramFound) -> None:
-        if event.given and self._port.view.program is None and self._port.directory is None:
-            self._port.change(program=choose(self._options, event.given))
-
-    # ------------------------------------------------------------------------------------- recommended and saved
+    def _offer(self, words: Sequence[str]) -> None:
+        if words and self._port.view.program is None and self._port.directory is None:
+            self._port.change(program=choose(self._options, tuple(words)))
 
     def _show_recommended(self) -> None:
         from lightning_tui.ui.plan.recommended_window import RecommendedWindow
 
-        self._port.open(RecommendedWindow(self._port.view.plan), self._take_recommended)
-        self._orders.recommend(self.judging.case)
+        window, case = RecommendedWindow(self._port.view.plan), self.judging.case
+        self._port.open(window, self._take_recommended)
 
-    def _recommended(self, event: Recommended) -> None:
-        """Show it in the window that waits for it, where it is still open."""
-        from lightning_tui.ui.plan.recommended_window import RecommendedWindow
+        def take(found: Recommendation) -> None:
+            if window.is_attached:
+                window.take_recommendation(found)
 
-        screen = self._port.window
-        if isinstance(screen, RecommendedWindow):
-            screen.take_recommendation(event.recommendation)
+        recommend = self._orders.services.plans.recommend
+        self._ask("looking for a plan", "No plan can be recommended", lambda: recommend(case), take)
 
     def _take_recommended(self, changes: dict[str, object] | None) -> None:
         if changes:
@@ -184,21 +172,28 @@ class Planning:
         """Open the window of plans by name."""
         from lightning_tui.ui.plan.saved_window import PlansWindow
 
+        plans = self._orders.services.plans
+
+        def take(found: Sequence[SavedPlan]) -> None:
+            if window.is_attached:
+                window.take_plans(found)
+
         def delete(name: str) -> None:
-            self._orders.delete_plan(self.judging.case, name)
+            case = self.judging.case
 
-        self._plans_window = PlansWindow(self._port.view.plan, delete, self._port.view.now)
-        self._port.open(self._plans_window, self._take_named_plan)
-        self._orders.list_plans(self.judging.case)
+            def act() -> Sequence[SavedPlan]:
+                plans.delete(case, name)
+                return plans.saved(case)
 
-    def _plans_listed(self, event: PlansListed) -> None:
-        if self._plans_window is not None and self._plans_window.is_attached:
-            self._plans_window.take_plans(event.plans)
+            self._orders.change("deleting the plan", "The plan is not deleted", act, take)
+
+        window, case = PlansWindow(self._port.view.plan, delete, self._port.view.now), self.judging.case
+        self._port.open(window, self._take_named_plan)
+        self._ask("listing the plans", "The saved plans cannot be listed", lambda: plans.saved(case), take)
 
     def _take_named_plan(self, answer: PlanAnswer | None) -> None:
         from lightning_tui.ui.plan.saved_window import SAVE
 
-        self._plans_window = None
         if answer == SAVE:
             self._type_plan_name()
         elif answer is not None and answer.plan is not None:
@@ -211,21 +206,31 @@ class Planning:
 
         explanation = "A name for this plan. One of the same name is replaced; programs in the same folder share them."
         window = FieldWindow("Save the plan as", "", explanation, checked_name)
-        self._port.open(window, lambda name: self._orders.save_plan(self.judging.case, name) if name else None)
+        self._port.open(window, lambda name: self._save(name) if name else None)
 
-    # -------------------------------------------------------------------------------------------------- exports
+    def _save(self, name: str) -> None:
+        save, case = self._orders.services.plans.save, self.judging.case
+        self._orders.change(
+            "saving the plan",
+            "The plan is not saved",
+            lambda: save(case, name),
+            lambda path: self._port.notice(f"saved: {path}"),
+        )
 
     def show_command(self) -> None:
         """Ask for the plan in its forms."""
         if self._port.view.program is None:
             self._port.notice("no program is chosen yet")
         else:
-            self._orders.export(self.judging.case)
+            exports, case = self._orders.services.plans.exports, self.judging.case
+            self._ask(
+                "writing the plan out", "The plan cannot be written out", lambda: exports(case), self._show_exports
+            )
 
-    def _plan_exported(self, event: PlanExported) -> None:
+    def _show_exports(self, exports: Sequence[Export]) -> None:
         from lightning_tui.ui.plan.export_window import ExportWindow
 
-        self._port.open(ExportWindow(event.exports, self._copied, self._type_file))
+        self._port.open(ExportWindow(exports, self._copied, self._type_file))
 
     def _copied(self, export: Export) -> None:
         from lightning_tui.record.masking import MASK
@@ -241,7 +246,13 @@ class Planning:
 
         def write(name: str | None) -> None:
             if name:
-                self._orders.write(folder / Path(name).expanduser(), export.text)
+                path = folder / Path(name).expanduser()
+                self._ask(
+                    "writing the file",
+                    "The file is not written",
+                    lambda: self._orders.services.plans.write(path, export.text),
+                    lambda _: self._port.notice(f"written: {path}"),
+                )
 
         window = FieldWindow(f"Write {export.title} to", export.file_name, explanation, _checked_file)
         self._port.open(window, write)

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding, BindingType
 
 from lightning_tui.ui.drawing.rows import EMPTY, Row
-from lightning_tui.ui.windows.window import FittedWindow, Text, hint
+from lightning_tui.ui.windows.window import FittedWindow, Text, hint, moving
 
 if TYPE_CHECKING:
     from lightning_tui.services.cases import Export
@@ -26,10 +26,7 @@ class ExportWindow(FittedWindow[None]):
         Binding("escape,enter,q,b", "close", show=False),
         Binding("right,tab", "turn(1)", show=False),
         Binding("left,shift+tab", "turn(-1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup", "scroll(-10)", show=False),
-        Binding("pagedown,space", "scroll(10)", show=False),
+        *moving("scroll", page_down="pagedown,space"),
         Binding("y", "copy", show=False),
         Binding("w", "write", show=False),
     ]
@@ -46,7 +43,6 @@ class ExportWindow(FittedWindow[None]):
 
     @property
     def export(self) -> Export:
-        """The form that is shown."""
         return self._exports[self._place]
 
     def action_turn(self, direction: int) -> None:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lightning_tui.services.cases import Judgement, PlanCase
-from lightning_tui.ui.messages import MeasureFailed, PlanJudged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lightning_tui.ui.messages import Takes
     from lightning_tui.ui.orders import Orders
     from lightning_tui.ui.plan.memory_windows import MeasuringWindow
     from lightning_tui.ui.port import Port
@@ -40,10 +38,6 @@ class Judging:
         view = self._port.view
         return PlanCase(view.plan, view.program, view.environment)
 
-    def takes(self) -> Takes:
-        """Each report, and what takes it."""
-        return {PlanJudged: self._plan_judged, MeasureFailed: self._measure_failed}
-
     def look(self) -> None:
         """Ask anew what is known of the plan, where it or what it is for has changed."""
         case = self.case
@@ -51,20 +45,26 @@ class Judging:
             return
         self._judged_case = case
         self._number += 1
-        self._orders.judge(self._number, case)
+        number = self._number
+        self._orders.ask(
+            "judging the plan",
+            lambda _: self._take(number, Judgement()),  # nobody asked aloud
+            lambda: self._orders.services.plans.judge(case),
+            lambda judgement: self._take(number, judgement),
+        )
 
-    def _plan_judged(self, event: PlanJudged) -> None:
+    def _take(self, number: int, judgement: Judgement) -> None:
         """What is known of the plan; stale where it has changed since."""
-        number, judgement = event.number, event.judgement
-        if event.is_measured:
-            self._end_measuring()
         if number == self._number:
             self._port.change(judgement=judgement)
-        if event.is_measured:
-            self._judged_case = None if number != self._number else self._judged_case
-            self.look()
-            if number == self._number and judgement.memory is not None:
-                self.show_memory()
+
+    def _take_measured(self, number: int, judgement: Judgement) -> None:
+        self._end_measuring()
+        self._take(number, judgement)
+        self._judged_case = None if number != self._number else self._judged_case
+        self.look()
+        if number == self._number and judgement.memory is not None:
+            self.show_memory()
 
     def show_memory(self) -> None:
         """Tell what is known of the memory; where that is nothing, measure, after asking once for each program."""
@@ -114,19 +114,25 @@ class Judging:
             return
         self._measuring = window = MeasuringWindow(program.label)
         self._port.open(window, lambda _: None)
-        self._orders.measure(self._number, self.case, window.given_up.is_set)
+        number, case, is_given_up = self._number, self.case, window.given_up.is_set
+        self._orders.ask(
+            "measuring the memory",
+            lambda why: self._tell_unmeasured("" if is_given_up() else why),
+            lambda: self._orders.services.plans.measure(case, is_given_up),
+            lambda judgement: self._take_measured(number, judgement),
+        )
 
-    def _measure_failed(self, event: MeasureFailed) -> None:
-        """It could not be measured, or was given up."""
+    def _tell_unmeasured(self, why: str) -> None:
+        """It could not be measured, or was given up: then it is not said why."""
         from lightning_tui.ui.windows.window import message_window
 
         self._end_measuring()
-        if not event.sentence:
+        if not why:
             self._port.notice("measuring was given up; nothing of it is left")
             return
         judgement = self._port.view.judgement or Judgement()
-        self._port.change(judgement=replace(judgement, unmeasured_because=event.sentence))
-        self._port.open(message_window("The memory could not be measured", event.sentence))
+        self._port.change(judgement=replace(judgement, unmeasured_because=why))
+        self._port.open(message_window("The memory could not be measured", why))
 
     def _end_measuring(self) -> None:
         window, self._measuring = self._measuring, None

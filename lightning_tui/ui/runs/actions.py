@@ -79,8 +79,6 @@ class RunActions:
             self.port.say(ONLY_WATCHES)
         return not self.view().readonly
 
-    # --------------------------------------------------------------------------------------------------- comparing
-
     def compare(self, *, is_overlay: bool) -> None:
         """Compare two runs, or lay their curves over each other."""
         pair = self._pair()
@@ -118,8 +116,6 @@ class RunActions:
         """Leave for the first run, with the second one's curves under its own."""
         other = laid_under(found.first.record.program.label, found.second)
         self.port.attach(directory_of(found.first), (other,))
-
-    # ---------------------------------------------------------------------------------------------------- children
 
     def relaunch(self) -> None:
         """Plan a child of the current run that begins anew, to be changed first."""
@@ -162,8 +158,6 @@ class RunActions:
                 self._plan_child(origin, starts_now=answer == "start")
 
         self.port.app.push_screen(resume_window(run, checkpoint), take)
-
-    # ----------------------------------------------------------------------------------------- deleting and naming
 
     def delete(self) -> None:
         """Delete the marked runs, else the current one, after asking."""

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from lightning_tui.record.summaries import RunSummary
@@ -21,7 +17,7 @@ from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
 from lightning_tui.ui.runs.listing import state_of, title_of, titles_of, total_size
 from lightning_tui.ui.runs.table import value_row
-from lightning_tui.ui.windows.field import Explanation
+from lightning_tui.ui.windows.field import Explanation, TypingWindow, box
 from lightning_tui.ui.windows.window import Item, ListWindow, hint
 from lightning_tui.ui.words import STATE_MARKS
 
@@ -34,9 +30,6 @@ if TYPE_CHECKING:
 DAY_S = 86400.0
 _GIB = 1 << 30
 _MOST_NAMED = 4
-
-
-# ------------------------------------------------------------------------------------------------------- deleting
 
 
 def delete_window(runs: Sequence[ListedRun], children: int) -> ListWindow[bool]:
@@ -60,9 +53,6 @@ def _names(runs: Sequence[ListedRun]) -> str:
     shown = ", ".join(map(title_of, runs[:_MOST_NAMED]))
     more = len(runs) - _MOST_NAMED
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-# -------------------------------------------------------------------------------------------------------- pruning
 
 
 OTHER = PruneRule()
@@ -127,9 +117,6 @@ def _preview_line(run: RunSummary, now: float) -> tuple[Row, Row]:
     return left, ((size(run.size) if run.size is not None else NOT_KNOWN, "dim"),)
 
 
-# ---------------------------------------------------------------------------------------------------- checkpoints
-
-
 def checkpoints_window(run: RunSummary, checkpoints: Sequence[Checkpoint], now: float) -> ListWindow[Checkpoint]:
     """Choose one to go on from; those that are not whole cannot be chosen."""
     metric = run.metric.name if run.metric is not None and run.metric.best is not None else None
@@ -175,9 +162,6 @@ def resume_window(run: RunSummary, one: Checkpoint) -> ListWindow[str]:
     return ListWindow(f"Resume from {at}", items)
 
 
-# ------------------------------------------------------------------------------------------------- name and note
-
-
 class _NotesInput(Input):
     """One line to type in; tab goes on to the next one at once, before the letters that follow it."""
 
@@ -196,22 +180,10 @@ class TypedNotes(NamedTuple):
     note: str
 
 
-class NotesWindow(ModalScreen["TypedNotes | None"]):
+class NotesWindow(TypingWindow[TypedNotes]):
     """Type a name and a note."""
 
-    DEFAULT_CSS = """
-    NotesWindow { align: center middle; }
-    NotesWindow > Vertical {
-        width: 72; max-width: 96%; height: 9; max-height: 96%; padding: 1 2 0 2;
-        border: round $accent; border-title-color: $foreground; border-title-style: bold;
-        border-subtitle-color: $foreground 60%; background: $background;
-    }
-    NotesWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
-    NotesWindow Input:focus { border: none; }
-    NotesWindow Explanation { height: 1; }
-    """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
+    DEFAULT_CSS = "NotesWindow Explanation { height: 1; }"
 
     def __init__(self, run: RunSummary) -> None:
         super().__init__()
@@ -224,18 +196,10 @@ class NotesWindow(ModalScreen["TypedNotes | None"]):
             label.has_gap = False
         name = _NotesInput(harmless(self._before.name), id="name", max_length=60, select_on_focus=False)
         note = _NotesInput(harmless(self._before.note), id="note", max_length=4000, select_on_focus=False)
-        box = Vertical(labels[0], name, Explanation(""), labels[1], note)
-        box.border_title = Content(harmless(self._heading))
-        box.border_subtitle = "enter take  tab next  esc close"
-        yield box
-
-    def on_mount(self) -> None:
-        self.query_one("#name", Input).focus()
+        keys = "enter take  tab next  esc close"
+        yield box(harmless(self._heading), keys, labels[0], name, Explanation(""), labels[1], note)
 
     def on_input_submitted(self) -> None:
         name, note = (self.query_one(f"#{part}", Input).value for part in TypedNotes._fields)
         is_touched = note != harmless(self._before.note)
         self.dismiss(TypedNotes(name, note if is_touched else self._before.note))  # with its line ends
-
-    def action_close(self) -> None:
-        self.dismiss(None)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lightning_tui.text.units import plural, size
 from lightning_tui.ui.drawing.canvas import Canvas, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, ends, fill, first_fitting, width_of
-from lightning_tui.ui.keys import APP_KEYS, Key
+from lightning_tui.ui.keys import Key
 from lightning_tui.ui.runs.listing import Listing, is_over, state_of, total_size
-from lightning_tui.ui.words import BRAND, STATE_MARKS
+from lightning_tui.ui.words import BRAND, STATE_MARKS, keys_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,19 +67,11 @@ def _counts(listing: Listing) -> list[Row]:
     return [dots(amount, *alive, ((size(known), "dim"),) if known else EMPTY), dots(amount, *alive), dots(amount)]
 
 
-def keys_row(view: View, keys: Sequence[Key], width: int) -> Row:
+def runs_keys_row(view: View, keys: Sequence[Key], width: int) -> Row:
     """The keys that do something; where it is narrow those that are needed least give way, whole."""
     offered = [key for key in keys if not (view.readonly and key.id in CHANGES)]
-    offered.sort(key=lambda key: key.footer)
-    while width_of(row := _row(view, offered)) > width and len(offered) > 1:
-        offered.remove(max(offered, key=lambda key: _KEPT.index(key.id.partition("-")[2])))
-    palette = next(key for key in APP_KEYS if key.id == "palette")
-    right: Row = ((view.key(palette.id), "accent"), (f" {palette.label} ", "dim"))
-    return ends(row, right, width) if width_of(row) + width_of(right) + 2 <= width else row
+    return keys_row(view, offered, lambda keys: max(keys, key=_place_of), width)
 
 
-def _row(view: View, keys: Sequence[Key]) -> Row:
-    row: Row = EMPTY
-    for key in keys:
-        row = (*row, ("   " if row else " ", "text"), (view.key(key.id), "accent+b"), (f" {key.label}", "dim"))
-    return row
+def _place_of(key: Key) -> int:
+    return _KEPT.index(key.id.partition("-")[2])

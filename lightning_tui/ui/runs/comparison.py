@@ -11,14 +11,15 @@ from textual.screen import Screen
 from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair
 from lightning_tui.record.summaries import RunSummary
 from lightning_tui.text.units import count, gib, number, per_step, short_duration, size
-from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
+from lightning_tui.ui.drawing.canvas import frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
 from lightning_tui.ui.keys import COMPARE_KEYS
 from lightning_tui.ui.metrics.grouping import quantities
 from lightning_tui.ui.plan.words import UNSET, value_words
-from lightning_tui.ui.runs.bars import Bar, keys_row
+from lightning_tui.ui.runs.bars import Bar, runs_keys_row
 from lightning_tui.ui.runs.listing import title_of
 from lightning_tui.ui.runs.table import CHILD, state_mark
+from lightning_tui.ui.windows.window import Text, moving
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -70,9 +71,6 @@ def _name(run: RunSummary) -> Row:
     return ((title_of(run), "text+b"), *(((f"  {CHILD}", "accent"),) if run.parent is not None else EMPTY))
 
 
-# ------------------------------------------------------------------------------------------------------------- sums
-
-
 def _sum_rows(runs: Sequence[RunSummary], found: Comparison, cells: ColumnWidths) -> Iterator[Row]:
     first, second = found.first, found.second
     yield _row("state", cells, *map(state_mark, runs))
@@ -84,15 +82,15 @@ def _sum_rows(runs: Sequence[RunSummary], found: Comparison, cells: ColumnWidths
     if first.world_size != second.world_size:
         yield _row("ranks", cells, *(_said(one.world_size, count) for one in (first, second)))
     if first.peak_memory is not None or second.peak_memory is not None:
-        yield _row("peak memory", cells, *(_said(one.peak_memory, _gib) for one in (first, second)))
+        yield _row(
+            "peak memory",
+            cells,
+            *(_said(one.peak_memory, lambda amount: f"{gib(amount)} GiB") for one in (first, second)),
+        )
     yield _row("checkpoints", cells, *(_text(str(one.checkpoints)) for one in (first, second)))
     yield _row("size on disk", cells, *(_said(run.size, size) for run in runs))
     if first.versions != second.versions:
         yield _row("software", cells, *(_said(one.versions, str) for one in (first, second)))
-
-
-def _gib(amount: int) -> str:
-    return f"{gib(amount)} GiB"
 
 
 def _said(value: object, words: Callable[..., str]) -> Row:
@@ -101,9 +99,6 @@ def _said(value: object, words: Callable[..., str]) -> Row:
 
 def _text(text: str) -> Row:
     return ((text, "text"),)
-
-
-# ------------------------------------------------------------------------------------------------------------- plan
 
 
 def _plan_words(found: Comparison) -> str:
@@ -126,9 +121,6 @@ def _field_value(name: str, planned: FieldValue, actual: FieldValue) -> Row:
     asked = value_words(name, planned)
     became: Row = ((" → ", "dim"), (used, "text")) if used not in (None, asked) else EMPTY
     return ((asked, "accent+b"), *became)
-
-
-# ---------------------------------------------------------------------------------------------------------- metrics
 
 
 def _in_order(pairs: Sequence[MetricPair]) -> list[MetricPair]:
@@ -157,21 +149,8 @@ def _metric_value(metric: MetricSummary | None, *, is_better: bool, is_roomy: bo
     return (*star, (f"{number(metric.best):<9}", token), (at, "dim"), (f"last {last}", "dim"))
 
 
-# ----------------------------------------------------------------------------------------------------------- screen
-
-
-class ComparisonPage(Canvas, can_focus=True):
-    """Rows that scroll, in a border."""
-
-    def __init__(self, body: Callable[[int], list[Row]]) -> None:
-        super().__init__("runs-comparison")
-        self._body = body
-        self._top = 0
-
-    def scroll_lines(self, lines: int) -> None:
-        """Move the text."""
-        self._top = max(0, self._top + lines)
-        self.redraw()
+class ComparisonPage(Text):
+    """Rows that scroll; how many are below is said."""
 
     def rows(self, width: int, height: int) -> list[Row]:
         body = self._body(width - 4)
@@ -179,8 +158,8 @@ class ComparisonPage(Canvas, can_focus=True):
         self._top = min(self._top, max(0, len(body) - room))
         more = len(body) - room - self._top
         facts: Row = ((f"↓ {more} more", "dim"),) if more > 0 else EMPTY
-        title: Row = (("Two runs", "text+b"),)
-        return frame(body[self._top : self._top + room], width, height, title=title, facts=facts, is_focused=True)
+        seen = body[self._top : self._top + room]
+        return frame(seen, width, height, title=self._title, facts=facts, is_focused=True)
 
 
 class ComparisonScreen(Screen[bool]):
@@ -189,12 +168,7 @@ class ComparisonScreen(Screen[bool]):
     palette_keys = COMPARE_KEYS
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key.keys, key.action, key.help, show=False, id=key.id) for key in COMPARE_KEYS),
-        Binding("up,k", "scroll_page(-1)", show=False),
-        Binding("down,j", "scroll_page(1)", show=False),
-        Binding("pageup", "scroll_page(-10)", show=False),
-        Binding("pagedown,space", "scroll_page(10)", show=False),
-        Binding("home,g", "scroll_page(-100000)", show=False),
-        Binding("end,G", "scroll_page(100000)", show=False),
+        *moving("scroll_page", page_down="pagedown,space"),
     ]
     DEFAULT_CSS = """
     ComparisonScreen { background: $background; overflow: hidden; }
@@ -205,10 +179,10 @@ class ComparisonScreen(Screen[bool]):
     def __init__(self, runs: Sequence[RunSummary], found: Comparison, view: Callable[[], View]) -> None:
         super().__init__()
         self._runs = runs
-        self._page = ComparisonPage(lambda width: comparison_rows(runs, found, width))
+        self._page = ComparisonPage((("Two runs", "text+b"),), lambda width: comparison_rows(runs, found, width), EMPTY)
         self._bars = (
             Bar("comparison-title", self._title_row),
-            Bar("comparison-keys", lambda width: keys_row(view(), COMPARE_KEYS, width)),
+            Bar("comparison-keys", lambda width: runs_keys_row(view(), COMPARE_KEYS, width)),
         )
 
     def compose(self) -> ComposeResult:

@@ -15,9 +15,6 @@ from lightning_tui.ui.words import tail_of_id
 UNREADABLE = "unreadable"
 
 
-# ---------------------------------------------------------------------------------------------------------- one run
-
-
 def state_of(run: ListedRun) -> str:
     """The state's word, or `unreadable`."""
     return UNREADABLE if isinstance(run, UnreadableRun) else run.state.value
@@ -58,9 +55,6 @@ def took_s(run: RunSummary, now: float) -> float | None:
 def total_size(runs: Iterable[ListedRun]) -> int:
     """Bytes of all of them, as far as that is known."""
     return sum(run.size or 0 for run in runs if isinstance(run, RunSummary))
-
-
-# ------------------------------------------------------------------------------------------------------------ orders
 
 
 class SortOrder(NamedTuple):
@@ -121,9 +115,6 @@ def _words(run: ListedRun) -> str:
     return f"{run.state.value} {run.program} {run.name or ''} {run.note or ''} {run.id} {run.folder}".lower()
 
 
-# ---------------------------------------------------------------------------------------------------------- the list
-
-
 class Listing(NamedTuple):
     """All runs, and what a person chose of them."""
 
@@ -144,7 +135,6 @@ class Listing(NamedTuple):
         return self._replace(runs=runs, is_complete=is_complete, problem="", marked=marked)
 
     def sorted_next(self) -> Listing:
-        """In the order that follows."""
         return self._replace(order=ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)])
 
     def toggled(self, run: ListedRun) -> Listing:
@@ -154,7 +144,6 @@ class Listing(NamedTuple):
 
     @property
     def readable(self) -> list[RunSummary]:
-        """Those that can be read."""
         return [run for run in self.runs if isinstance(run, RunSummary)]
 
     def shown(self, now: float) -> list[ListedRun]:

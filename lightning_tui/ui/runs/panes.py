@@ -62,7 +62,6 @@ class RunsTable(Canvas, can_focus=True):
 
     @property
     def current(self) -> ListedRun | None:
-        """The run under the cursor."""
         return self.runs[self.cursor] if self.runs else None
 
     def show(self, listing: Listing, now: float) -> None:
@@ -77,7 +76,6 @@ class RunsTable(Canvas, can_focus=True):
         self.tick(now)
 
     def tick(self, now: float) -> None:
-        """Let times go on."""
         self._now = now
         self.redraw()
 
@@ -94,15 +92,12 @@ class RunsTable(Canvas, can_focus=True):
         return had_any
 
     def action_move(self, amount: int) -> None:
-        """Move the cursor."""
         self._go_to(self.cursor + amount)
 
     def action_page(self, direction: int) -> None:
-        """Move the cursor by pages."""
         self._go_to(self.cursor + direction * self.page())
 
     def page(self) -> int:
-        """Runs of one page."""
         return max(1, self._room() - 1)
 
     def _go_to(self, place: int) -> None:
@@ -179,10 +174,7 @@ class RunsTable(Canvas, can_focus=True):
         first = 1 + self._top * (room - size) // max(1, total - room)
         return first, first + size - 1
 
-    # ----------------------------------------------------------------------------------------------------- typing
-
     def begin_typing(self) -> None:
-        """Letters search from now on."""
         self.is_typing = True
         self.redraw()
 
@@ -240,7 +232,6 @@ class DetailsPane(Canvas):
         self.redraw()
 
     def tick(self, now: float) -> None:
-        """Let times go on."""
         self._now = now
         self.redraw()
 

@@ -24,7 +24,7 @@ from lightning_tui.ui.messages import (
     RunsUnread,
 )
 from lightning_tui.ui.runs.actions import RunActions
-from lightning_tui.ui.runs.bars import Bar, keys_row, title_row
+from lightning_tui.ui.runs.bars import Bar, runs_keys_row, title_row
 from lightning_tui.ui.runs.panes import DetailsPane, RunsTable
 from lightning_tui.ui.runs.threads import RunsThreads
 from lightning_tui.ui.view import Notice
@@ -91,11 +91,9 @@ class RunsScreen(Screen[Outcome]):
         self.table = RunsTable(clock(), run.record.id if run is not None else None, home, view().key("runs-mark"))
         self.details = DetailsPane()
         self._title_bar = Bar("runs-title", lambda width: title_row(self.table.listing, home, self._notice, width))
-        self._keys_bar = Bar("runs-keys", lambda width: keys_row(self._view(), RUNS_KEYS, width))
+        self._keys_bar = Bar("runs-keys", lambda width: runs_keys_row(self._view(), RUNS_KEYS, width))
         self.threads = RunsThreads(services, self.post_message)
         self.actions = RunActions(self, self.table, services, self.threads, clock, view, let_go)
-
-    # -------------------------------------------------------------------------------------------------------- life
 
     def compose(self) -> ComposeResult:
         yield from (self._title_bar, self.table, self.details, self._keys_bar)
@@ -124,8 +122,6 @@ class RunsScreen(Screen[Outcome]):
                 part.styles.offset = (place.x, place.y)
                 part.styles.width, part.styles.height = place.width, place.height
 
-    # ----------------------------------------------------------------------------------------------------- drawing
-
     def _tick(self) -> None:
         """Let times go on, and a notice end."""
         now = self._clock()
@@ -136,7 +132,6 @@ class RunsScreen(Screen[Outcome]):
         self._title_bar.redraw()
 
     def show(self, listing: Listing) -> None:
-        """Show this list from now on, and the run under the cursor."""
         before = self.table.current
         self.table.show(listing, self._clock())
         self._title_bar.redraw()
@@ -156,11 +151,8 @@ class RunsScreen(Screen[Outcome]):
         self.threads.reader.want(directory_of(run) if is_wanted and run is not None else None)
 
     def say(self, text: str, token: str = "text") -> None:
-        """Say something in the first line for a while."""
         self._notice = Notice(text, token, self._clock() + NOTICE_S)
         self._title_bar.redraw()
-
-    # ---------------------------------------------------------------------------------------------------- messages
 
     @on(RunsRead)
     def _runs_read(self, event: RunsRead) -> None:
@@ -202,17 +194,12 @@ class RunsScreen(Screen[Outcome]):
 
         self.app.push_screen(message_window(event.title, event.sentence))
 
-    # ---------------------------------------------------------------------------------------------- being left
-
     def attach(self, run: RunDirectory, others: tuple[OtherRun, ...] = ()) -> None:
-        """Leave the screen for this run, with the curves of others under its own."""
         self.dismiss(Attach(run, others))
 
     def relaunch(self, child: PlannedChild, *, starts_now: bool) -> None:
         """Leave the screen with a child of a run: to be started at once, or to be changed first."""
         self.dismiss(Relaunch(*child, starts_now))
-
-    # --------------------------------------------------------------------------------------------------------- keys
 
     def action_filter(self) -> None:
         self.table.begin_typing()

@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from textual.message import Message
-
 from lightning_tui.record import UnreadableRun
 from lightning_tui.refusal import RefusalError
 from lightning_tui.services.runs import ListedRun, directory_of
-from lightning_tui.ui.messages import DetailsRead, Refused, Returned, RunsRead, RunsUnread
+from lightning_tui.ui.messages import DetailsRead, RunsRead, RunsUnread
 from lightning_tui.ui.runs.listing import is_over
 from lightning_tui.ui.threads import Action, Worker
 
@@ -146,12 +144,10 @@ class RunsThreads:
         self.reader = DetailsReader(services, self._post)
 
     def start(self) -> None:
-        """Begin to read."""
         self.watch.start()
         self.reader.start()
 
     def end(self) -> None:
-        """End them, and wait for that a little."""
         self._ended.set()
         for worker in (self.watch, self.reader):
             worker.stop()
@@ -159,19 +155,8 @@ class RunsThreads:
             worker.join(CLOSING_PATIENCE_S)
 
     def ask(self, refusal: str, act: Callable[[], T], take: Callable[[T], object]) -> None:
-        """Do something in a thread of its own, and take what it returns on the event loop.
-
-        `refusal` is the title under which it is said why it could not be done.
-        """
-
-        def answer() -> Message:
-            try:
-                found = act()
-            except RefusalError as error:
-                return Refused(refusal, str(error))
-            return Returned(lambda: take(found))
-
-        Action("asking about runs", answer, self._post).start()
+        """Do something in a thread of its own, as an `Action` does it."""
+        Action("asking about runs", refusal, act, take, self._post).start()
 
     def _post(self, message: Message) -> None:
         if not self._ended.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lightning_tui.ui.orders import ONLY_WATCHES
@@ -23,28 +24,19 @@ if TYPE_CHECKING:
 ARRIVAL_PERIOD_S = 0.1
 
 
+@dataclass
 class RunsVisit:
     """One visit of the runs port."""
 
-    def __init__(
-        self,
-        port: Port,
-        options: CockpitOptions,
-        services: Services,
-        control: RunControl,
-        planning: Planning,
-        metrics: MetricsPane,
-    ) -> None:
-        self._port = port
-        self._options = options
-        self._services = services
-        self._control = control
-        self._planning = planning
-        self._metrics = metrics
-        self._arrival: Timer | None = None
+    _port: Port
+    _options: CockpitOptions
+    _services: Services
+    _control: RunControl
+    _planning: Planning
+    _metrics: MetricsPane
+    _arrival: Timer | None = None
 
     def begin(self) -> None:
-        """Open the port."""
         services = self._services
         window = RunsScreen(services.all_runs(), services.clock, lambda: self._port.view, self._let_go)
         self._port.open(window, self.take)

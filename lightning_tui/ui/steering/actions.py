@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.messages import Answered, LeaveNow, RunStarted
-from lightning_tui.ui.orders import NO_RUN, ONLY_WATCHES, STOP_ASKED
+from lightning_tui.ui.messages import LeaveNow
+from lightning_tui.ui.orders import ADOPTED, NO_RUN, ONLY_WATCHES, STOP_ASKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot
     from lightning_tui.record.commands import Operation
-    from lightning_tui.ui.messages import Answered, LeaveNow, RunStarted, Takes
+    from lightning_tui.ui.orders import Orders
     from lightning_tui.ui.port import Port
-from lightning_tui.ui.orders import Orders
 
 IS_STOPPING = "the run is stopping"
+NOT_STOPPED = "The run could not be stopped"
 
 
 class RunControl:
@@ -34,9 +34,9 @@ class RunControl:
         """Do what a key says, where there is a run that it can be done to."""
         acts: dict[str, Callable[[RunDirectory], None]] = {
             "stop": self._stop,
-            "end": self._end,
+            "end": lambda directory: self._ask(directory, "stop", after="epoch"),
             "checkpoint": self._checkpoint,
-            "pause": self._pause_or_resume,
+            "pause": lambda directory: self._ask(directory, "resume" if self._port.view.state == "paused" else "pause"),
             "validate": lambda directory: self._ask(directory, "validate"),
             "rate": self._ask_for_rate,
             "log_level": self._ask_for_level,
@@ -59,12 +59,6 @@ class RunControl:
         for progress in _news(run, before) if before is not None else []:
             self._tell(progress, run)
 
-    def takes(self) -> Takes:
-        """Each report, and what takes it."""
-        return {RunStarted: lambda event: self._port.attach(event.directory, is_ours=True)}
-
-    # ------------------------------------------------------------------------------------------- its begin and end
-
     def start(self) -> None:
         """Start the chosen program, where nothing is in the way."""
         view = self._port.view
@@ -79,14 +73,20 @@ class RunControl:
 
     def start_now(self) -> None:
         """Start the chosen program, as a child of another run where one was chosen for that."""
-        view = self._port.view
-        if view.program is None:
+        services, view, program = self._orders.services, self._port.view, self._port.view.program
+        if program is None:
             return
         self._port.detach(is_opening=True)
-        if view.origin is None:
-            self._orders.start(view.program, view.plan)
-        else:
-            self._orders.relaunch(view.origin, view.program, view.plan)
+
+        def act() -> RunDirectory:
+            if view.origin is None:
+                return services.start(program, view.plan)
+            return services.all_runs().relaunch(view.origin, program, view.plan)
+
+        def take(directory: RunDirectory) -> None:
+            self._port.attach(directory, is_ours=True)
+
+        self._orders.change("starting", "The run could not be started", act, take)
 
     def leave(self) -> None:
         """Leave; a run that goes on may be stopped first."""
@@ -94,27 +94,22 @@ class RunControl:
         if directory is None or view.run is None or not view.is_active or view.readonly:
             self._port.post_message(LeaveNow())
             return
-        from lightning_tui.ui.steering.ending_windows import leave_window
+        from lightning_tui.ui.steering.windows import leave_window
 
         def take(answer: str | None) -> None:
             if answer == "leave":
                 self._port.post_message(LeaveNow())
             elif answer == "stop":
-                self._orders.stop(directory, LeaveNow())
+                self._order_stop(directory, lambda _: self._port.post_message(LeaveNow()))
 
         self._port.open(leave_window(view), take)
-
-    # ---------------------------------------------------------------------------------------------------- the keys
 
     def _stop(self, directory: RunDirectory) -> None:
         if self._port.view.state == "stopping":
             self._ask_to_stop_harder(directory)
         else:
-            self._orders.stop(directory, Answered(STOP_ASKED))
+            self._order_stop(directory, lambda _: self._port.notice(STOP_ASKED))
             self._port.notice(STOP_ASKED, "warn")
-
-    def _end(self, directory: RunDirectory) -> None:
-        self._ask(directory, "stop", after="epoch")
 
     def _checkpoint(self, directory: RunDirectory) -> None:
         if self._port.view.state == "stopping":
@@ -122,17 +117,15 @@ class RunControl:
         else:
             self._ask(directory, "checkpoint")
 
-    def _pause_or_resume(self, directory: RunDirectory) -> None:
-        self._ask(directory, "resume" if self._port.view.state == "paused" else "pause")
-
     def _adopt(self, directory: RunDirectory) -> None:
         if self._port.view.state == "lost":
-            self._orders.adopt(directory)
+            adopt = self._orders.services.adopt
+            self._order("The run cannot be adopted", lambda: adopt(directory), lambda _: self._port.notice(ADOPTED))
         else:
             self._port.notice("the run has its supervisor: there is nothing to adopt")
 
     def _ask_for_rate(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.steering.value_windows import parsed_rate, rate_window
+        from lightning_tui.ui.steering.windows import parsed_rate, rate_window
 
         def take(text: str | None) -> None:
             if text is not None:
@@ -144,7 +137,7 @@ class RunControl:
             self._port.open(rate_window(run), take)
 
     def _ask_for_level(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.steering.value_windows import level_window
+        from lightning_tui.ui.steering.windows import level_window
 
         def take(level: str | None) -> None:
             if level is not None:
@@ -153,17 +146,18 @@ class RunControl:
         self._port.open(level_window(), take)
 
     def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.steering.ending_windows import harder_window
+        from lightning_tui.ui.steering.windows import harder_window
 
         def take(answer: str | None) -> None:
             if answer == "harder":
-                self._orders.stop(directory, Answered("the next step of the stop is taken now"))
+                self._order_stop(directory, lambda _: self._port.notice("the next step of the stop is taken now"))
             elif answer == "kill":
-                self._orders.kill(directory)
+                said = "asked to kill: every process of the run is ended"
+                self._order(
+                    NOT_STOPPED, lambda: self._orders.services.kill(directory), lambda _: self._port.notice(said)
+                )
 
         self._port.open(harder_window(self._port.view), take)
-
-    # ----------------------------------------------------------------------------------------------------- details
 
     def _ask(self, directory: RunDirectory, op: Operation, **what: object) -> None:
         from lightning_tui.record.command_words import asked_words
@@ -173,7 +167,14 @@ class RunControl:
             return
         self._asked = asked_words(op, what)
         self._port.notice(self._asked, "warn")
-        self._orders.tell(directory, op, what)
+        self._order("The run cannot be told", lambda: self._orders.services.tell(directory, op, what), lambda _: None)
+
+    def _order_stop(self, directory: RunDirectory, take: Callable[[object], object]) -> None:
+        """Ask for a gentle stop; asked again, for the next and harder step at once."""
+        self._order(NOT_STOPPED, lambda: self._orders.services.stop(directory), take)
+
+    def _order(self, refusal: str, act: Callable[[], object], take: Callable[[object], object]) -> None:
+        self._orders.change("asking the run", refusal, act, take)
 
     def _tell(self, progress: CommandProgress, run: RunSnapshot) -> None:
         """Say how it ended; until then the state line itself tells where it stands, in place of what the key said."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightning_tui.services.tuning import Goal
     from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import Services
-    from lightning_tui.ui.tuning.thread import TuningThread
+    from lightning_tui.ui.tuning.window import TuningThread
 
 
 class Tuning:
@@ -40,8 +40,7 @@ class Tuning:
             self._open_window(view.program)
 
     def _open_window(self, program: ProgramChoice) -> None:
-        from lightning_tui.ui.tuning.thread import TuningThread
-        from lightning_tui.ui.tuning.window import TuningWindow
+        from lightning_tui.ui.tuning.window import TuningThread, TuningWindow
 
         def begin(goal: Goal) -> TuningThread:
             return TuningThread(self._services.tune, goal, program, self._port.view.plan, self._port.post_message)

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.services.tuning import Goal
 from lightning_tui.text.units import count, number, plural, short_duration, size
 from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, fill, selected, wrap
+from lightning_tui.ui.threads import Worker
 from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, RateMark, rate_chart
-from lightning_tui.ui.tuning.thread import TuningThread
 from lightning_tui.ui.windows.window import FittedWindow, hint
 
 if TYPE_CHECKING:
-    from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, Trial
+    from textual.message import Message
+
+    from lightning_tui.plan.model import Plan
+    from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, Trial, TuningStep
+    from lightning_tui.services.programs import ProgramChoice
+    from lightning_tui.ui.services import TuningSearch
 
 TICK_S = 0.1
 _JOIN_S = 3.0
@@ -33,6 +39,31 @@ _WARNING = (
     "This runs the program's own code up to fit, and there Lightning's Tuner on one device instead of the training. "
     "The code after fit does not run; checkpoints and loggers are off."
 )
+
+
+class TuningThread(Worker):
+    """One search. What it has come to is left here, for a timer to draw."""
+
+    def __init__(
+        self, search: TuningSearch, goal: Goal, program: ProgramChoice, plan: Plan, post: Callable[[Message], object]
+    ) -> None:
+        super().__init__(f"tuning {program.label}", post)
+        self.steps: list[TuningStep] = []
+        """Grows."""
+        self.result: BatchSizeResult | LearningRateResult | None = None
+        self.refusal: str | None = None
+        self.is_over = False
+        self._search = search
+        self._asked = (goal, program, plan)
+
+    def _body(self) -> None:
+        try:
+            self.result = self._search(*self._asked, self.steps.append, self._stop.is_set)
+        except RefusalError as error:
+            self.refusal = str(error)
+        finally:
+            self.is_over = True
+
 
 Begin = Callable[[Goal], TuningThread]
 
@@ -63,7 +94,6 @@ class TuningWindow(FittedWindow["dict[str, object]"]):
             self.board.search.join(_JOIN_S)
 
     def tick(self) -> None:
-        """Draw what is new."""
         if self.board.search is not None:
             self._fit()
             self.board.redraw()
@@ -98,11 +128,9 @@ class Board(Canvas, can_focus=True):
 
     @property
     def goal(self) -> Goal:
-        """What is looked for."""
         return _GOALS[self._cursor][0]
 
     def move(self, lines: int) -> None:
-        """Move the cursor, or the text."""
         if self.search is None:
             self._cursor = max(0, min(len(_GOALS) - 1, self._cursor + lines))
             self.redraw()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -16,6 +17,9 @@ from lightning_tui.ui.drawing.rows import EMPTY, Row, wrap
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.widget import Widget
+
+ResultT = TypeVar("ResultT")
 
 
 class Explanation(Canvas):
@@ -29,7 +33,6 @@ class Explanation(Canvas):
         """Whether an empty line stands above it."""
 
     def say(self, text: str) -> None:
-        """Say what is wrong."""
         self.text, self.is_error = text, True
         self.redraw()
 
@@ -40,22 +43,39 @@ class Explanation(Canvas):
         return rows
 
 
-class FieldWindow(ModalScreen["str | None"]):
-    """Type a value. `check` raises `ValueError` with a sentence for a value that cannot be taken."""
+class TypingWindow(ModalScreen["ResultT | None"], Generic[ResultT]):
+    """A bordered box to type in; escape answers nothing."""
 
     DEFAULT_CSS = """
-    FieldWindow { align: center middle; }
-    FieldWindow > Vertical {
+    TypingWindow { align: center middle; }
+    TypingWindow > Vertical {
         width: 72; max-width: 96%; height: 9; max-height: 96%; padding: 1 2 0 2;
         border: round $accent; border-title-color: $foreground; border-title-style: bold;
         border-subtitle-color: $foreground 60%; background: $background;
     }
-    FieldWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
-    FieldWindow Input:focus { border: none; }
-    FieldWindow Explanation { height: 1fr; }
+    TypingWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    TypingWindow Input:focus { border: none; }
+    TypingWindow Explanation { height: 1fr; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def box(title: str, keys: str, *parts: Widget) -> Vertical:
+    """The parts in a border that says what it is and which keys there are; neither is markup."""
+    found = Vertical(*parts)
+    found.border_title, found.border_subtitle = Content(title), keys
+    return found
+
+
+class FieldWindow(TypingWindow[str]):
+    """Type a value. `check` raises `ValueError` with a sentence for a value that cannot be taken."""
 
     def __init__(self, title: str, value: str, explanation: str, check: Callable[[str], object]) -> None:
         super().__init__()
@@ -65,13 +85,8 @@ class FieldWindow(ModalScreen["str | None"]):
         self._explanation = Explanation(explanation)
 
     def compose(self) -> ComposeResult:
-        box = Vertical(Input(harmless(self._value), select_on_focus=False), self._explanation)
-        box.border_title = self._title
-        box.border_subtitle = "enter take  esc close"
-        yield box
-
-    def on_mount(self) -> None:
-        self.query_one(Input).focus()
+        field = Input(harmless(self._value), select_on_focus=False)
+        yield box(self._title, "enter take  esc close", field, self._explanation)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         try:
@@ -80,6 +95,3 @@ class FieldWindow(ModalScreen["str | None"]):
             self._explanation.say(str(error))
             return
         self.dismiss(event.value)
-
-    def action_close(self) -> None:
-        self.dismiss(None)

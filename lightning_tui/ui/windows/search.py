@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.binding import Binding, BindingType
 
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends
-from lightning_tui.ui.windows.window import Item, ItemList, ListWindow
+from lightning_tui.ui.windows.window import Item, ItemList, ListWindow, moving
 
 if TYPE_CHECKING:
     from textual import events
@@ -48,12 +48,7 @@ class SearchWindow(ListWindow[ValueT], Generic[ValueT], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("enter", "choose", show=False),
-        Binding("up", "move(-1)", show=False),
-        Binding("down", "move(1)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("home", "move(-100000)", show=False),
-        Binding("end", "move(100000)", show=False),
+        *moving("move", letters=False),
         Binding("backspace", "take_back", show=False),
     ]
 

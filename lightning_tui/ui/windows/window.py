@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 
 from lightning_tui.text.safe import harmless
 from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
-from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, selected, width_of, wrap
+from lightning_tui.ui.drawing.rows import EMPTY, Row, ends, selected, width_of, wrap
 
 if TYPE_CHECKING:
     from textual import events
@@ -21,6 +21,13 @@ ValueT = TypeVar("ValueT")
 ResultT = TypeVar("ResultT")
 
 WIDEST = 96
+
+
+def moving(action: str, *, page_down: str = "pagedown", letters: bool = True) -> list[BindingType]:
+    """Bindings that call `action` with lines to move by: one, a page, or all; `letters` for vi's keys too."""
+    keys = {"up,k": -1, "down,j": 1, "pageup": -10, page_down: 10, "home,g": -1_000_000, "end,G": 1_000_000}
+    names = {key if letters else key.partition(",")[0]: lines for key, lines in keys.items()}
+    return [Binding(key, f"{action}({lines})", show=False) for key, lines in names.items()]
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,6 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
 
     @property
     def current(self) -> Item[ValueT] | None:
-        """The line under the cursor."""
         return self.items[self.cursor] if self.items else None
 
     def take(self, items: Sequence[Item[ValueT]]) -> None:
@@ -61,7 +67,6 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         self.redraw()
 
     def move(self, lines: int) -> None:
-        """Move the cursor."""
         self.cursor = max(0, min(len(self.items) - 1, self.cursor + lines))
         self.redraw()
 
@@ -77,7 +82,6 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
         return []
 
     def note_token(self) -> str:
-        """Colour of the note."""
         return "dim"
 
     def rows(self, width: int, height: int) -> list[Row]:
@@ -151,12 +155,7 @@ class ListWindow(FittedWindow[ValueT], Generic[ValueT]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", show=False),
         Binding("enter", "choose", show=False),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("home,g", "move(-100000)", show=False),
-        Binding("end,G", "move(100000)", show=False),
+        *moving("move"),
     ]
 
     def __init__(self, title: str, items: Sequence[Item[ValueT]], start: int = 0, keys: Row | None = None) -> None:
@@ -190,7 +189,6 @@ class Text(Canvas, can_focus=True):
         self._title = title
 
     def scroll_lines(self, lines: int) -> None:
-        """Move the text."""
         self._top = max(0, self._top + lines)
         self.redraw()
 
@@ -208,10 +206,7 @@ class TextWindow(FittedWindow[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,question_mark", "close", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup", "scroll(-10)", show=False),
-        Binding("pagedown,space", "scroll(10)", show=False),
+        *moving("scroll", page_down="pagedown,space"),
     ]
 
     def __init__(self, title: Row, body: Callable[[int], list[Row]], width: int = 64, keys: Row | None = None) -> None:
@@ -228,7 +223,7 @@ class TextWindow(FittedWindow[None]):
         return width, len(self._body(width - 6)) + 2
 
 
-def message_window(title: str, sentence: str, token: str = "bad+b") -> TextWindow:
+def message_window(title: str, sentence: str) -> TextWindow:
     """Say why something cannot be done."""
 
     def body(width: int) -> list[Row]:
@@ -237,7 +232,7 @@ def message_window(title: str, sentence: str, token: str = "bad+b") -> TextWindo
             rows += wrap(line, width) or [EMPTY]
         return [*rows, EMPTY]
 
-    return TextWindow(((title, token),), body)
+    return TextWindow(((title, "bad+b"),), body)
 
 
 def hint(*pairs: tuple[str, str]) -> Row:
@@ -246,8 +241,3 @@ def hint(*pairs: tuple[str, str]) -> Row:
     for key, word in pairs:
         row = (*row, *((("  ", "text"),) if row else EMPTY), (key, "accent"), (f" {word}", "dim"))
     return row
-
-
-def cropped(text: str, width: int, token: str = "text") -> Row:
-    """One span, cut to a width."""
-    return crop(((text, token),), width)

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightning_tui.diagnosis.live import Advice, Adviser, Around
-from lightning_tui.record import GpuProcess, HostSample, ProgramRecord, RunRecord, RunSnapshot
+from lightning_tui.diagnosis.live import Advice
+from lightning_tui.diagnosis.live.adviser import Adviser
+from lightning_tui.diagnosis.live.model import Around
+from lightning_tui.record import GpuProcess, HostSample, RunRecord, RunSnapshot
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import (
     CheckpointSaved,
     DeviceMemory,

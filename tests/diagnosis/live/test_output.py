@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lightning_tui.diagnosis.live import Adviser, Around, OutputWarnings, Seen, advice_of_run, read_seen, write_seen
+from lightning_tui.diagnosis.live import Seen, advice_of_run, read_seen, write_seen
 from lightning_tui.diagnosis.live import replay as replaying
-from lightning_tui.diagnosis.live.output import PIECE
-from lightning_tui.record import ProgramRecord, RunDirectory, RunRecord, RunSnapshot, read_snapshot
+from lightning_tui.diagnosis.live.adviser import Adviser
+from lightning_tui.diagnosis.live.model import Around
+from lightning_tui.diagnosis.live.output import PIECE, OutputWarnings
+from lightning_tui.record import RunDirectory, RunRecord, RunSnapshot, read_snapshot
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import Event, Hello, Metrics, Points, Progress, StageChanged, SupervisorStarted
 from tests.diagnosis.live.story import STARTED, Story
 from tests.record.events import make

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from lightning_tui.diagnosis import apply
-from lightning_tui.diagnosis.live import Advice, Adviser, one_line
+from lightning_tui.diagnosis.live import Advice, one_line
+from lightning_tui.diagnosis.live.adviser import Adviser
 from lightning_tui.diagnosis.live.rules.growth import HOST_LEAST, growth_of
 from lightning_tui.diagnosis.live.spikes import BEFORE, DEVIATIONS, KEPT, spike_at
-from lightning_tui.plan import Plan
+from lightning_tui.plan.model import Plan
 from lightning_tui.record import Series
 from tests.diagnosis.live.story import GIB, STARTED, Story
 

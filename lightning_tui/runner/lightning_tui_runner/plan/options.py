@@ -144,8 +144,6 @@ def strategy_arguments(
     return arguments
 
 
-# ---------------------------------------------------------------------------------------------------------- checkpoints
-
 CHECKPOINT_ARGUMENTS = {
     "checkpoint_save_top_k": "save_top_k",
     "checkpoint_monitor": "monitor",

@@ -93,9 +93,6 @@ def _say_unused(options: Iterable[str], strategy: Any, say: Callable[[str], None
         say(f"{unused}: not in effect, since the strategy is {strategy}")
 
 
-# ------------------------------------------------------------------------------------------------------------------ DDP
-
-
 def _change_ddp(strategy: Any, keywords: dict[str, Any]) -> None:
     keywords = dict(keywords)
     strategy._start_method = keywords.pop("start_method", strategy._start_method)
@@ -114,9 +111,6 @@ def _live_ddp(model: Any) -> dict[str, Any]:
         return {}
     live = {option: getattr(model, keyword, None) for option, keyword in _DDP.items()}
     return {**live, "ddp_bucket_cap_mb": model.bucket_bytes_cap // 2**20}
-
-
-# ----------------------------------------------------------------------------------------------------------------- FSDP
 
 
 def wrap_policy(names: list[str] | None, min_params: int | None) -> Callable[..., Any] | None:
@@ -180,9 +174,6 @@ def _wrapped(policy: Any) -> tuple[list[str] | None, int | None]:
     return names, min_params
 
 
-# ------------------------------------------------------------------------------------------------------------ DeepSpeed
-
-
 _DEEPSPEED_SECTIONS = {"offload_optimizer": "offload_optimizer", "offload_parameters": "offload_param"}
 
 
@@ -213,9 +204,6 @@ def _read_deepspeed(strategy: Any) -> dict[str, Any]:
         "deepspeed_nvme_path": next(iter(paths), None),
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-# ------------------------------------------------------------------------------------------------------- model parallel
 
 
 def _change_model_parallel(strategy: Any, keywords: dict[str, Any]) -> None:

@@ -47,7 +47,6 @@ class Reporter:
                 self._lose(error)
 
     def say(self, event: str, **fields: object) -> None:
-        """Say an event at once."""
         self.note(event, **fields)
         self.flush()
 

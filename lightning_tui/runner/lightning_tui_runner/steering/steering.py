@@ -108,8 +108,6 @@ class Steering:
         with contextlib.suppress(Exception):
             self._agreement.close()
 
-    # ---------------------------------------------------------------------------------------------------- details
-
     def _take_new(
         self,
         trainer: Any,

@@ -34,7 +34,6 @@ class Order:
         """Whether the program has come to its `fit`."""
 
     def say(self, event: str, **fields: object) -> None:
-        """Write an event at once."""
         self._file.add(event, fields)
         self._file.flush()
 

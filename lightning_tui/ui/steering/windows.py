@@ -1,4 +1,4 @@
-"""The two windows that ask for a value before a run is told: its learning rate, and its log level."""
+"""The windows that ask before a run is told: whether it shall end, its learning rate, its log level."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lightning_tui.ui.windows.window import Item, ListWindow
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunSnapshot
+    from lightning_tui.ui.view import View
 
 _MOST_RATES = 4
 _LEVELS = {
@@ -61,3 +62,37 @@ def parsed_rate(text: str) -> tuple[int | None, float]:
     if not math.isfinite(value) or value <= 0:
         raise ValueError(f"{rate.strip()!r} is no learning rate. Allowed is a number above 0, such as 3e-4.")
     return (int(group) if equals else None), value
+
+
+def leave_window(view: View) -> ListWindow[str]:
+    """Leave the run running, stop it, or stay."""
+    items = [
+        Item(
+            "leave",
+            (("leave it running", "text"),),
+            note="It goes on without the cockpit; attach to it again at any time.",
+        ),
+        Item("stop", (("stop it, and leave", "text"),), note="It finishes the batch, saves a checkpoint and ends."),
+        Item("stay", (("stay here", "text"),), note="Nothing changes."),
+    ]
+    return ListWindow(f"{view.label} is {view.state}", items)
+
+
+def harder_window(view: View) -> ListWindow[str]:
+    """Wait for the gentle stop, take its next step now, or kill."""
+    stopping = view.run.stopping if view.run is not None else None
+    harder = Item(
+        "harder",
+        (("send SIGTERM now", "text"),),
+        note="Lightning ends at once in order; what came after the last checkpoint may be lost.",
+    )
+    items = [
+        Item("wait", (("wait", "text"),), note="Harder steps follow by themselves when it takes too long."),
+        *([harder] if stopping is None or stopping.rung == "asked" else []),
+        Item(
+            "kill",
+            (("kill every process of the run", "bad"),),
+            note="Nothing more is saved: what came after the last checkpoint is lost.",
+        ),
+    ]
+    return ListWindow(f"{view.label} is stopping", items)
