@@ -60,7 +60,8 @@ def start_run(
 ) -> RunDirectory:
     """Start `program` under the plan, detached; returns as soon as it is under supervision.
 
-    `environ` is what the program gets as its environment, but for what `allocation_change` says. A program whose
+    `environ` is what the program gets as its environment, but for what `allocation_change` says and what was typed
+    before the program. A program whose
     interpreter turns out not to start is no error here: the run's record tells how it ended. After a failure that a
     restart may cure it is started again, up to `max_restarts` times in a row without getting on; the first time after
     `restart_pause_s` seconds.
@@ -97,7 +98,7 @@ def start_run(
         directory,
         [*patience_arguments(stop_patience_s, term_patience_s), *pause, "--", *command],
         folder=program.folder,
-        environ={**environ, **(change.variables if change else {})},
+        environ={**environ, **(change.variables if change else {}), **program.environment},
     )
     return directory
 

@@ -43,7 +43,7 @@ def check_start(settings: Settings, environ: Mapping[str, str], choice: ProgramC
         CompromisedReleaseError, PlanError: see `check_may_start`.
     """
     program = find_program(choice, environ)
-    check_may_start(settings, environ, program.interpreter, plan, program.folder)
+    check_may_start(settings, {**environ, **program.environment}, program.interpreter, plan, program.folder)
     return program
 
 
