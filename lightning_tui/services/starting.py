@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,9 +49,16 @@ def check_start(settings: Settings, environ: Mapping[str, str], choice: ProgramC
 
 
 def start_checked(
-    settings: Settings, environ: Mapping[str, str], program: Program, plan: Plan, max_restarts: int | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    program: Program,
+    plan: Plan,
+    max_restarts: int | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> RunDirectory:
     """Start a program that was checked; `max_restarts` are the settings' where they are not given.
+
+    `stdin` is the descriptor that the program reads from.
 
     Raises:
         RecordError: the run directory cannot be made.
@@ -64,6 +72,7 @@ def start_checked(
         stop_patience_s=settings.stop_patience_s,
         term_patience_s=settings.term_patience_s,
         max_restarts=settings.max_restarts if max_restarts is None else max_restarts,
+        stdin=stdin,
     )
 
 
