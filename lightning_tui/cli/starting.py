@@ -7,6 +7,8 @@ import itertools
 import json
 import os
 import signal
+import stat
+import subprocess
 import sys
 import threading
 import time
@@ -56,12 +58,22 @@ def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool
     settings = settings_of(arguments)
     program = starting.check_start(settings, os.environ, choice_of(arguments), plan)
     most = getattr(arguments, "max_restarts", None)  # `demo` has no such option
+    stdin = subprocess.DEVNULL if detach else _stdin_to_hand_on()
     return follow_new(
-        lambda: starting.start_checked(settings, os.environ, program, plan, most),
+        lambda: starting.start_checked(settings, os.environ, program, plan, most, stdin),
         settings,
         as_json=as_json,
         detach=detach,
     )
+
+
+def _stdin_to_hand_on() -> int:
+    """What is piped in, or read from a file, is meant for the program; a terminal is not, as the run outlives it."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:  # it is closed
+        return subprocess.DEVNULL
+    return 0 if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else subprocess.DEVNULL
 
 
 def follow_new(start: Callable[[], RunDirectory], settings: Settings, *, as_json: bool, detach: bool) -> int:

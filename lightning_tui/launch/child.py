@@ -39,9 +39,17 @@ class WatchedProgram(Protocol):
 
 
 def start_session(
-    command: Sequence[str], environment: Mapping[str, str], output: Path, folder: Path | None, **more: Any
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: Path,
+    folder: Path | None,
+    *,
+    stdin: int | None = subprocess.DEVNULL,
+    **more: Any,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own; what it prints goes to the end of `output`, a private file.
+
+    It reads from the descriptor `stdin`; `None`: from what this process reads from.
 
     Raises:
         OSError: it cannot be started, or the output file cannot be opened.
@@ -53,7 +61,7 @@ def start_session(
             command,
             env=environment,
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
@@ -69,9 +77,12 @@ class StartedProgram:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], output: Path, folder: Path | None = None
     ) -> None:
-        """Start it in `folder` (`None`: here), with signals as a fresh process has them; raises as `start_session`."""
+        """Start it in `folder` (`None`: here), with signals as a fresh process has them; raises as `start_session`.
+
+        It reads from what this process reads from.
+        """
         # safe here: it takes no lock that another thread may hold
-        self._process = start_session(command, environment, output, folder, preexec_fn=_reset_signals)
+        self._process = start_session(command, environment, output, folder, stdin=None, preexec_fn=_reset_signals)
         self.pid = self._process.pid
 
     def exit(self) -> Exit | None:

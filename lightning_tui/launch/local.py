@@ -57,10 +57,12 @@ def start_run(
     max_restarts: int = 0,
     restart_pause_s: float | None = None,
     now: float | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> RunDirectory:
     """Start `program` under the plan, detached; returns as soon as it is under supervision.
 
-    `environ` is what the program gets as its environment, but for what `allocation_change` says. A program whose
+    `environ` is what the program gets as its environment, but for what `allocation_change` says and what was typed
+    before the program; `stdin` is the descriptor that it reads from. A program whose
     interpreter turns out not to start is no error here: the run's record tells how it ended. After a failure that a
     restart may cure it is started again, up to `max_restarts` times in a row without getting on; the first time after
     `restart_pause_s` seconds.
@@ -97,7 +99,8 @@ def start_run(
         directory,
         [*patience_arguments(stop_patience_s, term_patience_s), *pause, "--", *command],
         folder=program.folder,
-        environ={**environ, **(change.variables if change else {})},
+        environ={**environ, **(change.variables if change else {}), **program.environment},
+        stdin=stdin,
     )
     return directory
 
@@ -109,7 +112,12 @@ def patience_arguments(stop_patience_s: float, term_patience_s: float | None) ->
 
 
 def begin_supervision(
-    directory: RunDirectory, arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str]
+    directory: RunDirectory,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environ: Mapping[str, str],
+    stdin: int = subprocess.DEVNULL,
 ) -> None:
     """Run a supervisor with these arguments, and wait until it has the run in hand.
 
@@ -122,7 +130,7 @@ def begin_supervision(
     inherited = {name: value for name, value in environ.items() if name not in _OF_A_RUN}
     try:
         command = [*scope_words(inherited), *python, str(directory.path), *arguments]
-        code = _run_to_its_begin(command, directory, folder, inherited)
+        code = _run_to_its_begin(command, directory, folder, inherited, stdin)
     except OSError as error:
         raise LaunchError(f"The supervisor cannot be started in {folder}: {error.strerror or error}.") from error
     if code == 0:
@@ -134,10 +142,10 @@ def begin_supervision(
 
 
 def _run_to_its_begin(
-    command: Sequence[str], directory: RunDirectory, folder: Path, environ: Mapping[str, str]
+    command: Sequence[str], directory: RunDirectory, folder: Path, environ: Mapping[str, str], stdin: int
 ) -> int | None:
     """The exit code of the process that waits for the supervisor's begin; `None` where that took too long."""
-    with start_session(command, environ, directory.supervisor_stderr(0), folder) as process:
+    with start_session(command, environ, directory.supervisor_stderr(0), folder, stdin=stdin) as process:
         try:
             return process.wait(START_PATIENCE_S)
         except subprocess.TimeoutExpired:

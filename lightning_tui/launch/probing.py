@@ -125,7 +125,8 @@ def _with_output(found: ProgramProbe, end: ThrowawayEnd) -> ProgramProbe:
 def _cache_file(program: Program) -> Path:
     """Name a file by all that the answer depends on: words, files beside the program, interpreter, its packages."""
     digest = hashlib.sha256(lightning_tui.__version__.encode())
-    for word in (str(program.interpreter), str(program.folder), *program.shim_arguments, *_packages(program)):
+    typed = (f"{name}={value}" for name, value in program.environment.items())
+    for word in (str(program.interpreter), str(program.folder), *typed, *program.shim_arguments, *_packages(program)):
         digest.update(b"\0" + word.encode(errors="surrogateescape"))
     for path in sorted(set(_files(program))):
         with contextlib.suppress(OSError):

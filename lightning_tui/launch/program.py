@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 import lightning_tui
-from lightning_tui.launch.scripts import Script, ScriptError, is_python_name, read_script
+from lightning_tui.launch.scripts import Script, ScriptError, has_main, is_python_name, read_script
 from lightning_tui.refusal import UsageError
 
 DEMO = "demo"
@@ -23,6 +23,22 @@ _RANK_LAUNCHERS = frozenset(
 )
 _RANK_LAUNCHER_MODULES = frozenset({"torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch"})
 _ENVIRONMENT_LAUNCHERS = frozenset({"uv", "uvx", "poetry", "pixi", "conda", "mamba", "pipenv", "hatch", "rye", "pdm"})
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+
+_A_CONFIGURATION = (
+    "{name} is a configuration, no program. Where it is LightningCLI's, give it as --config {name}; "
+    "otherwise give the program that reads it: train.py --config {name}"
+)
+_NO_PROGRAMS = {
+    ".ipynb": (
+        "{name} is a notebook, no script. Make a script of it: jupyter nbconvert --to script {name}; "
+        "then give the .py file that it writes."
+    ),
+    **dict.fromkeys((".yaml", ".yml", ".json"), _A_CONFIGURATION + "."),
+    ".toml": _A_CONFIGURATION + ". A saved plan goes before the --: --plan {name}.",
+}
+"""By its ending: what a file is that Python would read as a script, and the way out."""
 
 
 class ProgramError(UsageError):
@@ -40,6 +56,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """`PATH args...`, `-m module args...`, or `--lightning-cli fit --config ...`."""
     folder: Path
     interpreter: Path
+    environment: dict[str, str] = {}
+    """The variables that were typed before it."""
 
 
 class _ProgramContext(msgspec.Struct, frozen=True):
@@ -49,6 +67,8 @@ class _ProgramContext(msgspec.Struct, frozen=True):
     interpreter_is_given: bool
     folder: Path
     environ: Mapping[str, str]
+    typed: dict[str, str]
+    """The variables that were typed before the program."""
 
     def program(self, given: list[str], label: str, arguments: list[str], interpreter: Path | None = None) -> Program:
         return Program(
@@ -57,6 +77,7 @@ class _ProgramContext(msgspec.Struct, frozen=True):
             shim_arguments=arguments,
             folder=self.folder,
             interpreter=interpreter or self.interpreter,
+            environment=self.typed,
         )
 
 
@@ -72,12 +93,30 @@ def resolve_program(
 
     `interpreter` runs it unless the words themselves name another one; where `interpreter_is_given` it always does.
     Relative paths are meant from `folder`, commands are looked up beside the interpreter and on `environ`'s PATH.
+    Leading `NAME=value` words, as a shell takes them, become variables of the program's environment.
 
     Raises:
         ProgramError: nothing was given, or it is nothing that Python can run.
     """
-    place = _ProgramContext(interpreter.absolute(), interpreter_is_given, folder.absolute(), environ)
-    words = list(given)
+    typed, words = _variables_before(list(given), folder)
+    place = _ProgramContext(
+        interpreter.absolute(), interpreter_is_given, folder.absolute(), {**environ, **typed}, typed
+    )
+    program = _resolved(words, place)
+    return msgspec.structs.replace(program, given=list(given)) if typed else program
+
+
+def _variables_before(words: list[str], folder: Path) -> tuple[dict[str, str], list[str]]:
+    """`A=1 B=2 train.py`, and the same after `env`: the variables, and the words after them."""
+    rest = words[1:] if words[:1] == ["env"] and len(words) > 1 and not words[1].startswith("-") else words
+    typed: dict[str, str] = {}
+    while rest and (found := _ASSIGNMENT.fullmatch(rest[0])) and not (folder / rest[0]).is_file():
+        typed[found[1]] = found[2]
+        rest = rest[1:]
+    return typed, rest
+
+
+def _resolved(words: list[str], place: _ProgramContext) -> Program:
     if not words or not words[0].strip():
         raise ProgramError(
             "No program was given. Allowed are a script (train.py), -m MODULE, an installed command, "
@@ -161,16 +200,24 @@ def _script_or_command(words: list[str], place: _ProgramContext) -> Program:
     command = path if path.is_file() else _find_command(first, place)
     if command is not None:
         return _command(words, command, place)
-    raise _no_script(first, path)
+    return _script(words, words, place)
 
 
 def _script(given: list[str], words: list[str], place: _ProgramContext) -> Program:
     path = Path(_from(place.folder, words[0]))
-    if not path.is_file():
+    if path.is_file():
+        _refuse_what_is_no_program(words[0], path)
+        _read(words[0], path, "Give a Python file")
+    elif not has_main(path):
         raise _no_script(words[0], path)
-    _read(words[0], path, "Give a Python file")
     typed = str(path) if words[0].startswith("~") else words[0]
-    return place.program(given, path.name, [typed, *words[1:]])
+    return place.program(given, path.name or path.resolve().name, [typed, *words[1:]])
+
+
+def _refuse_what_is_no_program(typed: str, path: Path) -> None:
+    reason = _NO_PROGRAMS.get(path.suffix.lower())
+    if reason is not None:
+        raise ProgramError(reason.format(name=typed))
 
 
 def _is_command_path(path: Path) -> bool:
@@ -244,9 +291,12 @@ def _launcher_error(name: str) -> ProgramError:
 
 def _no_script(typed: str, path: Path) -> ProgramError:
     if path.is_dir():
-        return ProgramError(f"{typed} is a folder. Give a script in it, or -m PACKAGE.{_nearest(path / 'train.py')}")
+        what = f"{typed} is a folder without a __main__.py"
+        return ProgramError(f"{what}. Give a script in it, or -m PACKAGE.{_nearest(path / 'train.py')}")
     if path.exists():
         return ProgramError(f"{typed} is no regular file. Give a Python file.")
+    if " " in typed.strip() and len(words := typed.split()) > 1:
+        return ProgramError(f"{typed!r} came as one word. Leave the quotation marks away: {' '.join(words)}")
     what = "there is no such file" if "/" in typed or typed.endswith(".py") else "there is no such file or command"
     return ProgramError(f"{typed}: {what} in {path.parent}.{_nearest(path)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ class ScriptError(Exception):
 
 
 class Script(msgspec.Struct, frozen=True):
-    """A text file that Python can be given."""
+    """A file that Python can be given: text, compiled, or an archive with a `__main__`."""
 
     interpreter: str | None
     """What its first line names: a path, a bare name such as `python3`, or `None` where there is no such line."""
@@ -28,7 +29,7 @@ def read_script(path: Path) -> Script:
     """Look at the file's beginning.
 
     Raises:
-        ScriptError: it cannot be read, is binary, or belongs to another language.
+        ScriptError: it cannot be read, is binary and none of Python's, or belongs to another language.
     """
     try:
         with path.open("rb") as file:
@@ -36,11 +37,26 @@ def read_script(path: Path) -> Script:
     except OSError as error:
         raise ScriptError(f"it cannot be read: {error.strerror or error}") from error
     if b"\0" in head:
-        raise ScriptError("it is a binary file")
+        if path.suffix != ".pyc" and not has_main(path):
+            is_archive = zipfile.is_zipfile(path)
+            raise ScriptError("it is an archive without a __main__.py" if is_archive else "it is a binary file")
+        head = head[: head.find(b"\n")] if head.startswith(b"#!") else b""
     lines = head.decode(errors="replace").splitlines()
     if not lines or not lines[0].startswith("#!"):
         return Script(None)
     return Script(_named_interpreter(lines[0][2:].strip(), lines[1] if len(lines) > 1 else "", path))
+
+
+def has_main(path: Path) -> bool:
+    """Whether it is a folder or an archive that Python runs: one with a `__main__` module."""
+    names = ("__main__.py", "__main__.pyc")
+    if path.is_dir():
+        return any((path / name).is_file() for name in names)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not set(names).isdisjoint(archive.namelist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
 
 
 def is_python_name(name: str) -> bool:

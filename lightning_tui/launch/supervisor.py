@@ -113,6 +113,7 @@ def _start(options: _Options, journal: Journal, caller: Caller) -> Supervisor | 
         detail = f"{options.command[0]} cannot be started: {reason}. Choose another Python with --python PATH."
         journal.report(Ended, code=None, signal=None, cause="launch", detail=detail)
         return None
+    _leave_stdin()
     report_started(journal, attempt, program.pid, options.command)
     ranks = RankWatch(directory, attempt)
     return Supervisor(directory, program, attempt, ranks, journal, _conditions(options, start, Tally()))
@@ -172,6 +173,13 @@ def _detach_from_signals() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD_SIGNALS)
+
+
+def _leave_stdin() -> None:
+    """What the caller handed on is read by the program alone, and by its first start alone."""
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _adopt_orphans() -> None:

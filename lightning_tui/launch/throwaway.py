@@ -104,7 +104,7 @@ def _start(program: Program, folder: Path, environ: Mapping[str, str]) -> subpro
         return subprocess.Popen(
             command,
             cwd=program.folder,
-            env={**_alone(environ), **_QUIET, MARK: str(folder), "TMPDIR": str(temporary)},
+            env={**_alone({**environ, **program.environment}), **_QUIET, MARK: str(folder), "TMPDIR": str(temporary)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,14 +45,21 @@ def check_start(settings: Settings, environ: Mapping[str, str], choice: ProgramC
         CompromisedReleaseError, PlanError: see `check_may_start`.
     """
     program = find_program(choice, environ)
-    check_may_start(settings, environ, program.interpreter, plan, program.folder)
+    check_may_start(settings, {**environ, **program.environment}, program.interpreter, plan, program.folder)
     return program
 
 
 def start_checked(
-    settings: Settings, environ: Mapping[str, str], program: Program, plan: Plan, max_restarts: int | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    program: Program,
+    plan: Plan,
+    max_restarts: int | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> RunDirectory:
     """Start a program that was checked; `max_restarts` are the settings' where they are not given.
+
+    `stdin` is the descriptor that the program reads from.
 
     Raises:
         RecordError: the run directory cannot be made.
@@ -65,6 +73,7 @@ def start_checked(
         stop_patience_s=settings.stop_patience_s,
         term_patience_s=settings.term_patience_s,
         max_restarts=settings.max_restarts if max_restarts is None else max_restarts,
+        stdin=stdin,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_tui.cli.as_json import run_exit
 from lightning_tui.record import RunState, read_snapshot
 from tests.cli.command import COMMAND, environ, json_lines, lightning_tui, newest_snapshot, runs
 from tests.conftest import wait_until
@@ -36,6 +37,61 @@ def test_run_follows_the_output_and_exits_with_the_outcome(folder: Path) -> None
     done = lightning_tui("run", "--", "ok.py", "--lr", "1", folder=folder)
     assert (done.returncode, done.stdout) == (0, "hello --lr 1\n")
     assert "finished" in done.stderr
+
+
+ASKS = """\
+import sys
+answer = input("really? ")
+if answer != "y":
+    raise SystemExit(4)
+print("rest:", sys.stdin.read().split())
+"""
+
+
+class TestStandardInput:
+    """What is piped into `run` answers the program's questions; a terminal and a detached run have nothing to say."""
+
+    @pytest.mark.parametrize(("words", "code"), [("y\nand more\n", 0), ("n\n", 4), ("", 1)])
+    def test_a_pipe_is_the_programs_as_it_would_be_bare(self, tmp_path: Path, words: str, code: int) -> None:
+        (tmp_path / "ask.py").write_text(ASKS)
+        bare = self.run([sys.executable, "ask.py"], tmp_path, words)
+        ours = self.run([*COMMAND, "run", "--", "ask.py"], tmp_path, words)
+        assert bare.returncode == run_exit(newest_snapshot())["code"] == code
+        assert ours.stdout == bare.stdout + (bare.stderr if code == 1 else "")
+
+    def test_a_file_is_too(self, tmp_path: Path) -> None:
+        (tmp_path / "ask.py").write_text(ASKS)
+        (tmp_path / "answers").write_text("y\n1 2\n")
+        with (tmp_path / "answers").open() as answers:
+            done = subprocess.run(
+                [*COMMAND, "run", "--json", "--", "ask.py"], cwd=tmp_path, env=environ(), stdin=answers, check=False
+            )
+        assert done.returncode == 0
+        assert next(runs()).output(0, 0).read_text() == "really? rest: ['1', '2']\n"
+
+    def test_a_detached_run_has_none(self, tmp_path: Path) -> None:
+        (tmp_path / "ask.py").write_text(ASKS)
+        self.run([*COMMAND, "run", "--detach", "--", "ask.py"], tmp_path, "y\n")
+        wait_until(lambda: newest_snapshot().is_over, what="the end")
+        assert "EOFError" in next(runs()).output(0, 0).read_text()
+
+    def test_one_who_never_writes_is_waited_for_by_the_program_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "quiet.py").write_text("print('done')\n")
+        command = [*COMMAND, "run", "--", "quiet.py"]
+        with subprocess.Popen(command, cwd=tmp_path, env=environ(), stdin=subprocess.PIPE) as process:
+            assert process.wait(60) == 0
+
+    def run(self, command: list[str], folder: Path, words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=folder, env=environ(), input=words, capture_output=True, text=True, timeout=60, check=False
+        )
+
+
+def test_variables_before_the_program_and_a_folder_as_one(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text("import os, sys\nprint(os.environ['A'], sys.argv, __name__)\n")
+    done = lightning_tui("run", "--", "A=b c", "python", "app", "x", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "b c ['app', 'x'] __main__\n")
 
 
 def test_run_json_begins_with_the_run_and_ends_with_its_end(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -132,6 +133,66 @@ def test_a_program_fails_as_it_would_fail(failure: str, in_run: bool, tmp_path: 
         assert (ours.returncode, ours.stdout) == (bare.returncode, bare.stdout)
 
 
+WALKERS = """\
+import inspect, logging, sys, traceback, warnings
+def frames(frame):
+    while frame is not None:
+        yield frame.f_code.co_filename, frame.f_code.co_name
+        frame = frame.f_back
+def deep():
+    try:
+        raise KeyError("caught")
+    except KeyError as error:
+        print(list(frames(error.__traceback__.tb_frame)))  # as loguru does, upwards from where it was caught
+        print([(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)])  # as rich
+        logging.exception("again", stack_info=True)
+    print([frame.filename for frame in inspect.stack()], len(traceback.extract_stack()))
+    for level in range(1, 9):
+        warnings.warn(f"at level {level}", stacklevel=level)
+        logging.getLogger().findCaller(stacklevel=level)
+    print(sys.exc_info(), sys.excepthook is sys.__excepthook__, [n for n in dir(sys) if n.startswith("last_")])
+logging.basicConfig(format="%(filename)s:%(lineno)d %(funcName)s %(message)s")
+deep()
+import broken
+"""
+PASSED_OVER = ("<frozen importlib._bootstrap>", "_call_with_frames_removed")
+
+
+@pytest.mark.parametrize("words", [["walks.py"], ["-m", "walks"], ["app"]], ids=" ".join)
+def test_whoever_walks_the_stack_finds_no_frame_of_ours(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "walks.py").write_text(WALKERS)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text(WALKERS)
+    (tmp_path / "broken.py").write_text("import lightning.pytorch.trainer.trainer\n1 / 0\n")
+    bare = run([sys.executable, *words], cwd=tmp_path)
+    ours = run(command(words), cwd=tmp_path, env=environment(make_run(tmp_path)))
+    assert "lightning_tui" not in ours.stdout + ours.stderr
+    below = rf"""  File "{PASSED_OVER[0]}", line \d+, in {PASSED_OVER[1]}\n"""
+    assert re.sub(below, "", ours.stderr) == bare.stderr
+    counted = ours.stdout.replace(f", {PASSED_OVER}", "").replace(f", '{PASSED_OVER[0]}'", "")
+    assert without_count(counted) == without_count(bare.stdout)
+
+
+def without_count(text: str) -> str:
+    """`extract_stack` counts the one frame below."""
+    return re.sub(r"\] \d+", "]", text)
+
+
+OWN_HOOKS = {
+    "fails": "def hook(*shown):\n    raise ValueError('in the hook')\nsys.excepthook = hook\n1 / 0\n",
+    "leaves": "sys.excepthook = lambda *shown: sys.exit(7)\n1 / 0\n",
+    "looks": "sys.excepthook = lambda t, v, tb: print(sys.exc_info(), sys.last_value is v, v.__context__)\n1 / 0\n",
+}
+
+
+@pytest.mark.parametrize("hook", OWN_HOOKS)
+def test_a_hook_of_the_programs_own_is_called_as_python_calls_it(hook: str, tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text("import sys\n" + OWN_HOOKS[hook])
+    bare = run([sys.executable, "hooks.py"], cwd=tmp_path)
+    ours = run(command(["hooks.py"]), cwd=tmp_path, env=environment(make_run(tmp_path)))
+    assert (ours.returncode, ours.stdout, ours.stderr) == (bare.returncode, bare.stdout, bare.stderr)
+
+
 @pytest.mark.parametrize("words", [["missing.py"], ["-m", "missing"], ["-m"], ["empty"]], ids=" ".join)
 def test_a_program_that_is_not_there_is_refused_as_python_does(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
@@ -152,7 +213,7 @@ def test_without_a_run_the_shim_does_nothing_else(tmp_path: Path) -> None:
     assert found == "[]"
     assert set(json.loads(modules.replace("'", '"'))) <= {
         f"lightning_tui_runner.{name}"
-        for name in ("start", "process", "process.program", "process.tracebacks", "process.place")
+        for name in ("start", "process", "process.bottom", "process.program", "process.tracebacks", "process.place")
     }
     assert list(tmp_path.iterdir()) == [tmp_path / "look.py"]
 

@@ -6,8 +6,8 @@ import atexit
 import os
 import sys
 
+from .process.bottom import end_by_interrupt, run_from_the_bottom, show_uncaught
 from .process.program import Program
-from .process.tracebacks import hide_our_frames_at_exit
 
 TYPE_CHECKING = False  # importing `typing` takes longer than all of ours that a program without a run needs
 if TYPE_CHECKING:
@@ -24,24 +24,14 @@ PROBE_VARIABLE = "LIGHTNING_TUI_PROBE_ANSWER"
 _USAGE = "usage: shim.py [--parent PID] -- PROGRAM [ARGS...]"
 
 
-def main(arguments: list[str], given: dict[str, object]) -> None:
-    """Run the program named after `--`.
-
-    Raises:
-        SystemExit, and whatever the program raises.
-    """
+def main(arguments: list[str], given: dict[str, object]) -> NoReturn:
+    """Run the program named after `--`, once whatever is raised here has left the main module."""
     parent, words = _parse(arguments)
     program = Program(words)
     if REHEARSAL_VARIABLE in os.environ or PROBE_VARIABLE in os.environ:
         _try_out(program, parent, given)
     end = _begin(words, parent)
-    try:
-        program.run(given)
-    except BaseException as error:
-        hide_our_frames_at_exit()
-        end.raised(error)
-        raise
-    end.code = 0
+    run_from_the_bottom(lambda: program.prepare(given), end.left)
 
 
 def _try_out(program: Program, parent: int | None, given: dict[str, object]) -> NoReturn:
@@ -66,7 +56,26 @@ class _End:
         self.code: int | None = None
         self._left_by: dict[str, object] = {"raised": ""}
 
-    def raised(self, error: BaseException) -> None:
+    def left(self, error: BaseException | None) -> None:
+        """The program has left by this exception, or at its last line: leave in the same way.
+
+        Raises:
+            SystemExit: but where the interpreter shall end by an interrupt.
+        """
+        if error is None:
+            self.code = 0
+            raise SystemExit
+        from .process.tracebacks import hide_our_frames
+
+        self._note(hide_our_frames(error))
+        if isinstance(error, SystemExit):
+            raise error
+        show_uncaught(error)
+        if not isinstance(error, KeyboardInterrupt):
+            raise SystemExit(1)
+        end_by_interrupt()
+
+    def _note(self, error: BaseException) -> None:
         from .process import joining
 
         self.code = _exit_code(error)

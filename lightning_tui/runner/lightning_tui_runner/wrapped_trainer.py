@@ -13,6 +13,7 @@ from .plan.model_checkpoints import with_checkpoints
 from .plan.trainer_arguments import Arguments, as_field, script_says, strategy_argument, with_plan
 from .process.joining import report_trouble, warn_once
 from .process.program_callbacks import given_callbacks, silence_progress_bar
+from .process.tracebacks import leave_no_frame
 from .telemetry.checkpoints import watch_checkpoints
 
 
@@ -43,7 +44,11 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
         strategy = strategy_argument(passed.get("strategy"), plan, flavour)
         if strategy is not None:
             arguments["strategy"] = strategy
-        original(self, **arguments)
+        try:
+            original(self, **arguments)
+        except BaseException as error:
+            leave_no_frame(error)
+            raise
         try:
             silence_progress_bar(self)
         except Exception as error:  # noqa: BLE001  # fail open: then the bar is drawn
@@ -85,7 +90,11 @@ def _wrap_fit(trainer_class: Any, ckpt_path: Any) -> None:
             bound.arguments["ckpt_path"] = ckpt_path
         except TypeError:  # a call that Lightning itself will refuse, in its own words
             return original(self, *args, **kwargs)
-        return original(*bound.args, **bound.kwargs)
+        try:
+            return original(*bound.args, **bound.kwargs)
+        except BaseException as error:
+            leave_no_frame(error)
+            raise
 
     trainer_class.fit = fit
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from .tracebacks import leave_no_frame
+
 FLAVOURS = ("lightning.pytorch", "pytorch_lightning")
 """The packages that Lightning comes in."""
 
@@ -48,7 +50,11 @@ class PatchingFinder:
             return
 
         def exec_module(module: ModuleType) -> None:
-            execute(module)
+            try:
+                execute(module)
+            except BaseException as error:
+                leave_no_frame(error)
+                raise
             if module.__name__ == name:
                 self._patch(module, name)
 

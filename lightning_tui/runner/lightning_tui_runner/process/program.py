@@ -10,6 +10,9 @@ from collections.abc import Callable
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from types import CodeType, ModuleType
 
+Call = tuple[Callable[..., object], tuple[object, ...]]
+"""A function, and what to call it with."""
+
 CLI_WORD = "--lightning-cli"
 CLI_ENTRY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lightning_cli.py")
 
@@ -20,8 +23,7 @@ class Program:
     def __init__(self, words: list[str]) -> None:
         """Take the words after `--`; there must be at least one."""
         self.words = words
-        self._run, target, self._arguments = _form_of(words)
-        self._target = target
+        self._prepare, self._target, self._arguments = _form_of(words)
 
     def run(self, given: dict[str, object]) -> None:
         """Run it as `__main__`; whatever it raises comes out. `given` is what Python gives a main module of its own.
@@ -29,42 +31,46 @@ class Program:
         Raises:
             SystemExit: the program left with it, or there is no such program.
         """
-        self._run(self._target, self._arguments, given)
+        call, arguments = self.prepare(given)
+        call(*arguments)
+
+    def prepare(self, given: dict[str, object]) -> Call:
+        """Make this process ready for it; return what runs it, when called, in the very next frame."""
+        return self._prepare(self._target, self._arguments, given)
 
 
-def _form_of(words: list[str]) -> tuple[Callable[[str, list[str], dict[str, object]], None], str, list[str]]:
+def _form_of(words: list[str]) -> tuple[Callable[[str, list[str], dict[str, object]], Call], str, list[str]]:
     first, rest = words[0], words[1:]
     if first == CLI_WORD:
-        return _run_lightning_cli, CLI_ENTRY, rest
+        return _lightning_cli, CLI_ENTRY, rest
     if first.startswith("-m"):
         name = [first[2:]] if first != "-m" else rest[:1]
         if not name:
             print("Argument expected for the -m option", file=sys.stderr)  # noqa: T201
             raise SystemExit(2)
-        return _run_module, name[0], rest if first != "-m" else rest[1:]
-    return _run_script, first, rest
+        return _module, name[0], rest if first != "-m" else rest[1:]
+    return _script, first, rest
 
 
-def _run_script(path: str, arguments: list[str], given: dict[str, object]) -> None:
+def _script(path: str, arguments: list[str], given: dict[str, object]) -> Call:
     sys.argv = [path, *arguments]
     if _holds_modules(path):
         sys.path.insert(0, os.path.realpath(path) if os.path.isdir(path) else path)
-        _run_as_main("__main__", given, sets_argv=False)
-        return
+        return _module_as_main("__main__", given, sets_argv=False)
     _put_first_on_path(os.path.dirname(os.path.realpath(path)))
-    _execute(path, given)
+    return _code_as_main(path, given)
 
 
-def _run_module(name: str, arguments: list[str], given: dict[str, object]) -> None:
+def _module(name: str, arguments: list[str], given: dict[str, object]) -> Call:
     sys.argv = ["-m", *arguments]
     _put_first_on_path(os.getcwd())
-    _run_as_main(name, given, sets_argv=True)
+    return _module_as_main(name, given, sets_argv=True)
 
 
-def _run_lightning_cli(entry: str, arguments: list[str], given: dict[str, object]) -> None:
+def _lightning_cli(entry: str, arguments: list[str], given: dict[str, object]) -> Call:
     sys.argv = [entry, *arguments]
     _put_first_on_path(os.getcwd())  # a config names classes of the user's own modules
-    _execute(entry, given)
+    return _code_as_main(entry, given)
 
 
 def _put_first_on_path(folder: str) -> None:
@@ -83,19 +89,19 @@ def _holds_modules(path: str) -> bool:
     return False
 
 
-def _run_as_main(name: str, given: dict[str, object], *, sets_argv: bool) -> None:
+def _module_as_main(name: str, given: dict[str, object], *, sets_argv: bool) -> Call:
     import runpy
 
     _become_main(given)
-    runpy._run_module_as_main(name, sets_argv)  # type: ignore[attr-defined]  # what `python -m` itself calls
+    return runpy._run_module_as_main, (name, sets_argv)  # type: ignore[attr-defined]  # what `python -m` itself calls
 
 
-def _execute(path: str, given: dict[str, object]) -> None:
+def _code_as_main(path: str, given: dict[str, object]) -> Call:
     absolute = _absolute(path)
     loader_class = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
     loader = loader_class("__main__", absolute)
     main = _become_main({**given, "__file__": absolute, "__loader__": loader})
-    exec(_code_of(absolute, loader), main.__dict__)
+    return exec, (_code_of(absolute, loader), main.__dict__)
 
 
 def _code_of(path: str, loader: SourceFileLoader | SourcelessFileLoader) -> CodeType:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from types import TracebackType
 
 _HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
@@ -22,15 +21,10 @@ def hide_our_frames(error: BaseException) -> BaseException:
     return error
 
 
-def hide_our_frames_at_exit() -> None:
-    """Let the exception that is about to end the program be shown, by whatever hook it set, without our frames."""
-    shown_by = sys.excepthook
-
-    def show(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
-        hide_our_frames(error)
-        shown_by(kind, error, error.__traceback__)
-
-    sys.excepthook = show
+def leave_no_frame(error: BaseException) -> None:
+    """To be called by a wrapper of ours that has caught `error` and raises it again by a bare `raise`: whoever catches
+    it outside finds no frame of the wrapper. (Python 3.10 keeps it.)"""
+    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
 
 
 def formatted(error: BaseException) -> str:

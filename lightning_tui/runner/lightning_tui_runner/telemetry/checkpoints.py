@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ..process.joining import current_reporter
+from ..process.tracebacks import leave_no_frame
 
 _WATCHED = "__lightning_tui_watches_checkpoints__"
 
@@ -55,6 +56,9 @@ def watch_checkpoints(trainer_class: Any) -> None:
         _tell_saving(path)
         try:
             result = original(self, filepath, *args, **kwargs)
+        except BaseException as error:
+            leave_no_frame(error)
+            raise
         finally:
             _tell_saving(path, is_over=True)
         saved = SavedCheckpoint(path, before, 0.0)
