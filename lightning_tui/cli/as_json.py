@@ -14,6 +14,7 @@ import msgspec
 from lightning_tui.record import CommandProgress, ProgressView, RunDirectory, RunSnapshot, Series, UnreadableRun
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.comparison import Comparison
+from lightning_tui.record.snapshot import FitView
 from lightning_tui.record.summaries import RunSummary
 
 
@@ -73,6 +74,8 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "trainer": msgspec.to_builtins(run.trainer.fields) if run.trainer else {},
         "progress": _progress(run.progress),
         "metrics": {name: _metric(series) for name, series in run.metrics.items()},
+        "fits": [_fit(fit) for fit in run.fits],
+        "fits_left_out": dict(run.fits_left_out),
         "ranks": [
             {
                 "rank": rank.rank,
@@ -95,6 +98,19 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "diagnoses": as_json(explain_run(run).diagnoses),
         "advice": advice_rows(run),
         "notices": list(run.notices),
+    }
+
+
+def _fit(fit: FitView) -> dict[str, Any]:
+    return {
+        "number": fit.number,
+        "state": fit.state,
+        "exception": fit.exception,
+        "trainer": msgspec.to_builtins(fit.trainer.fields) if fit.trainer else {},
+        "progress": _progress(fit.progress),
+        "metrics": {name: _metric(series) for name, series in fit.metrics.items()},
+        "began_at": fit.began_at,
+        "ended_at": fit.ended_at,
     }
 
 
