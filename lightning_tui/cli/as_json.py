@@ -60,6 +60,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
     from lightning_tui.cli.diagnosing import as_json
     from lightning_tui.services.explaining import explain_run
 
+    explained = explain_run(run)
     return {
         "id": run.record.id,
         "state": run.state.value,
@@ -95,8 +96,8 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "restarts": [msgspec.to_builtins(restart) for restart in run.restarts],
         "proof": msgspec.to_builtins(run.ended.proof) if run.ended is not None else None,
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
-        "diagnoses": as_json(explain_run(run).diagnoses),
-        "advice": advice_rows(run),
+        "diagnoses": as_json(explained.diagnoses),
+        "advice": advice_rows(explained.advice),
         "notices": list(run.notices),
     }
 

@@ -11,7 +11,8 @@ from lightning_tui.plan.model import Plan, plan_from_mapping
 from lightning_tui.record.events import FieldValue
 from lightning_tui.record.samples import GpuSample, HostSample
 
-Severity: TypeAlias = Literal["error", "warning"]
+Severity: TypeAlias = Literal["error", "warning", "hint"]
+"""`hint`: nothing is wrong, and it could be better."""
 
 
 # ------------------------------------------------------------------------------------------------------ what is known
@@ -91,6 +92,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it comes from a run's record: what that does not know of the Trainer then was not there."""
     only_rank: int | None = None
     """The rank of a run that has one alone."""
+    samples: int = 0
+    """Looks at the hardware that its supervisors took."""
     has_checkpoint: bool = False
     """Whether the run has left a checkpoint that another can go on from."""
 

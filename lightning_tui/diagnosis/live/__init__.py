@@ -1,6 +1,7 @@
 """What could a run that goes on do better? Advice from its telemetry and its output, each told once."""
 
 from lightning_tui.diagnosis.live.adviser import Adviser
+from lightning_tui.diagnosis.live.findings import with_advice
 from lightning_tui.diagnosis.live.model import Advice, Around
 from lightning_tui.diagnosis.live.output import OutputWarnings
 from lightning_tui.diagnosis.live.replay import advice_of_run
@@ -18,5 +19,6 @@ __all__ = [
     "advice_of_run",
     "one_line",
     "read_seen",
+    "with_advice",
     "write_seen",
 ]
