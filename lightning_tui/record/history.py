@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import singledispatchmethod
 
+from msgspec.structs import replace
+
 from lightning_tui.record.command_progress import CommandLog
 from lightning_tui.record.commands import Command
 from lightning_tui.record.directory import RunRecord
@@ -36,19 +38,23 @@ from lightning_tui.record.index import SkippedTotals
 from lightning_tui.record.pace import Pace
 from lightning_tui.record.state import Failure, caught_at_the_end, first_failure, is_stop_exception
 
+TRACEBACKS_KEPT = 16
+"""Of the newest exceptions that the program caught: a sweep may catch thousands."""
+
 
 class RankHistory:
     """What one rank has said in this attempt; later processes of the same rank (spawn) take over."""
 
-    def __init__(self, hello: Hello) -> None:
+    def __init__(self, hello: Hello, before: RankHistory | None = None) -> None:
         self.hello = hello
         self.stage: Stage = "setup"
-        self.progress: Progress | None = None
+        self.progress = before.progress if before is not None else None
         self.memory: DeviceMemory | None = None
         self.last_word: str | None = None
         self.spoke = False
         """Whether it has said how it ended; a rank that spoke did not vanish."""
-        self._has_trained = self._fits_now = False
+        self._has_trained = before is not None and before._has_trained
+        self._fits_now = False
 
     def enters(self, stage: Stage) -> None:
         """It is in this stage now."""
@@ -141,7 +147,7 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: Hello, rank: int) -> None:
-        self.ranks[rank] = RankHistory(event)
+        self.ranks[rank] = RankHistory(event, self.ranks.get(rank))
 
     @_apply.register
     def _(self, event: StageChanged, rank: int) -> None:
@@ -243,6 +249,8 @@ class RunHistory:
         """A rank that enters another stage has caught what it raised before."""
         if any(of == rank for of, _ in self.exceptions):
             self.caught += [each for of, each in self.exceptions if of == rank]
+            if len(self.caught) > TRACEBACKS_KEPT:
+                self.caught[-TRACEBACKS_KEPT - 1] = replace(self.caught[-TRACEBACKS_KEPT - 1], traceback="")
             self.exceptions = [(of, each) for of, each in self.exceptions if of != rank]
         if rank in self.ranks and self.ranks[rank].last_word == "failed":
             self.ranks[rank].spoke, self.ranks[rank].last_word = False, None
