@@ -6,7 +6,7 @@ Unknown is `null`, never 0; sizes in bytes, times in UTC epoch seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ import msgspec
 from lightning_tui.record import CommandProgress, ProgressView, RunDirectory, RunSnapshot, Series, UnreadableRun
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.comparison import Comparison
+from lightning_tui.record.snapshot import FitView
 from lightning_tui.record.summaries import RunSummary
 
 if TYPE_CHECKING:
     from lightning_tui.diagnosis import Diagnosis
+    from lightning_tui.diagnosis.live import Advice
 
 
 def run_row(run: RunSummary | UnreadableRun) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
     """The object of `show --json`."""
     from lightning_tui.services.explaining import explain_run
 
+    explained = explain_run(run)
     return {
         "id": run.record.id,
         "state": run.state.value,
@@ -74,6 +77,8 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "trainer": msgspec.to_builtins(run.trainer.fields) if run.trainer else {},
         "progress": _progress(run.progress),
         "metrics": {name: _metric(series) for name, series in run.metrics.items()},
+        "fits": [_fit(fit) for fit in run.fits],
+        "fits_left_out": dict(run.fits_left_out),
         "ranks": [
             picked(rank, "rank", "host", "pid", "state", "global_step", "allocated", "reserved", "step_time_s")
             for rank in run.ranks
@@ -84,8 +89,8 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "restarts": [msgspec.to_builtins(restart) for restart in run.restarts],
         "proof": msgspec.to_builtins(run.ended.proof) if run.ended is not None else None,
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
-        "diagnoses": diagnosis_rows(explain_run(run).diagnoses),
-        "advice": advice_rows(run),
+        "diagnoses": diagnosis_rows(explained.diagnoses),
+        "advice": advice_rows(explained.advice),
         "notices": list(run.notices),
     }
 
@@ -105,18 +110,26 @@ def diagnosis_rows(found: Sequence[Diagnosis]) -> list[dict[str, Any]]:
     ]
 
 
-def advice_rows(run: RunSnapshot) -> list[dict[str, Any]]:
+def advice_rows(advice: Iterable[Advice]) -> list[dict[str, Any]]:
     """The `advice` of `show --json`: the gravest first."""
-    from lightning_tui.diagnosis.live import advice_of_run
-
     return [
         {
-            **picked(advice, "id", "severity", "title", "cause"),
-            "suggestions": [picked(each, "text", "changes") for each in advice.suggestions],
-            **picked(advice, "rank", "step", "since", "until"),
+            **picked(each, "id", "severity", "title", "cause"),
+            "suggestions": [picked(one, "text", "changes") for one in each.suggestions],
+            **picked(each, "rank", "step", "since", "until"),
         }
-        for advice in advice_of_run(RunDirectory(Path(run.directory)), run)
+        for each in advice
     ]
+
+
+def _fit(fit: FitView) -> dict[str, Any]:
+    return {
+        **picked(fit, "number", "state", "exception"),
+        "trainer": msgspec.to_builtins(fit.trainer.fields) if fit.trainer else {},
+        "progress": _progress(fit.progress),
+        "metrics": {name: _metric(series) for name, series in fit.metrics.items()},
+        **picked(fit, "began_at", "ended_at"),
+    }
 
 
 def run_exit(run: RunSnapshot) -> dict[str, Any]:

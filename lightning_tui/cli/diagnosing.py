@@ -18,9 +18,10 @@ from lightning_tui.cli.arguments import settings_of
 from lightning_tui.cli.as_json import diagnosis_rows
 from lightning_tui.cli.terminal import say
 from lightning_tui.diagnosis import Diagnosis, flags
-from lightning_tui.record import RecordError, RunDirectory, RunState, RunStore, read_snapshot
+from lightning_tui.record import RecordError, RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
 from lightning_tui.services.explaining import Explanation, explain_file, explain_run, explain_text, keep_report
 from lightning_tui.text.safe import harmless
+from lightning_tui.text.units import plural
 
 MOST_INPUT = 64 << 20
 """Bytes of a pipe that are kept; of more, the end."""
@@ -57,7 +58,19 @@ def _nothing(explained: Explanation) -> str:
         return known if explained.has_text else "There is no text to explain."
     if run.state is RunState.FAILED:
         return f"Failed: {harmless(run.detail)}. Nothing in its record or output says more."
-    return "Nothing wrong."
+    return _looked_at(explained, run)
+
+
+def _looked_at(explained: Explanation, run: RunSnapshot) -> str:
+    """That nothing was found, and in what."""
+    seen = ["its output"] if explained.has_text else []
+    metrics = len({name for fit in run.fits for name in fit.metrics} | set(run.metrics))
+    seen += [plural(metrics, "metric")] if metrics else []
+    seen += [plural(explained.samples, "sample") + " of its hardware"] if explained.samples else []
+    if not seen:
+        return f"{run.state.value}; it left no output, no metric and no sample to look at."
+    listed = seen[0] if len(seen) == 1 else f"{', '.join(seen[:-1])} and {seen[-1]}"
+    return f"{run.state.value}; looked at {listed}: nothing to improve was found."
 
 
 def _lines(found: tuple[Diagnosis, ...]) -> Iterator[str]:

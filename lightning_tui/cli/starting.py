@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from lightning_tui.cli import COULD_NOT, DONE
-from lightning_tui.cli.advising import AdviceOnStderr
+from lightning_tui.cli.advising import AdviceWatch
 from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
-from lightning_tui.cli.as_json import run_exit
+from lightning_tui.cli.as_json import advice_rows, run_exit
 from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_output
 from lightning_tui.cli.watching import POLL_S, follow_output
 from lightning_tui.plan.model import Plan
@@ -94,11 +94,11 @@ def follow_text(directory: RunDirectory, settings: Settings) -> int:
     """Write the run's output until it ends; returns what its end means as an exit code."""
     attempts = directory.attempts()
     output = directory.output(attempts[-1] if attempts else 0, 0)
-    advice, restarts = AdviceOnStderr(directory), _RestartsTold()
+    advice, restarts = AdviceWatch(directory), _RestartsTold()
 
     def look(snapshot: RunSnapshot) -> None:
         restarts.look(snapshot)
-        advice.look(snapshot)
+        advice.say(snapshot)
 
     with _signals_stop(directory, settings):
         for chunk in follow_output(output, directory, look=look):
@@ -130,12 +130,12 @@ def _follow_json(directory: RunDirectory, settings: Settings, *, detach: bool) -
     pending: list[dict[str, Any]] = []
     reader = RunReader(directory, on_event=lambda source, event: pending.append(_event_line(source, event)))
     with _signals_stop(directory, settings):
-        snapshot = _print_events(reader, pending)
+        snapshot = _print_events(reader, pending, AdviceWatch(directory))
     _print_json({"event": "end", "state": snapshot.state.value, "exit": run_exit(snapshot)})
     return EXIT_CODES.get(snapshot.state, COULD_NOT)
 
 
-def _print_events(reader: RunReader, pending: list[dict[str, Any]]) -> RunSnapshot:
+def _print_events(reader: RunReader, pending: list[dict[str, Any]], advice: AdviceWatch) -> RunSnapshot:
     over = False
     while True:
         reader.poll()
@@ -143,6 +143,8 @@ def _print_events(reader: RunReader, pending: list[dict[str, Any]]) -> RunSnapsh
             _print_json(line)
         pending.clear()
         snapshot = reader.snapshot()
+        for row in advice_rows(advice.new(snapshot)):
+            _print_json({"event": "advice", **row})
         if over:
             return snapshot
         over = snapshot.is_over

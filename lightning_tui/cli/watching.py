@@ -25,8 +25,10 @@ from lightning_tui.record import (
     RunStore,
     read_snapshot,
 )
+from lightning_tui.record.best import leading_metric
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.exports import write_metrics
+from lightning_tui.record.snapshot import FitView
 from lightning_tui.services.machine import inspect_machine
 from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import STATE_GLYPHS
@@ -162,6 +164,8 @@ def _details(run: RunSnapshot) -> list[str]:
             f"  {name:<23} {significant(s.last)} ({s.last_step}), {significant(s.lowest)}, {significant(s.highest)}"
             for name, s in sorted(run.metrics.items())
         ]
+    if run.fit_count > 1:
+        lines += ["", "Fits", *map(_fit_line, sorted(run.fits, key=lambda fit: fit.number))]
     if run.ranks:
         lines += ["", "Ranks"]
         lines += [f"  rank {r.rank}  {r.host}  pid {r.pid}  {r.state}  step {_value(r.global_step)}" for r in run.ranks]
@@ -176,6 +180,14 @@ def _details(run: RunSnapshot) -> list[str]:
     return [harmless(line, keeps="\n") for line in lines]
 
 
+def _fit_line(fit: FitView) -> str:
+    step = fit.progress.global_step if fit.progress is not None else None
+    metric = leading_metric(fit.metrics, fit.trainer)
+    best = "" if metric is None else f"{metric.name} {significant(metric.last if metric.best is None else metric.best)}"
+    state = f"{fit.state} {fit.exception}" if fit.exception is not None else fit.state
+    return f"  fit {fit.number:<4} {state:<22} step {_value(step):<8} {best}".rstrip()
+
+
 def _checkpoint_line(checkpoint: Checkpoint) -> str:
     problem = f"  ! {checkpoint.problem}" if checkpoint.problem else ""
     return f"  step {_value(checkpoint.global_step):<8} {size(checkpoint.size):>10}  {checkpoint.path}{problem}"
@@ -183,6 +195,8 @@ def _checkpoint_line(checkpoint: Checkpoint) -> str:
 
 def _progress_lines(run: RunSnapshot) -> list[tuple[str, str]]:
     lines = [("Took", duration(run.took_s(time.time())))]
+    if sentence := run.fits_sentence():
+        lines.append(("Fits", sentence))
     if run.progress:
         p = run.progress
         share = "N/A" if p.fraction is None else f"{math.floor(p.fraction * 100)} %"

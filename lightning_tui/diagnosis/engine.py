@@ -39,6 +39,9 @@ OF_SEVERAL_RANKS = ("sync-dist-warning",)
 REJECTING = ("cli-config", "hydra-config", "trainer-removed-arg")
 """Categories of a name that nothing takes."""
 
+OF_A_FINISHED_RUN = ("nan-loss", "memory-growth")
+"""What the record shows is so, however well a run has ended."""
+
 NATIVE_CRASHES = ("segfault", "abort", "illegal-instruction")
 
 _FINISHED = re.compile(r"`?Trainer\.(?:fit|test|validate|predict)`? stopped: `?max_(?:epochs|steps)=", re.IGNORECASE)
@@ -205,7 +208,7 @@ def _weighed_by_conduct(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     if evidence.of_run and evidence.world_size == 1:
         hits = [hit for hit in hits if hit.rule.category not in OF_SEVERAL_RANKS]
     if evidence.conduct.finished:
-        return [hit for hit in hits if _severity(hit) != "error"]
+        return [hit for hit in hits if _severity(hit) != "error" or _is_so_at_the_end(hit)]
     if not evidence.conduct.ended_on_request:
         return hits
     asked_for = {
@@ -218,6 +221,12 @@ def _weighed_by_conduct(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     }
     kept = [hit for hit in hits if hit.rule.category not in asked_for]
     return kept if any(hit.weight >= CONSEQUENCE_BELOW for hit in kept) else []
+
+
+def _is_so_at_the_end(hit: Hit) -> bool:
+    """Whether it is no matter of an end: measured, or printed as it grew. A single line about a NaN was overcome."""
+    is_measured = hit.order == float("inf") or hit.rule.category == "memory-growth"
+    return hit.found is None and is_measured and hit.rule.category in OF_A_FINISHED_RUN
 
 
 def _silent_exit(hits: list[Hit], evidence: Evidence) -> list[Hit]:
@@ -260,7 +269,7 @@ def _diagnosis(hit: Hit, evidence: Evidence, material: Material) -> Diagnosis:
         suggestions=_suggestions(hit, evidence, where),
         evidence=line,
         rank=evidence.only_rank if hit.rank is None else hit.rank,
-        severity="error" if _severity(hit) == "error" else "warning",
+        severity="error" if _severity(hit) == "error" and not evidence.conduct.finished else "warning",
         consequence=hit.weight < CONSEQUENCE_BELOW,
         where=where,
         docs=hit.rule.docs,

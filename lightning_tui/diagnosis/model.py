@@ -11,7 +11,8 @@ from lightning_tui.plan.model import Plan, plan_from_mapping
 from lightning_tui.record.events import FieldValue
 from lightning_tui.record.samples import GpuSample, HostSample
 
-Severity: TypeAlias = Literal["error", "warning"]
+Severity: TypeAlias = Literal["error", "warning", "hint"]
+"""`hint`: nothing is wrong, and it could be better."""
 
 
 class OutputTail(msgspec.Struct, frozen=True):
@@ -92,6 +93,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The program and its arguments, as they were given."""
     folder: str = ""
     """Where it was started."""
+    samples: int = 0
+    """Looks at the hardware that its supervisors took."""
     has_checkpoint: bool = False
     """Whether the run has left a checkpoint that another can go on from."""
 

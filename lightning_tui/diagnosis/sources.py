@@ -143,6 +143,7 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         conduct=_conduct(story, seen),
         of_run=True,
         only_rank=_only_rank(seen),
+        samples=story.samples,
         has_checkpoint=last_good(checkpoints_of(directory, seen)) is not None,
     )
 
@@ -189,6 +190,7 @@ class _EventDigest:
         self.gone: list[RankGone] = []
         self.host_memory: list[int] = []
         self.device_memory: list[int] = []
+        self.samples = 0
         self.in_fit: set[int] = set()
         self.left_early: list[int] = []
         self.program_exit: int | None = None
@@ -239,8 +241,10 @@ class _EventDigest:
             self.step_time_s = event.step_time_s or self.step_time_s
         elif isinstance(event, DeviceMemory):
             _note(self.device_memory, event.allocated)
-        elif isinstance(event, Sampled) and event.host.run_memory is not None:
-            _note(self.host_memory, event.host.run_memory)
+        elif isinstance(event, Sampled):
+            self.samples += 1
+            if event.host.run_memory is not None:
+                _note(self.host_memory, event.host.run_memory)
 
 
 def _note(points: list[int], value: int) -> None:

@@ -44,7 +44,8 @@ def rises(name: str) -> bool:
 
 def mode_of(name: str, trainer: TrainerSeen | None = None) -> Mode | None:
     """Which way is better: as the Trainer's checkpoint callback has it where it monitors this metric, else by name."""
-    if trainer is not None and _actual(trainer, "checkpoint_monitor") == name:
+    monitored = _actual(trainer, "checkpoint_monitor") if trainer is not None else None
+    if trainer is not None and monitored is not None and name in (monitored, f"{monitored}_epoch"):
         mode = _actual(trainer, "checkpoint_mode")
         if mode in ("min", "max"):
             return "min" if mode == "min" else "max"
@@ -71,7 +72,9 @@ def leading_metric(series: Mapping[str, Series], trainer: TrainerSeen | None = N
     `None` where no metric but learning rates was logged.
     """
     monitored = _actual(trainer, "checkpoint_monitor") if trainer is not None else None
-    name = monitored if isinstance(monitored, str) and monitored in series else _leading_name(series)
+    # What is logged on step and on epoch, loggers show as `..._step` and `..._epoch`; it is monitored without.
+    names = (f"{monitored}_epoch", monitored) if isinstance(monitored, str) else ()
+    name = next((each for each in names if each in series), None) or _leading_name(series)
     return None if name is None else metric_summary(name, series[name], trainer)
 
 

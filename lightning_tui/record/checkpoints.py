@@ -61,7 +61,7 @@ def checkpoints_of(directory: RunDirectory, snapshot: RunSnapshot) -> tuple[Chec
     untold = [path for path in _found_in(directory.checkpoints) if os.path.realpath(path) not in known]
     curves = _curves(snapshot.metrics) if there or untold else {}
     found = [
-        *(_of_event(event, curves) for event in there),
+        *(_of_event(event, _curves_of_fit(event.time, snapshot, curves)) for event in there),
         *(_of_file(path, whats_torn(path), curves) for path in untold),
         *_begun_from(snapshot),
     ]
@@ -186,6 +186,18 @@ class _SeriesLookup(NamedTuple):
 
 def _curves(metrics: Mapping[str, Series]) -> dict[str, _SeriesLookup]:
     return {name: _curve(series) for name, series in metrics.items()}
+
+
+def _curves_of_fit(
+    time: float, snapshot: RunSnapshot, current: dict[str, _SeriesLookup]
+) -> Mapping[str, _SeriesLookup]:
+    """The curves of the fit that was under way, or over last, at a time; none where it is kept no more."""
+    begun = [fit for fit in snapshot.fits if fit.began_at is not None and fit.began_at <= time]
+    fit = max(begun, key=lambda fit: fit.began_at or 0.0, default=None)
+    if fit is None or fit is snapshot.fits[0]:
+        return current
+    is_of_another = bool(snapshot.fits_left_out) and fit.ended_at is not None and fit.ended_at < time
+    return {} if is_of_another else _curves(fit.metrics)
 
 
 def _curve(series: Series) -> _SeriesLookup:

@@ -72,6 +72,10 @@ class TrainerSeen(Event, frozen=True, kw_only=True, tag="trainer"):
     parameters: int | None = None
     trainable_parameters: int | None = None
     log_dir: str | None = None
+    number: int = 0
+    """Which of the program's Trainers it is, from 1; 0 in records of before that was told."""
+    call: str | None = None
+    """What was called: `fit`, `validate`, `test` or `predict`; `None` in records of before that was told."""
 
 
 class StageChanged(Event, frozen=True, kw_only=True, tag="stage"):

@@ -13,7 +13,7 @@ from lightning_tui.record.reader import RunReader
 
 TableForm = Literal["csv", "json"]
 
-COLUMNS = ("metric", "step", "epoch", "time", "value")
+COLUMNS = ("metric", "step", "epoch", "time", "value", "fit")
 
 
 class LoggedValue(NamedTuple):
@@ -25,6 +25,8 @@ class LoggedValue(NamedTuple):
     time: float
     value: Number
     """NaN and infinities are the words that the event files use."""
+    fit: int
+    """Number of the program's fit that it belongs to."""
 
 
 def logged_values(directory: RunDirectory) -> Iterator[LoggedValue]:
@@ -33,18 +35,18 @@ def logged_values(directory: RunDirectory) -> Iterator[LoggedValue]:
     Raises:
         RecordError: `run.json` is missing, broken or too new.
     """
-    batch: list[Metrics] = []
+    batch: list[tuple[int, Metrics]] = []
 
     def collect(source: Mapping[str, int], event: AnyEvent) -> None:
         if isinstance(event, Metrics) and source.get("rank") == 0:
-            batch.append(event)
+            batch.append((reader.history.fits.number, event))
 
     reader = RunReader(directory, on_event=collect)
     while reader.poll():
-        for event in batch:
+        for fit, event in batch:
             for name, points in event.series.items():
                 for step, value in zip(points.steps, points.values, strict=False):
-                    yield LoggedValue(name, step, event.epoch, event.time, value)
+                    yield LoggedValue(name, step, event.epoch, event.time, value, fit)
         batch.clear()
 
 
@@ -62,10 +64,11 @@ def write_metrics(directory: RunDirectory, form: TableForm, file: TextIO) -> Non
         return
     columns: dict[str, dict[str, list[Any]]] = {}
     for value in logged_values(directory):
-        column = columns.setdefault(value.metric, {"step": [], "epoch": [], "time": [], "value": []})
+        column = columns.setdefault(value.metric, {"step": [], "epoch": [], "time": [], "value": [], "fit": []})
         column["step"].append(value.step)
         column["epoch"].append(value.epoch)
         column["time"].append(value.time)
         column["value"].append(value.value)
+        column["fit"].append(value.fit)
     json.dump({"run": directory.id, "metrics": columns}, file, allow_nan=False)
     file.write("\n")

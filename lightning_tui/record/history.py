@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from functools import singledispatchmethod
-from typing import TypeGuard
+
+from msgspec.structs import replace
 
 from lightning_tui.record.command_progress import CommandLog
 from lightning_tui.record.commands import Command
@@ -20,8 +19,6 @@ from lightning_tui.record.events import (
     ExceptionRaised,
     FitEnd,
     Hello,
-    Metrics,
-    Number,
     ProgramEnd,
     Progress,
     RankAcknowledged,
@@ -34,26 +31,42 @@ from lightning_tui.record.events import (
     Stopping,
     SupervisorStarted,
     TelemetryTrouble,
-    TrainerSeen,
 )
+from lightning_tui.record.fits import FitLog
 from lightning_tui.record.hardware import HardwareHistory
 from lightning_tui.record.index import SkippedTotals
-from lightning_tui.record.pace import Pace, epochs_of
-from lightning_tui.record.series import Series, Timeline
+from lightning_tui.record.pace import Pace
 from lightning_tui.record.state import Failure, caught_at_the_end, first_failure, is_stop_exception
+
+TRACEBACKS_KEPT = 16
+"""Of the newest exceptions that the program caught: a sweep may catch thousands."""
 
 
 class RankHistory:
     """What one rank has said in this attempt; later processes of the same rank (spawn) take over."""
 
-    def __init__(self, hello: Hello) -> None:
+    def __init__(self, hello: Hello, before: RankHistory | None = None) -> None:
         self.hello = hello
         self.stage: Stage = "setup"
-        self.progress: Progress | None = None
+        self.progress: Progress | None = before.progress if before is not None else None
         self.memory: DeviceMemory | None = None
         self.last_word: str | None = None
         self.spoke = False
         """Whether it has said how it ended; a rank that spoke did not vanish."""
+        self._has_trained: bool = before is not None and before._has_trained
+        self._fits_now = False
+
+    def enters(self, stage: Stage) -> None:
+        """It is in this stage now."""
+        self.stage = stage
+        self._fits_now = stage != "setup" and (self._fits_now or stage in ("sanity_check", "train"))
+        self._has_trained = self._has_trained or stage == "train"
+
+    def progresses(self, event: Progress) -> None:
+        """It is so far; in an evaluation after a fit, it is where the fit has come to."""
+        self.enters(event.stage)
+        if self._fits_now or not self._has_trained:
+            self.progress = event
 
     @property
     def is_in_fit(self) -> bool:
@@ -68,22 +81,18 @@ class RunHistory:
         self.record = record
         self.directory = directory
         self.attempt = 0
-        self.metrics: dict[str, Series] = {}
+        self.fits = FitLog()
         self.checkpoints: list[CheckpointSaved] = []
         self.supervisor: SupervisorStarted | None = None
         self.hardware = HardwareHistory()
-        self.trainer: TrainerSeen | None = None
         self.commands = CommandLog()
         self.started_at: float | None = None
         self.unreadable_lines = 0
-        self.timeline = Timeline()
-        self.pace = Pace()
         self.first_node_clock: float | None = None
         """Time of its supervisor's last sample."""
         self.restarts: list[Restarting] = []
         self.gaps: dict[int | None, RecordGap] = {}
         """The newest of each rank, and of the supervisor (`None`)."""
-        self.last_step: int | None = None
         self._begin_attempt()
 
     def _begin_attempt(self) -> None:
@@ -99,16 +108,14 @@ class RunHistory:
         self.ended: Ended | None = None
         self.stopping: Stopping | None = None
         self.troubles: list[tuple[int, str]] = []
-        self.fraction: float | None = None
-        """Share of the whole fit that is done, 0 to 1."""
 
     def apply_rank_event(self, attempt: int, rank: int, event: AnyEvent) -> None:
         """Take an event of `rank`; of an attempt before the newest one, what the training has come to still counts."""
         self._enter_attempt(attempt)
-        if attempt == self.attempt or isinstance(event, Metrics | CheckpointSaved | CheckpointRemoved):
+        if rank == 0:  # another rank's own loss goes by the same name
+            self.fits.apply(attempt, event)
+        if attempt == self.attempt or isinstance(event, CheckpointSaved | CheckpointRemoved):
             self._apply(event, rank)
-        elif isinstance(event, Progress) and rank == 0 and event.stage == "train":
-            self._note_place(event)
 
     def _enter_attempt(self, attempt: int) -> None:
         if attempt > self.attempt:
@@ -116,9 +123,10 @@ class RunHistory:
             self._begin_attempt()
             self.pace.restarts()
 
-    def _note_place(self, event: Progress) -> None:
-        self.last_step = event.global_step
-        self.timeline.add(event.global_step, epochs_of(event), event.time)
+    @property
+    def pace(self) -> Pace:
+        """Of the current fit."""
+        return self.fits.current.pace
 
     def apply_supervisor_event(self, event: AnyEvent, node: int = 0) -> None:
         """Take an event from the `supervisor/` file of a node."""
@@ -139,11 +147,7 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: Hello, rank: int) -> None:
-        self.ranks[rank] = RankHistory(event)
-
-    @_apply.register
-    def _(self, event: TrainerSeen, rank: int) -> None:
-        self.trainer = event
+        self.ranks[rank] = RankHistory(event, self.ranks.get(rank))
 
     @_apply.register
     def _(self, event: StageChanged, rank: int) -> None:
@@ -154,29 +158,16 @@ class RunHistory:
         if event.stage not in ("done", "paused"):
             self._goes_on(rank)
         if rank in self.ranks:
-            self.ranks[rank].stage = event.stage
+            self.ranks[rank].enters(event.stage)
         if rank == 0:
             self.pace.enters(event.stage, event.time)
 
     @_apply.register
     def _(self, event: Progress, rank: int) -> None:
         if rank in self.ranks:
-            self.ranks[rank].progress = event
-            self.ranks[rank].stage = event.stage
+            self.ranks[rank].progresses(event)
         if rank == 0:
             self.pace.progresses(event)
-        if rank == 0 and event.stage == "train":
-            self.fraction = _fraction_of_fit(event)
-            self._note_place(event)
-
-    @_apply.register
-    def _(self, event: Metrics, rank: int) -> None:
-        if rank != 0:  # another rank's own loss goes by the same name
-            return
-        for name, points in event.series.items():
-            series = self.metrics.setdefault(name, Series())
-            values = points.values
-            series.extend(points.steps, values if _are_floats(values) else [_number(value) for value in values])
 
     @_apply.register
     def _(self, event: DeviceMemory, rank: int) -> None:
@@ -204,7 +195,6 @@ class RunHistory:
     def _(self, event: FitEnd, rank: int) -> None:
         if rank == 0:
             self.fit_end = event
-            self.fraction = 1.0 if event.finished else self.fraction
         if rank in self.ranks:
             self.ranks[rank].spoke = True
 
@@ -259,6 +249,8 @@ class RunHistory:
         """A rank that enters another stage has caught what it raised before."""
         if any(of == rank for of, _ in self.exceptions):
             self.caught += [each for of, each in self.exceptions if of == rank]
+            if len(self.caught) > TRACEBACKS_KEPT:
+                self.caught[-TRACEBACKS_KEPT - 1] = replace(self.caught[-TRACEBACKS_KEPT - 1], traceback="")
             self.exceptions = [(of, each) for of, each in self.exceptions if of != rank]
         if rank in self.ranks and self.ranks[rank].last_word == "failed":
             self.ranks[rank].spoke, self.ranks[rank].last_word = False, None
@@ -279,8 +271,7 @@ class RunHistory:
 
     def sums(self) -> SkippedTotals:
         """What an index stores; the rest is told again by the lines that it keeps."""
-        metrics = {name: series.state() for name, series in self.metrics.items()}
-        return SkippedTotals(metrics, self.timeline.state(), self.pace.state(), self.unreadable_lines)
+        return SkippedTotals(self.fits.state(), self.unreadable_lines)
 
     def restore(self, sums: SkippedTotals) -> None:
         """Go on from an index whose kept lines were applied before.
@@ -288,9 +279,7 @@ class RunHistory:
         Raises:
             ValueError: it is damaged.
         """
-        metrics = {name: Series.restored(state) for name, state in sums.metrics.items()}
-        timeline, pace = Timeline.restored(sums.timeline), Pace.restored(sums.pace)
-        self.metrics, self.timeline, self.pace = metrics, timeline, pace
+        self.fits = FitLog.restored(sums.fits)
         self.unreadable_lines = sums.unreadable_lines
 
     def failure(self) -> Failure | None:
@@ -308,21 +297,3 @@ class RunHistory:
     def was_ended_before(self, restart: Restarting) -> bool:
         """Whether somebody asked for an end while the run waited to start again."""
         return self.ended is not None and self.supervisor is not None and self.supervisor.attempt < restart.attempt
-
-
-def _fraction_of_fit(progress: Progress) -> float | None:
-    """Share of the whole fit that is done: Lightning ends at whichever of its limits comes first."""
-    shares = []
-    if progress.max_steps and progress.max_steps > 0:
-        shares.append(progress.global_step / progress.max_steps)
-    if progress.max_epochs and progress.max_epochs > 0 and progress.total_batches:
-        shares.append((progress.epoch + progress.batch / progress.total_batches) / progress.max_epochs)
-    return min(1.0, max(shares)) if shares else None
-
-
-def _are_floats(values: Sequence[Number]) -> TypeGuard[Sequence[float]]:
-    return all(type(value) is float for value in values)
-
-
-def _number(value: Number) -> float:
-    return value if isinstance(value, float | int) else math.nan if value == "nan" else float(value)

@@ -16,12 +16,11 @@ import msgspec
 
 from lightning_tui.files import keep, read_kept
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.events import AnyEvent, DeviceMemory, Metrics, Progress, Sampled, StageChanged
-from lightning_tui.record.pace import PaceState
-from lightning_tui.record.series import SeriesState, TimelineState
+from lightning_tui.record.events import AnyEvent, DeviceMemory, Metrics, Progress, Sampled, StageChanged, TrainerSeen
+from lightning_tui.record.fits import FitLogState
 from lightning_tui.record.tail import LineTail
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 
 SAVE_AFTER_BYTES = 8 << 20
 """An index is written when so much of the event files is new since the last one: less is read as fast."""
@@ -51,9 +50,7 @@ class Folded(msgspec.Struct):
 class SkippedTotals(msgspec.Struct):
     """What the lines that are not kept have added up to."""
 
-    metrics: dict[str, SeriesState]
-    timeline: TimelineState
-    pace: PaceState
+    fits: FitLogState
     unreadable_lines: int
 
 
@@ -159,7 +156,7 @@ class RunIndex:
 def _key_of(event: AnyEvent) -> str | None:
     if isinstance(event, Progress | StageChanged):
         return f"{type(event).__name__} {event.stage}"
-    return type(event).__name__ if isinstance(event, DeviceMemory | Sampled) else None
+    return type(event).__name__ if isinstance(event, DeviceMemory | Sampled | TrainerSeen) else None
 
 
 def _needed(lines: list[_KeptLine]) -> list[_KeptLine]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -20,6 +21,7 @@ from lightning_tui.record.events import (
     SupervisorStarted,
     TrainerSeen,
 )
+from lightning_tui.record.fits import Fit, FitWord
 from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeView
 from lightning_tui.record.history import RankHistory, RunHistory
 from lightning_tui.record.samples import GpuSample, HostSample
@@ -71,8 +73,23 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
     """Usual time of one validation."""
 
 
+class FitView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the program's fits. Times in UTC epoch seconds."""
+
+    number: int
+    state: FitWord
+    exception: str | None
+    """Type of the exception that left it."""
+    trainer: TrainerSeen | None
+    progress: ProgressView | None
+    metrics: Mapping[str, Series]
+    """Live objects, as the run's are."""
+    began_at: float | None
+    ended_at: float | None
+
+
 class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a run at one moment."""
+    """All that is known of a run at one moment. Trainer, progress, metrics and timeline are the current fit's."""
 
     record: RunRecord
     directory: str
@@ -114,6 +131,24 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How global rank 0 left the program, in its own words; `None` where it did not come to that."""
     timeline: Timeline | None = None
     """Which epoch and time belong to a step; a live object, as the metrics are."""
+    fits: tuple[FitView, ...] = ()
+    """The program's fits: the current one, then the others by number. Of very many, those between are left out."""
+    fits_left_out: Mapping[str, int] = {}
+    """How many of those ended how."""
+
+    @property
+    def fit_count(self) -> int:
+        """How many fits the program has begun so far."""
+        return len(self.fits) + sum(self.fits_left_out.values())
+
+    def fits_sentence(self) -> str:
+        """Where there are several fits: which one is the current one, and how the others ended; else empty."""
+        if self.fit_count < 2:
+            return ""
+        ends = Counter(self.fits_left_out)
+        ends.update(fit.state for fit in self.fits[1:])
+        others = ", ".join(f"{number} {word}" for word, number in ends.items())
+        return f"fit {self.fits[0].number} of {self.fit_count} · others: {others}"
 
     @property
     def is_over(self) -> bool:
@@ -159,9 +194,9 @@ def snapshot_of(
         restarting=history.restarts[-1] if history.restarts else None,
         elsewhere=elsewhere,
         rebooted=rebooted,
-        last_step=history.last_step,
+        last_step=history.fits.current.last_step,
     )
-    verdict = derive(facts)
+    verdict, current = derive(facts), history.fits.current
     hardware = history.hardware.view()
     first = hardware.nodes[0] if hardware.nodes else None
     return RunSnapshot(
@@ -171,9 +206,9 @@ def snapshot_of(
         detail=verdict.detail,
         attempt=history.attempt,
         supervisor=history.supervisor,
-        trainer=history.trainer,
+        trainer=current.trainer,
         progress=_progress(history),
-        metrics=dict(history.metrics),
+        metrics=dict(current.metrics),
         ranks=tuple(_rank(rank, history.is_gone(number)) for number, rank in sorted(history.ranks.items())),
         checkpoints=tuple(history.checkpoints),
         host=first.host if first else None,
@@ -193,7 +228,9 @@ def snapshot_of(
         caught=tuple(history.caught_exceptions()),
         fit_end=history.fit_end,
         program_end=history.program_ends.get(0),
-        timeline=history.timeline,
+        timeline=current.timeline,
+        fits=tuple(_fits(history, verdict.state)),
+        fits_left_out=dict(history.fits.left_out),
     )
 
 
@@ -232,14 +269,44 @@ def _commands(history: RunHistory, now: float) -> tuple[CommandProgress, ...]:
     )
 
 
-def _progress(history: RunHistory) -> ProgressView | None:
-    progress = history.ranks[0].progress if 0 in history.ranks else None
+def _fits(history: RunHistory, state: RunState) -> Iterator[FitView]:
+    """The current one first. Without a fit there is none: what was evaluated alone is the run's own."""
+    current = history.fits.current
+    others = sorted(history.fits.fits[:-1], key=lambda fit: fit.number)
+    for fit in (current, *others):
+        if fit.began_at is not None:
+            yield FitView(
+                number=fit.number,
+                state=_fit_word(fit, history, state if fit is current else None),
+                exception=fit.raised,
+                trainer=fit.trainer,
+                progress=_progress(history) if fit is current else _progress_of(fit),
+                metrics=dict(fit.metrics),
+                began_at=fit.began_at,
+                ended_at=fit.ended_at,
+            )
+
+
+def _fit_word(fit: Fit, history: RunHistory, of_run: RunState | None) -> FitWord:
+    """How a fit stands, by what came after it: another fit, or the end of the run in this state."""
+    if fit.word == "failed":
+        was_caught = of_run is None or any(each.time == fit.ended_at for each in history.caught_exceptions())
+        return "caught" if was_caught else "failed"
+    if fit.word == "running" and of_run is None:
+        return "stopped"
+    if fit.word == "running" and of_run is not None and (of_run.is_final or of_run is RunState.LOST):
+        return "stopped" if of_run in (RunState.STOPPED, RunState.KILLED) else "failed"
+    return fit.word
+
+
+def _progress_of(fit: Fit) -> ProgressView | None:
+    """How far a fit is, by its own word alone."""
+    progress = fit.progress
     if progress is None:
         return None
-    pace, step_time = history.pace, progress.step_time_s
+    step_time, trainer = progress.step_time_s, fit.trainer
     per_second = 1 / step_time if step_time else None
-    world_size = history.trainer.world_size if history.trainer else 1
-    samples = progress.batch_size * world_size if progress.batch_size else None
+    samples = progress.batch_size * (trainer.world_size if trainer else 1) if progress.batch_size else None
     return ProgressView(
         stage=progress.stage,
         epoch=progress.epoch,
@@ -248,12 +315,28 @@ def _progress(history: RunHistory) -> ProgressView | None:
         max_steps=progress.max_steps,
         batch=progress.batch,
         total_batches=progress.total_batches,
-        fraction=history.fraction,
-        eta_s=pace.time_left(progress, history.fraction) if history.ended is None else None,
+        fraction=fit.fraction,
+        eta_s=None,
         steps_per_s=per_second,
         samples_per_s=samples * per_second if samples and per_second else None,
         step_time_s=step_time,
         data_wait_s=progress.data_wait_s,
+    )
+
+
+def _progress(history: RunHistory) -> ProgressView | None:
+    """How far the current fit is; an evaluation after it counts its own batches while it goes on."""
+    fit, pace = history.fits.current, history.pace
+    view = _progress_of(fit) if 0 in history.ranks else None
+    if view is None or fit.progress is None:
+        return None
+    evaluation = history.fits.evaluation or fit.progress
+    return msgspec.structs.replace(
+        view,
+        stage=evaluation.stage,
+        batch=evaluation.batch,
+        total_batches=evaluation.total_batches,
+        eta_s=pace.time_left(fit.progress, fit.fraction) if history.ended is None else None,
         usual_s=pace.usual_s(),
         stalled_s=_stalled_s(history),
         validation_s=pace.validation_s,

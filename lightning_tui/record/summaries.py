@@ -27,7 +27,7 @@ from lightning_tui.record.reader import read_snapshot
 from lightning_tui.record.snapshot import ProgressView, RunSnapshot
 from lightning_tui.record.state import RunState
 
-SUMMARIES_VERSION = 1
+SUMMARIES_VERSION = 2
 
 SETTLED_S = 2.0
 """A file that was changed so lately may change again within one tick of its clock: its run is not kept yet."""

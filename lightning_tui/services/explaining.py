@@ -18,6 +18,7 @@ from lightning_tui.diagnosis import (
     evidence_of_text,
     report_text,
 )
+from lightning_tui.diagnosis.live import Advice, advice_of_run, with_advice
 from lightning_tui.environment import Environment
 from lightning_tui.launch.report import write_report
 from lightning_tui.plan.checks import find_obstacles
@@ -59,6 +60,10 @@ class Explanation(msgspec.Struct, frozen=True):
     """The root cause first; empty where nothing can be said."""
     has_text: bool
     run: RunSnapshot | None = None
+    advice: tuple[Advice, ...] = ()
+    """On a run: what of it holds stands among the diagnoses too, where the run is in no trouble."""
+    samples: int = 0
+    """Of the hardware, that were looked at."""
 
     @property
     def report(self) -> str | None:
@@ -87,7 +92,8 @@ def explain_run(run: RunSnapshot) -> Explanation:
 
 def _explained(evidence: Evidence, run: RunSnapshot | None = None) -> Explanation:
     has_text = any(output.text.strip() for output in evidence.outputs)
-    return Explanation(_diagnoses(evidence, run), has_text, run)
+    advice = () if run is None else advice_of_run(_directory(run), run)
+    return Explanation(_diagnoses(evidence, run, advice), has_text, run, advice, evidence.samples)
 
 
 def _evidence(run: RunSnapshot) -> Evidence:
@@ -98,8 +104,12 @@ def _directory(run: RunSnapshot) -> RunDirectory:
     return RunDirectory(Path(run.directory))
 
 
-def _diagnoses(evidence: Evidence, run: RunSnapshot | None) -> tuple[Diagnosis, ...]:
-    return order_of_trouble(diagnose(evidence), trouble_of(run), bool(evidence.exceptions))
+def _diagnoses(evidence: Evidence, run: RunSnapshot | None, advice: tuple[Advice, ...]) -> tuple[Diagnosis, ...]:
+    """What went wrong; of a run in no trouble, with the advice on it."""
+    found, trouble = diagnose(evidence), trouble_of(run)
+    if run is not None and trouble is None and all(diagnosis.severity != "error" for diagnosis in found):
+        return with_advice(found, advice)
+    return order_of_trouble(found, trouble, bool(evidence.exceptions))
 
 
 def keep_report(explanation: Explanation) -> Path | None:
@@ -145,8 +155,13 @@ def fixes_of(run: RunSnapshot, environment: Environment | None) -> tuple[Diagnos
         RecordError: the run cannot be read any more.
     """
     evidence = _evidence(run)
-    found = _diagnoses(evidence, run)
-    return (found[0], _fixes(found[0], evidence, run, environment)) if found else (None, ())
+    found = _diagnoses(evidence, run, () if trouble_of(run) is not None else advice_of_run(_directory(run), run))
+    if not found:
+        return None, ()
+    # Where nothing failed, there is no root: the gravest that a change of the plan can better.
+    curable = [each for each in found if any(suggestion.changes for suggestion in each.suggestions)]
+    root = found[0] if found[0].severity == "error" or not curable else curable[0]
+    return root, _fixes(root, evidence, run, environment)
 
 
 # ---------------------------------------------------------------------------------------------- where it is said

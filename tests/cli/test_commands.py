@@ -210,7 +210,7 @@ def test_runs_show_and_logs(folder: Path) -> None:
     assert lightning_tui("logs", listed[1]["id"]).stdout == "hello one\n"
     assert lightning_tui("logs", listed[1]["id"], "-f").stdout == "hello one\n"
     assert lightning_tui("logs", listed[1]["id"], "--rank", "7").returncode == 1
-    assert lightning_tui("show", listed[0]["id"], "--metrics", "csv").stdout == "metric,step,epoch,time,value\n"
+    assert lightning_tui("show", listed[0]["id"], "--metrics", "csv").stdout == "metric,step,epoch,time,value,fit\n"
     assert json.loads(lightning_tui("show", listed[0]["id"], "--metrics", "json").stdout)["metrics"] == {}
     assert lightning_tui("show", "nonsense").returncode == 1
 

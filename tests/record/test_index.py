@@ -88,12 +88,16 @@ def told(reader: RunReader) -> dict[str, Any]:
         pass
     snapshot = reader.snapshot()
     values = {
-        name: getattr(snapshot, name) for name in snapshot.__struct_fields__ if name not in ("metrics", "timeline")
+        name: getattr(snapshot, name)
+        for name in snapshot.__struct_fields__
+        if name not in ("metrics", "timeline", "fits")
     }
+    fits = [msgspec.structs.replace(fit, metrics={}) for fit in snapshot.fits]
     series = {name: repr(series.state()) for name, series in snapshot.metrics.items()}
     assert snapshot.timeline is not None
     return {
         **values,
+        "fits": fits,
         "series": series,
         "timeline": repr(snapshot.timeline.state()),
         "sums": repr(reader.history.sums()),
@@ -181,10 +185,10 @@ def test_a_damaged_index_is_passed_over_and_written_anew(directory: RunDirectory
 def edited(whole: bytes) -> Iterator[Any]:
     """What no reader has written, though it is well-formed."""
     for where, value in (
-        (("sums", "metrics", "loss", "columns"), [b"12345678"] * 4),
-        (("sums", "metrics", "loss", "per_bin"), 0),
-        (("sums", "timeline", "columns"), [b"1234567"] * 3),
-        (("sums", "timeline", "every"), 0),
+        (("sums", "fits", "fits", 0, "metrics", "loss", "columns"), [b"12345678"] * 4),
+        (("sums", "fits", "fits", 0, "metrics", "loss", "per_bin"), 0),
+        (("sums", "fits", "fits", 0, "timeline", "columns"), [b"1234567"] * 3),
+        (("sums", "fits", "fits", 0, "timeline", "every"), 0),
         (("version",), 99),
         (("byte_order",), "neither"),
         (("run",), "another"),

@@ -118,7 +118,7 @@ def test_logged_metrics_are_kept_once_and_under_their_clearest_name() -> None:
     assert buffer.take() == {
         "loss_step": {"steps": [1, 2, 3], "values": [1.0, 2.0, 3.0]},
         "seldom": {"steps": [1], "values": [9.0]},
-        "val": {"steps": [1], "values": [9.0]},
+        "val_epoch": {"steps": [1], "values": [9.0]},
     }
     assert buffer.take() == {}
 

@@ -356,14 +356,15 @@ def test_all_values_are_written_as_a_table(tmp_path: Path) -> None:
     path = export(run, None, CurveSettings(), (), "csv")
     assert path == Path(run.directory) / "exports" / "metrics.csv"
     assert list(csv.reader(path.read_text().splitlines())) == [
-        ["metric", "step", "epoch", "time", "value"],
-        ["train_loss", "1", "3", "100.0", "0.5"],
-        ["train_loss", "2", "3", "100.0", "nan"],
-        ["val, loss", "2", "3", "100.0", "1.0"],
+        ["metric", "step", "epoch", "time", "value", "fit"],
+        ["train_loss", "1", "3", "100.0", "0.5", "1"],
+        ["train_loss", "2", "3", "100.0", "nan", "1"],
+        ["val, loss", "2", "3", "100.0", "1.0", "1"],
     ]
     assert path.stat().st_mode & 0o777 == 0o600
     columns = json.loads(export(run, None, CurveSettings(), (), "json").read_text())["metrics"]
-    assert columns["train_loss"] == {"step": [1, 2], "epoch": [3, 3], "time": [100.0, 100.0], "value": [0.5, "nan"]}
+    table = {"step": [1, 2], "epoch": [3, 3], "time": [100.0, 100.0], "value": [0.5, "nan"], "fit": [1, 1]}
+    assert columns["train_loss"] == table
     assert [entry.name for entry in sorted(path.parent.iterdir())] == ["metrics.csv", "metrics.json"]
 
 

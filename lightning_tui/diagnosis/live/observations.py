@@ -166,7 +166,7 @@ class Observations:
         self.losses = LossWatch()
         self._pieces: deque[_Piece] = deque(maxlen=256)
         self._pace: WindowPace | None = None
-        self._attempt = 0
+        self._attempt = self._fit = 0
         self._time: float | None = None
         self._stage: str | None = None
         self._place: float | None = None
@@ -174,8 +174,9 @@ class Observations:
 
     def observe(self, run: RunSnapshot, now: float, around: Around) -> None:
         """Add the next look at the run."""
-        if run.attempt != self._attempt:
-            self._restart(run.attempt)
+        fit = run.fits[0].number if run.fits else 0
+        if (run.attempt, fit) != (self._attempt, self._fit):
+            self._restart(run.attempt, fit)
         progress = run.progress
         if progress is not None:
             self._observe_progress(progress, now)
@@ -199,8 +200,10 @@ class Observations:
             return None
         return sum(mean.value for mean in watched) / len(watched)
 
-    def _restart(self, attempt: int) -> None:
-        self._attempt = attempt
+    def _restart(self, attempt: int, fit: int) -> None:
+        if fit != self._fit:
+            self.losses = LossWatch()
+        self._attempt, self._fit = attempt, fit
         self._pieces.clear()
         self._pace = self._place = self._stage = None
         self.ranks, self.gpus, self.host_laps, self.rank_laps = {}, {}, {}, {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     _Args = TypeVarTuple("_Args")
 
+_numbers = itertools.count(1)
 _STAGES = ("sanity_check", "train", "validate", "test", "predict")
 
 
@@ -31,6 +33,8 @@ class TelemetryHooks:
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
+        self.number = next(_numbers)
+        """Which of the program's Trainers this one is."""
         self._forget()
 
     def _forget(self) -> None:
@@ -41,10 +45,10 @@ class TelemetryHooks:
         self._clock = StepClock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"arguments": self.arguments}
+        return {"arguments": self.arguments, "number": self.number}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.arguments = state["arguments"]
+        self.arguments, self.number = state["arguments"], state["number"]
         self._forget()
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -155,6 +159,7 @@ class TelemetryHooks:
             self._steer(Steering.begin, trainer)
         if self._telemetry is None and self._reporter.is_on:
             self._telemetry = TrainerTelemetry(self._reporter, trainer, self.arguments, self.flavour, self._clock)
+            self._telemetry.number = self.number
 
     def _tell_pause(self, trainer: Any, is_paused: bool) -> None:
         """What follows is no step, and no training until it is over."""

@@ -211,8 +211,9 @@ class MetricsPane(Pane):
 
     def heading(self) -> Row:
         current = self.current()
+        fits = self.view.run.fits_sentence() if self.view.run is not None else ""
         if current is None:
-            return EMPTY
+            return ((fits, "dim"),) if fits else EMPTY
         settings = self.settings
         shown = self.shown()
         place = f" {shown.index(current) + 1}/{len(shown)}" if len(shown) > 1 and self.has_focus else ""
@@ -225,6 +226,7 @@ class MetricsPane(Pane):
             "log scale" if settings.is_log else "",
             f"EMA {settings.smoothing:g}" if settings.smoothing else "",
             f"by {self.unit}" if self.unit != "step" else "",
+            fits,
         ]
         return (*row, *((f" · {word}", "dim") for word in said if word))
 

@@ -84,6 +84,10 @@ class PlanPane(Pane):
     def summary(self, width: int) -> Row:
         return summary_row(self.view, width)
 
+    def heading(self) -> Row:
+        run = self.view.run
+        return ((f"fit {run.fits[0].number} of {run.fit_count}", "dim"),) if run and run.fit_count > 1 else EMPTY
+
     def facts(self, width: int) -> Row:
         if not self.has_focus or self.view.readonly:
             return EMPTY

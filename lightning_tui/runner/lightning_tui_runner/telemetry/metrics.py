@@ -118,11 +118,11 @@ def _put(column: list[tuple[int, Any]], step: int, value: Any) -> None:
 
 
 def _is_double(name: str, logged: dict[str, Any]) -> bool:
-    """Whether the same metric stands there under a clearer name: `acc` beside `acc_step`, `val_acc_epoch` beside it."""
-    if name.endswith("_epoch"):
-        plain = name[: -len("_epoch")]
-        return plain in logged and f"{plain}_step" not in logged
-    return f"{name}_step" in logged
+    """Whether no logger shows this name: what is logged both on step and on epoch, Lightning keeps under three names,
+    the same value under two of them, and gives loggers the two that end in `_step` and `_epoch`."""
+    plain, slash, number = name.partition("/dataloader_idx_")
+    value = logged[name]
+    return any(logged.get(f"{plain}{ending}{slash}{number}") is value for ending in ("_step", "_epoch"))
 
 
 def _as_numbers(values: list[Any]) -> Any:

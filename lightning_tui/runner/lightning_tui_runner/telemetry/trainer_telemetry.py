@@ -29,6 +29,8 @@ class TrainerTelemetry:
     def __init__(self, reporter: Reporter, trainer: Any, arguments: Arguments, flavour: str, clock: StepClock) -> None:
         import torch
 
+        self.number = 0
+        """Which of the program's Trainers it is; 0 is not known."""
         self._reporter = reporter
         self._arguments = arguments
         self._flavour = flavour
@@ -193,6 +195,8 @@ class TrainerTelemetry:
             parameters=self._parameters[0],
             trainable_parameters=self._parameters[1],
             log_dir=log_dir_of(trainer),
+            number=self.number,
+            call=getattr(trainer.state.fn, "value", None),
         )
 
     def _enter(self, trainer: Any, stage: str) -> None:
