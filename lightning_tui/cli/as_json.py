@@ -71,6 +71,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "trainer": msgspec.to_builtins(run.trainer.fields) if run.trainer else {},
         "progress": _progress(run.progress),
+        "standstill": msgspec.to_builtins(run.standstill),
         "metrics": {name: _metric(series) for name, series in run.metrics.items()},
         "ranks": [
             {

@@ -10,6 +10,7 @@ import msgspec
 from lightning_tui.plan.model import Plan, plan_from_mapping
 from lightning_tui.record.events import FieldValue
 from lightning_tui.record.samples import GpuSample, HostSample
+from lightning_tui.record.standstill import Standstill
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -62,6 +63,8 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     silent_s: float | None = None
     """Seconds since the last sign of life, of a run that should be training, or was when a person ended it; `None`
     while that is usual."""
+    standstill: Standstill | None = None
+    """The same, with the rank to look at and where that is."""
     step_time_s: float | None = None
     host_growth: tuple[int, int] | None = None
     """First and last of a steadily growing use of main memory by the run's processes, bytes."""

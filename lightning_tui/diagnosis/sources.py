@@ -216,9 +216,8 @@ def _note(points: list[int], value: int) -> None:
 
 
 def _conduct(story: _Story, seen: RunSnapshot) -> Conduct:
-    is_training = seen.state in (RunState.TRAINING, RunState.VALIDATING)
     several = len(seen.ranks) > 1
-    stalled = seen.progress.stalled_s if seen.progress else None
+    still = seen.standstill if seen.state is not RunState.LOST else None
     ended_on_request = seen.ended is not None and seen.ended.cause in ("stop", "kill")
     end = seen.program_end
     return Conduct(
@@ -233,7 +232,8 @@ def _conduct(story: _Story, seen: RunSnapshot) -> Conduct:
         nan_metrics=tuple(
             sorted(name for name, series in seen.metrics.items() if "loss" in name.lower() and _is_lost(series.last))
         ),
-        silent_s=stalled if is_training or ended_on_request else None,
+        silent_s=still.silent_s if still is not None else None,
+        standstill=still,
         step_time_s=story.step_time_s,
         host_growth=steady_growth(story.host_memory),
         device_growth=steady_growth(story.device_memory),

@@ -31,6 +31,7 @@ from lightning_tui.record.events import (
     RecordGap,
     Restarting,
     Sampled,
+    Saving,
     Stage,
     StageChanged,
     Stopping,
@@ -43,6 +44,7 @@ from lightning_tui.record.index import Sums
 from lightning_tui.record.pace import Pace, epochs_of
 from lightning_tui.record.samples import GpuSample, HostSample
 from lightning_tui.record.series import Series, Timeline
+from lightning_tui.record.standstill import NodeClock, RankPosition, Standstill, standstill_of
 from lightning_tui.record.state import (
     Facts,
     Failure,
@@ -95,7 +97,7 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
     usual_s: float | None = None
     """Usual wall time between two batches of this stage."""
     stalled_s: float | None = None
-    """How long no batch has come, where that is much longer than usual."""
+    """How long nothing has come, where that is much longer than usual (`RunSnapshot.standstill`)."""
     validation_s: float | None = None
     """Usual time of one validation."""
 
@@ -143,6 +145,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How global rank 0 left the program, in its own words; `None` where it did not come to that."""
     timeline: Timeline | None = None
     """Which epoch and time belong to a step; a live object, as the metrics are."""
+    standstill: Standstill | None = None
+    """That its ranks stand still, or stood so when a person ended it; `None` where they move."""
 
     @property
     def is_over(self) -> bool:
@@ -162,6 +166,9 @@ class _Rank:
     def __init__(self, hello: Hello) -> None:
         self.hello = hello
         self.stage: Stage = "setup"
+        self.has_entered = False
+        self.heard_at = hello.time
+        self.global_step: int | None = None
         self.progress: Progress | None = None
         self.memory: Memory | None = None
         self.last_word: str | None = None
@@ -172,6 +179,18 @@ class _Rank:
     def is_in_fit(self) -> bool:
         """Whether it trains or validates, and has not said how that ended."""
         return not self.spoke and self.stage not in ("setup", "done")
+
+    def position(self, now: NodeClock, left: tuple[float, str] | None) -> RankPosition:
+        """Where it is, by the clock of its node; `left`: when and how it left."""
+        return RankPosition(
+            rank=self.hello.rank,
+            stage=self.stage if self.has_entered else None,
+            global_step=self.global_step,
+            progress=self.progress,
+            silent_s=now.since(self.heard_at),
+            left="" if left is None else left[1],
+            left_s=0.0 if left is None else now.since(left[0]),
+        )
 
     def view(self, gone: bool) -> RankView:
         progress, memory = self.progress, self.memory
@@ -211,7 +230,7 @@ class RunHistory:
         self.unreadable_lines = 0
         self.timeline = Timeline()
         self._pace = Pace()
-        self._last_word_of_first_node: float | None = None
+        self._clocks: dict[int, NodeClock] = {0: NodeClock()}
         self.restarts: list[Restarting] = []
         self._gaps: dict[int | None, RecordGap] = {}
         """The newest of each rank, and of the supervisor (`None`)."""
@@ -230,6 +249,7 @@ class RunHistory:
         self.fit_end: FitEnd | None = None
         self.ended: Ended | None = None
         self.stopping: Stopping | None = None
+        self._stop_began: float | None = None
         self.troubles: list[tuple[int, str]] = []
         self._fraction: float | None = None
 
@@ -261,8 +281,7 @@ class RunHistory:
         node = self._nodes.setdefault(number, NodeHardware(number))
         if isinstance(event, Sampled):
             node.take(event)
-            if number == 0:
-                self._last_word_of_first_node = event.time
+            self._clocks.setdefault(number, NodeClock()).take(event)
         else:
             node.hostname = event.host
         self._hardware = None
@@ -292,15 +311,19 @@ class RunHistory:
         if event.stage not in ("done", "paused"):
             self._goes_on(rank)
         if rank in self.ranks:
-            self.ranks[rank].stage = event.stage
+            self.ranks[rank].has_entered = True
+            self._heard(self.ranks[rank], event)
         if rank == 0:
             self._pace.enters(event.stage, event.time)
+
+    def _heard(self, rank: _Rank, event: StageChanged | Progress) -> None:
+        rank.stage, rank.global_step, rank.heard_at = event.stage, event.global_step, event.time
 
     @_apply.register
     def _(self, event: Progress, rank: int) -> None:
         if rank in self.ranks:
             self.ranks[rank].progress = event
-            self.ranks[rank].stage = event.stage
+            self._heard(self.ranks[rank], event)
         if rank == 0:
             self._pace.progresses(event)
         if rank == 0 and event.stage == "train":
@@ -320,6 +343,13 @@ class RunHistory:
     def _(self, event: Memory, rank: int) -> None:
         if rank in self.ranks:
             self.ranks[rank].memory = event
+
+    @_apply.register
+    def _(self, event: Saving, rank: int) -> None:
+        if rank == 0:
+            self._pace.saves(event)
+        if rank in self.ranks:
+            self.ranks[rank].heard_at = event.time
 
     @_apply.register
     def _(self, event: CheckpointSaved, rank: int) -> None:
@@ -344,7 +374,7 @@ class RunHistory:
             self.fit_end = event
             self._fraction = 1.0 if event.finished else self._fraction
         if rank in self.ranks:
-            self.ranks[rank].spoke = True
+            self.ranks[rank].spoke, self.ranks[rank].stage = True, "done"
 
     @_apply.register
     def _(self, event: ProgramEnd, rank: int) -> None:
@@ -378,7 +408,7 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: Stopping, rank: None) -> None:
-        self.stopping = event
+        self.stopping, self._stop_began = event, self._stop_began or event.time
 
     @_apply.register
     def _(self, event: Restarting, rank: None) -> None:
@@ -504,6 +534,7 @@ class RunHistory:
             fit_end=self.fit_end,
             program_end=self.program_ends.get(0),
             timeline=self.timeline,
+            standstill=self._standstill(),
         )
 
     def _is_gone(self, number: int) -> bool:
@@ -525,7 +556,7 @@ class RunHistory:
             attempt=self.attempt,
             is_over=self.ended is not None,
             now=now,
-            rank_clock=self._last_word_of_first_node,
+            rank_clock=self._clocks[0].now,
         )
 
     def _progress(self) -> ProgressView | None:
@@ -551,16 +582,38 @@ class RunHistory:
             step_time_s=step_time,
             data_wait_s=progress.data_wait_s,
             usual_s=self._pace.usual_s(),
-            stalled_s=self._stalled_s(),
+            stalled_s=standstill.silent_s if (standstill := self._standstill()) is not None else None,
             validation_s=self._pace.validation_s,
         )
 
-    def _stalled_s(self) -> float | None:
-        """Both times are told by the first node's clock; the reader's own may be another one. Of a run that has ended
-        in its fit: how long nothing had come by then."""
-        if self._last_word_of_first_node is None or not self.ranks[0].is_in_fit:
+    def _standstill(self) -> Standstill | None:
+        """All is told by the clocks of the ranks' nodes; the reader's own may be another one. Of a run that a person
+        has ended: whether it stood still by then."""
+        if self.ended is not None and self.ended.cause not in ("stop", "kill"):
             return None
-        return self._pace.stalled_s(self._last_word_of_first_node)
+        positions = [
+            rank.position(self._clock_of(rank), self._departure(number)) for number, rank in sorted(self.ranks.items())
+        ]
+        is_idle = all(clock.is_idle for clock in self._clocks.values())
+        return standstill_of(positions, self._pace, is_idle=is_idle)
+
+    def _clock_of(self, rank: _Rank) -> NodeClock:
+        of_host = (number for number, node in self._nodes.items() if node.hostname == rank.hello.host)
+        return self._clocks.get(next(of_host, 0), self._clocks[0])
+
+    def _departure(self, rank: int) -> tuple[float, str] | None:
+        """When and how a rank left, where it did so before anybody asked the run to end."""
+        end, raised = self.program_ends.get(rank), [each for of, each in self.exceptions if of == rank]
+        gone = next((event for event in self.gone if event.rank == rank), None)
+        if raised:
+            left = raised[0].time, f"failed of {raised[0].type.rpartition('.')[2]}"
+        elif end is not None:
+            left = end.time, f"left with exit code {end.code}"
+        elif gone is not None and not self.ranks[rank].spoke:
+            left = gone.time, "vanished"
+        else:
+            return None
+        return left if self._stop_began is None or left[0] < self._stop_began else None
 
     def _notices(self, failure: Failure | None) -> tuple[str, ...]:
         notices = [f"rank {rank}: {said}" for rank, said in self.troubles if not _follows_from(failure, rank, said)]

@@ -58,14 +58,14 @@ def replay(
     for moment, number, is_rank, event in _events(directory, run.attempt, most_bytes):
         if moment >= due:
             due, now = moment + step, max(now, moment)
-            snapshot = history.snapshot(supervisor_alive=True, ranks_alive=True, now=now)
+            snapshot = history.snapshot(supervisor_alive=True, ranks_alive=False, now=now)
             adviser.look(snapshot, now)
         if is_rank:
             history.apply_rank_event(run.attempt, number, event)
         else:
             history.apply_supervisor_event(event, number)
     # When the warnings were printed is not known here: they are told last, when the pace is known that weighs them.
-    adviser.look(history.snapshot(supervisor_alive=True, ranks_alive=True, now=now), now, Around(warnings=warnings))
+    adviser.look(history.snapshot(supervisor_alive=True, ranks_alive=False, now=now), now, Around(warnings=warnings))
 
 
 def all_warnings(output: OutputWarnings, run: RunSnapshot) -> tuple[Diagnosis, ...]:

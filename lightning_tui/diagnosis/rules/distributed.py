@@ -792,7 +792,8 @@ RULES = (
     Rule(
         category="rank-exited-early",
         title="A rank left while the others train",
-        cause="[[Rank {rank} ]]ended with exit code 0 amid the fit: the rest wait for it in the next collective.",
+        cause="[[{standstill}. ]]"
+        "[[Rank {rank} ended with exit code 0 amid the fit: ]]the rest wait for it in the next collective.",
         signs=(
             said("left with exit code 0 amid the fit"),
             said("exited with exit code 0", "waiting", elsewhere=("rank",)),
@@ -808,7 +809,7 @@ RULES = (
     Rule(
         category="stall",
         title="Training stands still",
-        cause="[[No step for {silent}[[, where one takes {step} s]]. ]]A rank waits for a collective that another never joins, or for a batch that does not come.",
+        cause="[[{standstill}[[, where a step takes {step} s]]. ]]A rank waits for a collective that another never joins, for a lock, or for a batch that does not come.",
         signs=(
             said("no step for", "stalled"),
             said("no progress for", "training", "stall"),
