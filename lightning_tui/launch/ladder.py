@@ -38,7 +38,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     listens: bool = False
     """Whether a Trainer with our telemetry is in a stage."""
     busy: bool = False
-    """Whether a checkpoint is being written, or rank 0 validates: what was asked is taken after that."""
+    """Whether a checkpoint is being written, or a validation goes on: what was asked is taken after that."""
     answers: Mapping[str, str] = {}
     """Last answer to each command, by its id: `taken`, `done` or `refused`."""
 
