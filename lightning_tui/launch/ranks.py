@@ -56,13 +56,17 @@ class RankWatch:
         """Whether telemetry of global rank 0 is in a stage, and so can take a command."""
         return self._trainer_seen and self._in_stage
 
-    def validates(self, *, is_idle: bool) -> bool:
-        """Whether global rank 0 is in a validation that moves: several ranks take a command only after it. `is_idle`:
-        the run's processes compute nothing."""
-        if not self._in_stage or not self._is_validating or self._pace.last_heard is None:
+    @property
+    def is_validating(self) -> bool:
+        """Whether global rank 0 is in a validation: several ranks take a command only after it."""
+        return self._in_stage and self._is_validating
+
+    def stands_still(self, *, is_idle: bool) -> bool:
+        """Whether global rank 0 has said nothing for far longer than usual; `is_idle`: the run computes nothing."""
+        if self._pace.last_heard is None:
             return False
         silent_s = time.monotonic() - self._moved_at
-        return self._pace.stalled_s(self._pace.last_heard + silent_s, is_idle=is_idle) is None
+        return self._pace.stalled_s(self._pace.last_heard + silent_s, is_idle=is_idle) is not None
 
     @property
     def saving(self) -> str | None:

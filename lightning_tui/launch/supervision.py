@@ -164,8 +164,15 @@ class Supervisor:
             self._ranks.read()
             self._look_for_checkpoint(now)
         ranks = self._ranks
-        is_busy = self._writing is not None or ranks.validates(is_idle=self._is_idle())
-        view = View(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
+        hangs = ranks.is_validating and ranks.stands_still(is_idle=self._is_idle())
+        view = View(
+            now=now,
+            asked=tuple(commands),
+            listens=ranks.listens,
+            busy=self._writing is not None or (ranks.is_validating and not hangs),
+            hangs=hangs,
+            answers=ranks.answers,
+        )
         before, self._ladder = self._ladder, climb(self._ladder, view)
         self._announce(before, now)
         if self._ladder.rung == "sigterm" and before.rung != "sigterm":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import singledispatchmethod
 from typing import NamedTuple, TypeGuard
 
@@ -250,6 +251,7 @@ class RunHistory:
         self.ended: Ended | None = None
         self.stopping: Stopping | None = None
         self._stop_began: float | None = None
+        self._clocks_at_signal: dict[int, NodeClock] = {}
         self.troubles: list[tuple[int, str]] = []
         self._fraction: float | None = None
 
@@ -409,6 +411,8 @@ class RunHistory:
     @_apply.register
     def _(self, event: Stopping, rank: None) -> None:
         self.stopping, self._stop_began = event, self._stop_began or event.time
+        if event.rung != "asked" and not self._clocks_at_signal:
+            self._clocks_at_signal = deepcopy(self._clocks)
 
     @_apply.register
     def _(self, event: Restarting, rank: None) -> None:
@@ -588,18 +592,17 @@ class RunHistory:
 
     def _standstill(self) -> Standstill | None:
         """All is told by the clocks of the ranks' nodes; the reader's own may be another one. Of a run that a person
-        has ended: whether it stood still by then."""
+        has ended: whether it stood still when it got its signal."""
         if self.ended is not None and self.ended.cause not in ("stop", "kill"):
             return None
+        clocks = (self._clocks_at_signal if self.ended is not None else None) or self._clocks
+        of_host = {node.hostname: clocks[number] for number, node in self._nodes.items() if number in clocks}
         positions = [
-            rank.position(self._clock_of(rank), self._departure(number)) for number, rank in sorted(self.ranks.items())
+            rank.position(of_host.get(rank.hello.host, clocks[0]), self._departure(number))
+            for number, rank in sorted(self.ranks.items())
         ]
-        is_idle = all(clock.is_idle for clock in self._clocks.values())
+        is_idle = all(clock.is_idle for clock in clocks.values())
         return standstill_of(positions, self._pace, is_idle=is_idle)
-
-    def _clock_of(self, rank: _Rank) -> NodeClock:
-        of_host = (number for number, node in self._nodes.items() if node.hostname == rank.hello.host)
-        return self._clocks.get(next(of_host, 0), self._clocks[0])
 
     def _departure(self, rank: int) -> tuple[float, str] | None:
         """When and how a rank left, where it did so before anybody asked the run to end."""

@@ -104,12 +104,18 @@ class RankPosition(NamedTuple):
         return not self.left and self.stage not in ("paused", "done")
 
     @property
+    def is_before_evaluating(self) -> bool:
+        """Whether it evaluates and has not told of a batch; the first one of an evaluation is told at once."""
+        return self.stage is not None and spot_of(self.stage, self.progress) == "evaluation loader"
+
+    @property
     def place(self) -> str:
         """Where it is, in words."""
         if self.stage is None:
             return "not in a Trainer yet"
-        at_step = f" at step {self.global_step}" if self.global_step and self.stage != "done" else ""
-        return f"in {STAGE_WORDS.get(self.stage, self.stage)}{at_step}"
+        at_step = f" near step {self.global_step}" if self.global_step and self.stage != "done" else ""
+        before = ", before its first batch" if self.is_before_evaluating else ""
+        return f"in {STAGE_WORDS.get(self.stage, self.stage)}{at_step}{before}"
 
 
 def standstill_of(ranks: Sequence[RankPosition], pace: Pace, *, is_idle: bool) -> Standstill | None:
@@ -147,7 +153,7 @@ def _apart(ranks: Sequence[RankPosition], there: list[RankPosition], pace: Pace,
         return None
     is_in_fit = any(rank.stage in ("train", "validate") for rank in there)
     met = [rank for rank in ranks if rank.is_waiting or (rank.stage == "done" and not rank.left and is_in_fit)]
-    behind = min(met, key=lambda rank: (rank.stage != "setup" and rank.stage is not None, rank.global_step or 0))
+    behind = min(met, key=_how_far)
     if not _differ(met, pace):
         return None
     limit = max(APART_S, 2 * (pace.usual_s() or 0.0)) if is_idle else max(_patience(rank, pace) for rank in there)
@@ -176,11 +182,11 @@ def _silent(rank: RankPosition, pace: Pace, *, is_idle: bool) -> Standstill | No
         "loader": f"training waits for its first batch for {_span(rank.silent_s)}",
         "first step": f"training has not come through its first step for {_span(rank.silent_s)}",
         "train": f"no step for {_span(rank.silent_s)}, {rank.place}",
-        "evaluation loader": f"{rank.place} has not come to its first batch for {_span(rank.silent_s)}",
+        "evaluation loader": f"no batch for {_span(rank.silent_s)}, {rank.place}",
         "evaluation": f"no batch for {_span(rank.silent_s)}, {rank.place}",
-        "evaluation end": f"{rank.place} does not end: nothing for {_span(rank.silent_s)} after its last batch",
+        "evaluation end": f"nothing for {_span(rank.silent_s)} after the last batch, {rank.place}",
     }
-    return _found("silent", rank, rank.silent_s, limit, said[spot].removeprefix("in "))
+    return _found("silent", rank, rank.silent_s, limit, said[spot])
 
 
 def _found(kind: Kind, rank: RankPosition, silent_s: float, limit_s: float, words: str) -> Standstill:
@@ -202,9 +208,13 @@ def _patience(rank: RankPosition, pace: Pace) -> float:
 
 def _differ(ranks: Sequence[RankPosition], pace: Pace) -> bool:
     """Whether they are at different places: in other stages, or further apart in steps than what is unsaid."""
-    if len({rank.stage for rank in ranks}) > 1:
+    if len({(rank.stage, rank.is_before_evaluating) for rank in ranks}) > 1:
         return True
     return any(_is_behind(rank, ranks, pace) for rank in ranks)
+
+
+def _how_far(rank: RankPosition) -> tuple[bool, int, bool]:
+    return rank.stage not in (None, "setup"), rank.global_step or 0, not rank.is_before_evaluating
 
 
 def _is_behind(rank: RankPosition, ranks: Sequence[RankPosition], pace: Pace) -> bool:

@@ -22,6 +22,7 @@ CROWD, CROWD_PERIOD_S = 32, 1.0
 """From so many ranks on, those that follow write less often: their files lie on one disk."""
 STAGE_PERIOD_S = 0.05
 """Stages are written more often than the rest: what hangs in one shall not be seen in the one before."""
+SOON_PERIOD_S = 0.5
 MEMORY_PERIOD_S = 1.0
 
 
@@ -58,7 +59,8 @@ class TrainerTelemetry:
         self._batch_sizes: dict[str, int | None] = {}
         self._next_flush = 0.0
         self._wait_s = 0.0
-        """Up to the next flush: short at the beginning, so that a hang in the first steps shows where it is."""
+        """Up to the next flush; short at the beginning of a stage."""
+        self._next_soon = 0.0
         self._next_stage = 0.0
         self._next_memory = 0.0
         self._saves: list[SavedCheckpoint] = []
@@ -88,7 +90,7 @@ class TrainerTelemetry:
         self._clock.pause()
         time_fetches(trainer.fit_loop.epoch_loop, self._clock)
         self._enter(trainer, "train")
-        self._wait_s = 0.0
+        self._flush_soon()
         self._flush(trainer)
 
     def evaluation_begins(self, trainer: Any, stage: str) -> None:
@@ -97,6 +99,7 @@ class TrainerTelemetry:
         self._clock.pause()
         self._evaluated = 0
         self._enter(trainer, "sanity_check" if trainer.sanity_checking else stage)
+        self._flush_soon()
 
     def evaluation_ends(self, trainer: Any) -> None:
         is_sanity_check = trainer.sanity_checking
@@ -255,6 +258,13 @@ class TrainerTelemetry:
             self._batch_sizes[self._stage] = batch_size_of(batch)
         if is_due:
             self._flush(trainer)
+
+    def _flush_soon(self) -> None:
+        """Let the first batches be told at once: a hang there shows where it is. Not in tiny epochs."""
+        now = time.perf_counter()
+        if now >= self._next_soon:
+            self._next_soon = now + SOON_PERIOD_S
+            self._wait_s = self._next_flush = 0.0
 
     def _flush(self, trainer: Any) -> None:
         now = time.perf_counter()
