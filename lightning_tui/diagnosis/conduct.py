@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from lightning_tui.diagnosis.matching import Hit
 from lightning_tui.diagnosis.model import Evidence, Rule
 from lightning_tui.record.standstill import Standstill
+from lightning_tui.record.state import AMID_FIT, BEFORE_FIT
 from lightning_tui.text.units import size
 
 NEARLY_FULL = 0.92
@@ -79,10 +80,11 @@ def _memory_words(evidence: Evidence) -> str:
 
 
 def _exits(evidence: Evidence) -> Iterator[_Finding]:
-    if evidence.conduct.left_early:
-        rank = evidence.conduct.left_early[0]
-        text = f"rank {rank} left with exit code 0 amid the fit"
-        yield "rank-exited-early", 58, {"rank": str(rank), "when": "amid the fit"}, text, rank
+    early, before = evidence.conduct.left_early, evidence.conduct.left_before
+    if early or before is not None:
+        rank, when = (early[0], AMID_FIT) if early else (before, BEFORE_FIT)
+        text = f"rank {rank} left with exit code 0 {when}"
+        yield "rank-exited-early", 58, {"rank": str(rank), "when": when}, text, rank
     elif (still := evidence.conduct.standstill) is not None and still.kind == "left":
         yield "rank-exited-early", 58, {"standstill": _sentence(still)}, still.words, still.rank
     code = evidence.conduct.program_exit

@@ -47,6 +47,8 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     """Ranks whose process went without a word, first one first."""
     left_early: tuple[int, ...] = ()
     """Ranks that left with exit code 0 while others were training."""
+    left_before: int | None = None
+    """The rank that left with exit code 0 before the fit began, where the others failed of that."""
     program_exit: int | None = None
     """Exit code of a program that ended itself amid the fit."""
     exit_text: str = ""

@@ -22,6 +22,7 @@ from lightning_tui.record.events import (
     Sampled,
     StageChanged,
 )
+from lightning_tui.record.state import BEFORE_FIT
 
 HEAD_BYTES = 128 << 10
 TAIL_BYTES = 1 << 20
@@ -223,6 +224,7 @@ def _conduct(story: _Story, seen: RunSnapshot) -> Conduct:
     return Conduct(
         vanished=tuple(event.rank for event in story.gone if event.rank not in story.spoke),
         left_early=tuple(story.left_early) if several and seen.state is not RunState.FINISHED else (),
+        left_before=failure.rank if (failure := seen.failure) and failure.message.endswith(BEFORE_FIT) else None,
         program_exit=story.program_exit if not several else None,
         exit_text=(end.text or "") if end is not None else "",
         exit_traceback=(end.traceback or "") if end is not None else "",

@@ -181,6 +181,10 @@ class _Rank:
         """Whether it trains or validates, and has not said how that ended."""
         return not self.spoke and self.stage not in ("setup", "done")
 
+    @property
+    def is_before_fit(self) -> bool:
+        return not self.spoke and self.stage == "setup"
+
     def position(self, now: NodeClock, left: tuple[float, str] | None) -> RankPosition:
         """Where it is, by the clock of its node; `left`: when and how it left."""
         return RankPosition(
@@ -246,6 +250,7 @@ class RunHistory:
         """Exceptions after which the rank that raised them went on; the others are in `exceptions`."""
         self.program_ends: dict[int, ProgramEnd] = {}
         self.left_early: list[tuple[int, ProgramEnd]] = []
+        self.left_before: list[tuple[int, ProgramEnd]] = []
         self.fit_seen = False
         self.fit_end: FitEnd | None = None
         self.ended: Ended | None = None
@@ -382,6 +387,8 @@ class RunHistory:
     def _(self, event: ProgramEnd, rank: int) -> None:
         if rank in self.ranks and self.ranks[rank].is_in_fit:
             self.left_early.append((rank, event))
+        elif rank in self.ranks and event.code == 0 and self.ranks[rank].is_before_fit:
+            self.left_before.append((rank, event))
         self.program_ends[rank] = event
         self._last_word(rank, "exited")
 
@@ -470,7 +477,7 @@ class RunHistory:
         spoke = [number for number, rank in self.ranks.items() if rank.spoke]
         caught = self._caught()
         uncaught = [(rank, each) for rank, each in self.exceptions if each not in caught]
-        return first_failure(uncaught, self.gone, spoke, self.ended, self.left_early)
+        return first_failure(uncaught, self.gone, spoke, self.ended, self.left_early, self.left_before)
 
     def snapshot(
         self,
@@ -596,7 +603,8 @@ class RunHistory:
         if self.ended is not None and self.ended.cause not in ("stop", "kill"):
             return None
         clocks = (self._clocks_at_signal if self.ended is not None else None) or self._clocks
-        of_host = {node.hostname: clocks[number] for number, node in self._nodes.items() if number in clocks}
+        nodes = sorted(self._nodes.items(), reverse=True)
+        of_host = {node.hostname: clocks[number] for number, node in nodes if number in clocks}
         positions = [
             rank.position(of_host.get(rank.hello.host, clocks[0]), self._departure(number))
             for number, rank in sorted(self.ranks.items())

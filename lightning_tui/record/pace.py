@@ -21,7 +21,7 @@ SURVIVED_FACTOR = 3.0
 
 FIRST_BATCH_S = 600.0
 """The same where no usual batch is known yet: to compile a model may take minutes."""
-IDLE_FIRST_BATCH_S = 30.0
+IDLE_FIRST_BATCH_S = 20.0
 """A first batch for which nothing is computed."""
 EVALUATION_EDGE_S = 120.0
 """Before the first batch of a validation, and after its last one, where nothing is known of such a wait."""

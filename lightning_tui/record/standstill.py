@@ -134,17 +134,19 @@ def standstill_of(ranks: Sequence[RankPosition], pace: Pace, *, is_idle: bool) -
 
 def _left(ranks: Sequence[RankPosition], there: list[RankPosition], pace: Pace, *, is_idle: bool) -> Standstill | None:
     gone = [rank for rank in ranks if rank.left and rank.stage != "done"]
-    silent = min(rank.silent_s for rank in there)
-    limit = max(LEFT_S, 2 * (pace.usual_s() or 0.0))
-    if not gone or min(silent, gone[0].left_s) <= limit:
+    if not gone:
         return None
     first = max(gone, key=lambda rank: rank.left_s)
+    waited = min(first.left_s, *(rank.silent_s for rank in there))
+    limit = max(LEFT_S, 2 * (pace.usual_s() or 0.0))
+    if waited <= limit:
+        return None
     has_trained = any(rank.stage == "train" or rank.global_step for rank in there)
     if not has_trained and not is_idle:  # they prepare something, each by itself
         return None
     when = "before the fit began" if first.stage in (None, "setup") else f"{first.place}"
-    words = f"rank {first.rank} {first.left} {when}, and {_names(there)} for it: nothing for {_span(silent)}"
-    return _found("left", first, silent, limit, words)
+    words = f"rank {first.rank} {first.left} {when}, and {_names(there)} for it: nothing for {_span(waited)}"
+    return _found("left", first, waited, limit, words)
 
 
 def _apart(ranks: Sequence[RankPosition], there: list[RankPosition], pace: Pace, *, is_idle: bool) -> Standstill | None:

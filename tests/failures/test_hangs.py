@@ -47,6 +47,7 @@ class Hang(NamedTuple):
 HANGS = [
     Hang("validation", "stall", "apart", 0, "rank 0 is in validation"),
     Hang("leave", "rank-exited-early", "left", 1, "rank 1 left with exit code 0 before the fit began"),
+    Hang("leave-setup", "rank-exited-early", "left", 1, "rank 1 left with exit code 0 before the fit began"),
     Hang("worker", "stall", "silent", 0, "training waits for its first batch"),
     Hang("lock", "stall", "silent", 0, "in training near step "),
     Hang("mismatch", "stall", "silent", 0, "in training near step "),

@@ -73,7 +73,7 @@ def test_a_rank_that_leaves_before_setup_is_told_within_ten_seconds(directory: R
     found = still(directory, sampled(8), [], [make(ProgramEnd, code=0, time=2.0)])
     assert seen(found) == ("left", 1, None, None)
     assert found is not None
-    assert found.words == "rank 1 left with exit code 0 before the fit began, and rank 0 waits for it: nothing for 8 s"
+    assert found.words == "rank 1 left with exit code 0 before the fit began, and rank 0 waits for it: nothing for 6 s"
     assert found.limit_s == LEFT_S
 
 

@@ -791,11 +791,12 @@ RULES = (
     ),
     Rule(
         category="rank-exited-early",
-        title="A rank left while the others train",
+        title="A rank left while the others train or begin to",
         cause="[[{standstill}. ]]"
-        "[[Rank {rank} ended with exit code 0 amid the fit: ]]the rest wait for it in the next collective.",
+        "[[Rank {rank} ended with exit code 0 {when}: ]]the rest wait for it in the next collective.",
         signs=(
             said("left with exit code 0 amid the fit"),
+            said("left with exit code 0 before the fit began"),
             said("exited with exit code 0", "waiting", elsewhere=("rank",)),
         ),
         weight=58,
@@ -804,7 +805,10 @@ RULES = (
             do("Give all ranks the same number of batches and epochs."),
         ),
         docs=f"{LIGHTNING_DOCS}/accelerators/gpu_intermediate.html",
-        examples=("SystemExit: left with exit code 0 amid the fit",),
+        examples=(
+            "SystemExit: left with exit code 0 amid the fit",
+            "SystemExit: left with exit code 0 before the fit began",
+        ),
     ),
     Rule(
         category="stall",

@@ -19,6 +19,8 @@ LOCK = threading.Lock()
 
 class Hanging(Net):
     def setup(self, stage):
+        if MODE == "leave-setup" and self.global_rank == 1:
+            sys.exit(0)
         if distributed.is_initialized():
             self.groups = [distributed.new_group(), distributed.new_group()]
 
