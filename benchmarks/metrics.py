@@ -14,10 +14,11 @@ from typing import TypeVar
 from benchmarks.report import Table
 from lightning_tui.record import ProgramRecord, RunDirectory, RunReader, RunStore, Series
 from lightning_tui.record.series import CAPACITY
-from lightning_tui.ui.drawing.chart import Look, chart
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves
+from lightning_tui.ui.drawing.chart import chart
+from lightning_tui.ui.drawing.frame import ChartStyle
+from lightning_tui.ui.metrics.curves import CurveSettings, drawn_curves
 from lightning_tui.ui.metrics.grouping import quantities
-from tests.ui import scenes
+from tests.ui import machines, scenes
 
 ResultT = TypeVar("ResultT")
 
@@ -39,8 +40,8 @@ def measure() -> Table:
         assert snapshot_metrics == METRICS
         index = next((directory.path / "index").iterdir()).stat().st_size
         redraws = {
-            "one curve": _redraw(Settings()),
-            "smoothed, log scale, over time": _redraw(Settings(is_log=True, smoothing=0.99, unit="time")),
+            "one curve": _redraw(CurveSettings()),
+            "smoothed, log scale, over time": _redraw(CurveSettings(is_log=True, smoothing=0.99, unit="time")),
         }
     rows = [
         ("open for the first time", f"{first:.1f} s", "–"),
@@ -83,7 +84,7 @@ def _read(directory: RunDirectory) -> int:
     return len(reader.snapshot().metrics)
 
 
-def _redraw(settings: Settings) -> float:
+def _redraw(settings: CurveSettings) -> float:
     """CPU seconds to draw a chart anew."""
     chance = random.Random(2)
     series = Series()
@@ -91,9 +92,9 @@ def _redraw(settings: Settings) -> float:
         series.add(step, 1.0 + 3.0 / (1 + step / 1e5) + chance.gauss(0, 0.05))
     with tempfile.TemporaryDirectory() as folder:
         run = scenes.training(Path(folder))
-    run = scenes.replace_struct(run, metrics={"train_loss": series}, timeline=scenes.timeline(POINTS, POINTS // 10))
+    run = machines.replace_struct(run, metrics={"train_loss": series}, timeline=scenes.timeline(POINTS, POINTS // 10))
     loss = quantities(run.metrics)[0]
-    look = Look(settings.is_log, None, None, (), settings.unit)
+    look = ChartStyle(settings.is_log, None, None, (), settings.unit)
 
     def draw() -> None:
         chart([one.curve for one in drawn_curves(run, loss, settings)], WIDTH, HEIGHT, look)

@@ -12,11 +12,12 @@ from typing import Any
 import platformdirs
 
 from lightning_tui.persistent import persistent_storage
+from lightning_tui.refusal import UsageError
 
 HOME_VARIABLE = "LIGHTNING_TUI_HOME"
 
 
-class SettingsError(Exception):
+class SettingsError(UsageError):
     """A settings file that cannot be read or understood; the message is for people."""
 
 

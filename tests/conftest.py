@@ -16,7 +16,7 @@ import pytest
 
 LeftT = TypeVar("LeftT")
 
-_LEAK_PATIENCE_S = 5.0
+_LEAK_PATIENCE_S = 20.0
 
 
 def pytest_configure() -> None:

@@ -129,6 +129,22 @@ def test_the_border_holds(check: Callable[[Path], set[str]]) -> None:
     assert check(HOUSE) == set()
 
 
+DIAGNOSIS_FOR_ALL = {"Diagnosis", "Suggestion", "Advice", "RunAdviser", "Seen"}
+DIAGNOSIS_FOR_ALL |= {"live", "advice_of_run"}
+DIAGNOSIS_FOR_ALL |= {"apply", "flags", "one_line", "read_seen", "write_seen"}
+"""Types, and what is done with a diagnosis that was made; to make one is for `services`."""
+
+
+def test_cli_and_ui_have_no_diagnosis_made_but_by_services() -> None:
+    taken = set()
+    for package in ("cli", "ui"):
+        for path in (HOUSE / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lightning_tui.diagnosis"):
+                    taken |= {name.name for name in node.names}
+    assert taken <= DIAGNOSIS_FOR_ALL
+
+
 # --- And can break ----------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,6 @@ from tools.import_graph import HOUSE, RUNNER, UI, Floors, Graph, backward, circl
 HOUSE_FOLDER = Path(lightning_tui.__file__).parent
 RUNNER_PACKAGE = "lightning_tui.runner.lightning_tui_runner"
 PACKAGES = sorted(path.parent.name for path in HOUSE_FOLDER.glob("*/__init__.py"))
-STILL_TANGLED = {"ui": "its controllers hold the whole screen", "cli": "with `commands`", "diagnosis": "in `live`"}
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +23,13 @@ def graph() -> Graph:
     return read_graph(HOUSE_FOLDER)
 
 
-def still_tangled(package: str) -> pytest.MarkDecorator | tuple[()]:
-    reason = STILL_TANGLED.get(package)
-    return pytest.mark.xfail(strict=False, reason=reason) if reason else ()
-
-
-@pytest.mark.parametrize("package", [pytest.param(p, marks=still_tangled(p)) for p in PACKAGES])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_circle_within_a_package(graph: Graph, package: str) -> None:
     assert circles(graph.within(f"lightning_tui.{package}")) == []
 
 
-def test_no_circle_reaches_over_packages(graph: Graph) -> None:
-    packages = {tuple({name.split(".")[1] for name in circle[1:]}) for circle in circles(graph)}
-    assert packages <= {(package,) for package in STILL_TANGLED}
+def test_no_circle_anywhere(graph: Graph) -> None:
+    assert circles(graph) == []
 
 
 def test_no_import_runs_against_the_floors_of_the_house(graph: Graph) -> None:
@@ -47,7 +40,6 @@ def test_no_import_runs_against_the_floors_of_the_runner(graph: Graph) -> None:
     assert backward(graph, RUNNER_PACKAGE, RUNNER) == []
 
 
-@pytest.mark.xfail(strict=False, reason="its controllers hold the whole screen")
 def test_no_import_runs_against_the_floors_of_the_screen(graph: Graph) -> None:
     assert backward(graph, "lightning_tui.ui", UI) == []
 

@@ -17,7 +17,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
+from tests.diagnosis.evidence import Example, rule_examples, sign_examples, signs_without
+from tests.diagnosis.raised import ERRORS
+from tests.diagnosis.test_further_texts import FAILURES
+from tests.diagnosis.test_raised import raised
 
 
 def main() -> None:
@@ -49,6 +53,19 @@ def _print_score(cases: list[dict[str, Any]]) -> None:
     right = len(results) - len(misses)
     print(f"right {right}/{len(results)} = {right / max(1, len(results)):.1%}, exactly the named category {exact}")
     print(f"nothing said where nothing is wrong: {sum(not found for _, found in nothing)}/{len(nothing)}")
+    without, recalled = _unproved(cases)
+    print(f"signs without an example: {without}, and with one alone that was not looked up: {recalled - without}")
+
+
+def _unproved(cases: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many signs hold on no example or case of their category; and how many where recalled ones do not count."""
+    known = [Example((case["category"], *case.get("also", ())), case["text"], "known") for case in cases]
+    known += [Example((category,), text, "further") for category, text in FAILURES]
+    known += [Example(tuple(ERRORS[name][0].split("|")), text, "raised") for name, text in raised().items()]
+    known += rule_examples()
+    ours = sign_examples()
+    firm = [example for example in ours if example.origin != "recalled"]
+    return len(list(signs_without([*known, *ours]))), len(list(signs_without([*known, *firm])))
 
 
 def is_right(case: dict[str, Any], found: list[str]) -> bool:
@@ -59,7 +76,7 @@ def is_right(case: dict[str, Any], found: list[str]) -> bool:
 
 
 def _evidence(case: dict[str, Any]) -> Evidence:
-    return Evidence(outputs=(Output(case["text"]),))
+    return Evidence(outputs=(OutputTail(case["text"]),))
 
 
 if __name__ == "__main__":

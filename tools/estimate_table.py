@@ -23,6 +23,7 @@ from lightning_tui.launch.probing import probe_program
 from lightning_tui.launch.program import resolve_program
 from lightning_tui.plan.estimate import MARGIN, OVERHEAD, estimate
 from lightning_tui.plan.probe import ProgramProbe
+from lightning_tui.plan.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "tests" / "programs" / "estimated"
@@ -96,9 +97,8 @@ def points(
 def formula_range(probe: ProgramProbe, precision: str, batch_size: int) -> tuple[int, int]:
     """The range of the formula method, as if nothing had been measured on fake tensors."""
     unmeasured = msgspec.structs.replace(probe, measurements=())
-    found = estimate(
-        unmeasured, strategy="single_device", precision=precision, devices=1, gpu_memory=None, batch_size=batch_size
-    )
+    setting = Setting(strategy="single_device", precision=precision, devices=1, batch_size=batch_size)
+    found = estimate(unmeasured, setting, None)
     if found.low is None or found.high is None:
         raise SystemExit(f"no formula for {precision}: {probe.forward_error}")
     return found.low, int((found.high - OVERHEAD) / MARGIN)

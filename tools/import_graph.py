@@ -19,26 +19,24 @@ Floors = Mapping[str, Iterable[str]]
 `.` stands for the files that lie in the package itself and have no entry of their own, `__init__` for its own file.
 """
 
-_BELOW_LAUNCH = ("plan", "environment", "gpus", "record", "settings", "persistent", "runner", "text", "__init__")
+_GROUND = ("text", "files", "refusal", "persistent", "__init__")
+_BELOW_LAUNCH = ("plan", "environment", "gpus", "record", "settings", "runner", *_GROUND)
 _BELOW_SERVICES = ("launch", "diagnosis", "output", *_BELOW_LAUNCH)
-_STRAYS = {"words": (), "command_words": ("record", "words")}
-"""Single files that are about to move into a package."""
 
 HOUSE: Floors = {
     "__main__": ("cli",),
-    "cli": ("services", "ui", "demo", *_BELOW_SERVICES, *_STRAYS),
-    "ui": ("services", *_BELOW_SERVICES, *_STRAYS),
-    "services": (*_BELOW_SERVICES, *_STRAYS),
-    "launch": (*_BELOW_LAUNCH, *_STRAYS),
-    "diagnosis": ("plan", "record", "text", *_STRAYS),
-    "plan": ("environment", "gpus", "text", *_STRAYS),
-    "environment": ("gpus", "persistent", "text", *_STRAYS),
-    "output": ("record", "text", *_STRAYS),
+    "cli": ("services", "ui", "demo", *_BELOW_SERVICES),
+    "ui": ("services", *_BELOW_SERVICES),
+    "services": _BELOW_SERVICES,
+    "launch": _BELOW_LAUNCH,
+    "diagnosis": ("plan", "record", *_GROUND),
+    "plan": ("environment", "gpus", "runner.lightning_tui_runner.plan.options", *_GROUND),
+    "environment": ("gpus", *_GROUND),
+    "output": ("record", *_GROUND),
     "gpus": ("record.samples",),
-    "record": ("text", "words"),
-    "settings": ("persistent",),
-    **dict.fromkeys(("persistent", "text", "runner", "demo", "__init__"), ()),
-    **_STRAYS,
+    "record": _GROUND,
+    "settings": _GROUND,
+    **dict.fromkeys((*_GROUND, "runner", "demo"), ()),
 }
 """Each package of the house, and the single files beside them. `gpus` takes the types of a reading and nothing else."""
 

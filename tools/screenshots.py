@@ -38,8 +38,9 @@ from lightning_tui.ui.app import CockpitApp  # noqa: E402
 from lightning_tui.ui.drawing.theme import DARK, LIGHT  # noqa: E402
 from lightning_tui.ui.services import real_services  # noqa: E402
 from tests.gpus.stub import build_stub, write_scene  # noqa: E402
-from tests.ui import run_scenes, scenes  # noqa: E402
+from tests.ui import scenes  # noqa: E402
 from tests.ui.advice_scenes import FakeAdvice, much_to_advise  # noqa: E402
+from tests.ui.outside import FakeOutside  # noqa: E402
 
 FONT = "Fira Code"
 DEMO_SHARE = 0.3
@@ -119,12 +120,11 @@ async def draw(name: str, size: tuple[int, int], target: Path, theme: str) -> No
         make = SCENES[name]
         told: dict[str, Any] = {"outside": scenes.on_gpus(), "plan": scenes.PLAN} if name in PLANNED else {}
         if name == "metrics-overlay":
-            told = {"outside": scenes.FakeOutside(runs=scenes.earlier_runs(Path(folder)))}
+            told = {"outside": FakeOutside(runs=scenes.earlier_runs(Path(folder)))}
         if name.startswith("advice"):
-            told = {"outside": scenes.FakeOutside(advice=FakeAdvice(*much_to_advise()))}
+            told = {"outside": FakeOutside(advice=FakeAdvice(*much_to_advise()))}
         if name.startswith("runs"):
-            lines, runs = run_scenes.runs_home(Path("/home/ada/runs"))
-            told = {"outside": scenes.FakeOutside(lines=lines, runs=runs, checkpoints=run_scenes.checkpoints())}
+            told = {"outside": scenes.on_runs()}
         app = scenes.cockpit(Path(folder), make(Path(folder)) if make else None, **told)
         async with app.run_test(size=size) as pilot:
             app.theme = theme

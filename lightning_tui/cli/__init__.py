@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from lightning_tui import __version__
+from lightning_tui.refusal import RefusalError
+
+if TYPE_CHECKING:
+    import argparse
 
 DONE, COULD_NOT, WRONG_USAGE = 0, 1, 2
 
@@ -24,7 +31,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding gets `?` for what it cannot show
         sys.stdout.reconfigure(errors="replace")
-    arguments = parse(words)
-    from lightning_tui.cli.commands import run_command
+    return _carry_out(parse(words))
 
-    return run_command(arguments)
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    """Carry out a parsed command and return its exit code; `function` names it, so that only its module is imported."""
+    from lightning_tui.cli.terminal import say
+
+    try:
+        module, _, name = arguments.function.partition(":")
+        code: int = getattr(import_module(f"lightning_tui.cli.{module}"), name)(arguments)
+        return code
+    except RefusalError as error:
+        say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has left; nothing more can be said on stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
+    except KeyboardInterrupt:
+        return 130

@@ -1,4 +1,4 @@
-"""What parsed arguments mean: the settings, the interpreter and the program that they ask for."""
+"""What parsed arguments mean: the settings, the program and the plan that they ask for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from lightning_tui.settings import Settings, load_settings, program_interpreter
 
 if TYPE_CHECKING:
-    from lightning_tui.environment import Software
-    from lightning_tui.launch import Program
+    from lightning_tui.plan import Plan
+    from lightning_tui.services.programs import ProgramChoice
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -33,34 +33,49 @@ def interpreter_of(arguments: argparse.Namespace) -> tuple[Path, bool]:
     return program_interpreter(os.environ, flag), flag is not None
 
 
-def program_of(arguments: argparse.Namespace) -> Program:
-    """The program that stands after the `--`.
+def choice_of(arguments: argparse.Namespace) -> ProgramChoice:
+    """The program that stands after the `--`; its words are empty where there is none.
 
     Raises:
-        ProgramError: there is none, or it cannot be run.
         SettingsError: the command line names no executable file as interpreter.
     """
-    from lightning_tui.launch import resolve_program
+    from lightning_tui.services.programs import ProgramChoice
 
-    interpreter, is_given = interpreter_of(arguments)
-    return resolve_program(
-        arguments.program or [],
-        interpreter=interpreter,
-        interpreter_is_given=is_given,
-        folder=Path.cwd(),
-        environ=os.environ,
-    )
+    return ProgramChoice(tuple(arguments.program or ()), Path.cwd(), *interpreter_of(arguments))
 
 
-def refuse_compromised(software: Software) -> None:
-    """Run nothing with an interpreter whose Lightning is a compromised release.
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Build the plan: flag over `--set` over plan file over preset.
 
     Raises:
-        ProgramError: it is one.
+        PlanError: a value that cannot be meant, or no such preset or file.
+        SettingsError: the settings or `--python` are broken (only looked at for the preset `recommended`).
     """
-    from lightning_tui.environment import reason_not_to_start
-    from lightning_tui.launch import ProgramError
+    from msgspec.structs import replace
 
-    reason = reason_not_to_start(software)
-    if reason is not None:
-        raise ProgramError(reason)
+    from lightning_tui.plan import Plan, PlanError, read_plan_file
+    from lightning_tui.plan.fields import FLAGS
+
+    plan = _preset(arguments) if arguments.preset else Plan()
+    if arguments.plan:
+        plan = replace(plan, **read_plan_file(arguments.plan).changes())
+    for assignment in arguments.set:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise PlanError(f"--set {assignment}: allowed is FIELD=VALUE, such as --set batch_size=32.")
+        plan = plan.with_field(name, value)
+    for name in FLAGS:
+        text = getattr(arguments, name)
+        if text is not None:
+            plan = plan.with_field(name, text)
+    return plan
+
+
+def _preset(arguments: argparse.Namespace) -> Plan:
+    from lightning_tui.plan import RECOMMENDED, preset
+    from lightning_tui.services.machine import inspect_machine
+
+    if arguments.preset != RECOMMENDED:
+        return preset(arguments.preset)
+    interpreter, _ = interpreter_of(arguments)
+    return preset(RECOMMENDED, inspect_machine(settings_of(arguments), os.environ, interpreter))

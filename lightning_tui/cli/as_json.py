@@ -50,13 +50,14 @@ def _json_safe(value: Any) -> Any:
         return {name: _json_safe(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_json_safe(item) for item in value]
-    return _finite(value) if isinstance(value, float) else value
+    return finite(value) if isinstance(value, float) else value
 
 
 def run_details(run: RunSnapshot) -> dict[str, Any]:
     """The object of `show --json`."""
     from lightning_tui.cli.advising import advice_rows
-    from lightning_tui.cli.diagnosing import diagnoses_of_run
+    from lightning_tui.cli.diagnosing import as_json
+    from lightning_tui.services.explaining import explain_run
 
     return {
         "id": run.record.id,
@@ -92,7 +93,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "restarts": [msgspec.to_builtins(restart) for restart in run.restarts],
         "proof": msgspec.to_builtins(run.ended.proof) if run.ended is not None else None,
         "failure": msgspec.to_builtins(run.failure) if run.failure else None,
-        "diagnoses": diagnoses_of_run(run),
+        "diagnoses": as_json(explain_run(run).diagnoses),
         "advice": advice_rows(run),
         "notices": list(run.notices),
     }
@@ -134,7 +135,7 @@ def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "epoch": checkpoint.epoch,
         "size": checkpoint.size,
         "saved_at": checkpoint.saved_at,
-        "metrics": {name: _finite(value) for name, value in checkpoint.metrics.items()},
+        "metrics": {name: finite(value) for name, value in checkpoint.metrics.items()},
         "complete": checkpoint.is_complete,
         "problem": checkpoint.problem,
     }
@@ -147,14 +148,14 @@ def _progress(progress: ProgressView | None) -> dict[str, Any]:
 
 def _metric(series: Series) -> dict[str, Any]:
     return {
-        "last": _finite(series.last),
+        "last": finite(series.last),
         "step": series.last_step,
-        "min": _finite(series.lowest),
-        "max": _finite(series.highest),
+        "min": finite(series.lowest),
+        "max": finite(series.highest),
     }
 
 
-def _finite(value: float | None) -> float | str | None:
+def finite(value: float | None) -> float | str | None:
     """JSON has no NaN: such a value is written as the word, as in the event files."""
     if value is None or math.isfinite(value):
         return value

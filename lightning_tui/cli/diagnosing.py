@@ -15,53 +15,31 @@ from typing import Any, BinaryIO
 
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.arguments import settings_of
-from lightning_tui.cli.terminal import one_line, say
-from lightning_tui.diagnosis import (
-    Diagnosis,
-    Evidence,
-    Suggestion,
-    diagnose,
-    evidence_of_file,
-    evidence_of_run,
-    evidence_of_text,
-    flags,
-    report_text,
-)
-from lightning_tui.launch.report import write_report
-from lightning_tui.record import RecordError, RunDirectory, RunSnapshot, RunState, RunStore, read_snapshot
+from lightning_tui.cli.terminal import say
+from lightning_tui.diagnosis import Diagnosis, Suggestion, flags
+from lightning_tui.record import RecordError, RunDirectory, RunState, RunStore, read_snapshot
+from lightning_tui.services.explaining import Explanation, explain_file, explain_run, explain_text, keep_report
+from lightning_tui.text.safe import harmless
 
 MOST_INPUT = 64 << 20
 """Bytes of a pipe that are kept; of more, the end."""
 
 
-def diagnose_command(arguments: argparse.Namespace) -> int:
+def diagnose(arguments: argparse.Namespace) -> int:
     """`lightning-tui diagnose [FILE | - | RUN]`."""
     try:
-        evidence, run = _evidence(arguments)
+        explained = _explained(arguments)
     except OSError as error:
         say(f"{arguments.what} cannot be read: {error.strerror or error}.")
         return COULD_NOT
-    found = diagnose(evidence)
-    if run is not None:
-        _keep_report(run, found)
+    keep_report(explained)
     if arguments.report:
-        return _report(run, found)
+        return _print_report(explained)
     if arguments.json:
-        print(json.dumps({"diagnoses": as_json(found)}))
+        print(json.dumps({"diagnoses": as_json(explained.diagnoses)}))
     else:
-        print("\n".join(as_text(found, evidence, run)))
+        print("\n".join(as_text(explained)))
     return DONE
-
-
-def _keep_report(run: RunSnapshot, found: tuple[Diagnosis, ...]) -> None:
-    """Leave the report in the directory of a run that ended badly, as the cockpit does where one watches."""
-    if run.is_over and run.state is not RunState.FINISHED and found and found[0].severity == "error":
-        write_report(RunDirectory(Path(run.directory)), report_text(run, found[0]))
-
-
-def diagnoses_of_run(run: RunSnapshot) -> list[dict[str, Any]]:
-    """The `diagnoses` of `show --json`: of a run that is over or stands still."""
-    return as_json(diagnose(evidence_of_run(RunDirectory(Path(run.directory)), run)))
 
 
 def as_json(found: tuple[Diagnosis, ...]) -> list[dict[str, Any]]:
@@ -89,19 +67,21 @@ def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
     return {"text": suggestion.text, "changes": suggestion.changes, "trust": suggestion.trust}
 
 
-def as_text(found: tuple[Diagnosis, ...], evidence: Evidence, run: RunSnapshot | None = None) -> list[str]:
+def as_text(explained: Explanation) -> list[str]:
     """The root cause in full, and what else shows in one line each."""
-    if not found:
-        return [_nothing(evidence, run)]
-    return [one_line(line) for line in _lines(found)]
+    if not explained.diagnoses:
+        return [_nothing(explained)]
+    return [harmless(line) for line in _lines(explained.diagnoses)]
 
 
-def _nothing(evidence: Evidence, run: RunSnapshot | None) -> str:
-    if run is not None and run.state is RunState.FAILED:
-        return f"Failed: {one_line(run.detail)}. Nothing in its record or output says more."
-    if run is None and not any(output.text.strip() for output in evidence.outputs):
-        return "There is no text to explain."
-    return "Nothing wrong." if run is not None else "No sign of a failure that is known stands in this text."
+def _nothing(explained: Explanation) -> str:
+    run = explained.run
+    if run is None:
+        known = "No sign of a failure that is known stands in this text."
+        return known if explained.has_text else "There is no text to explain."
+    if run.state is RunState.FAILED:
+        return f"Failed: {harmless(run.detail)}. Nothing in its record or output says more."
+    return "Nothing wrong."
 
 
 def _lines(found: tuple[Diagnosis, ...]) -> Iterator[str]:
@@ -134,41 +114,37 @@ def _wrapped(text: str, first: str, following: str | None = None) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_long_words=False)
 
 
-def _report(run: RunSnapshot | None, found: tuple[Diagnosis, ...]) -> int:
-    if run is None or not found:
+def _print_report(explained: Explanation) -> int:
+    report = explained.report
+    if report is None:
         say("--report is for a run that something is wrong with: lightning-tui diagnose RUN --report")
         return COULD_NOT
-    print(report_text(run, found[0]), end="")
+    print(report, end="")
     return DONE
 
 
-def _evidence(arguments: argparse.Namespace) -> tuple[Evidence, RunSnapshot | None]:
+def _explained(arguments: argparse.Namespace) -> Explanation:
     """What the word means: `-` or nothing with a pipe is stdin, a file that exists is a file, else it is a run."""
     what = arguments.what
     if what == "-":
-        return _of_stream(sys.stdin.buffer), None
-    if what is None and _is_fed() and (evidence := _of_stream(sys.stdin.buffer)).outputs[0].text.strip():
-        return evidence, None
+        return _explain_stream(sys.stdin.buffer)
+    if what is None and _is_fed() and (explained := _explain_stream(sys.stdin.buffer)).has_text:
+        return explained
     store = RunStore(settings_of(arguments).runs_home)
     if what is None:
-        return _of_run(_newest(store))
+        return explain_run(read_snapshot(_newest(store)))
     path = Path(what)
     if path.is_dir() and (path / "run.json").exists():
-        return _of_run(RunDirectory(path.resolve()))
+        return explain_run(read_snapshot(RunDirectory(path.resolve())))
     if path.is_file() or path.is_dir():
-        return evidence_of_file(path), None
+        return explain_file(path)
     if path.exists():  # a named pipe, or what the shell makes of <(command)
         with path.open("rb") as stream:
-            return _of_stream(stream), None
+            return _explain_stream(stream)
     try:
-        return _of_run(store.find(what))
+        return explain_run(read_snapshot(store.find(what)))
     except RecordError as error:
         raise RecordError(f"{what!r} is neither a file nor a run. {error}") from error
-
-
-def _of_run(directory: RunDirectory) -> tuple[Evidence, RunSnapshot]:
-    run = read_snapshot(directory)
-    return evidence_of_run(directory, run), run
 
 
 def _newest(store: RunStore) -> RunDirectory:
@@ -186,11 +162,11 @@ def _is_fed() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def _of_stream(stream: BinaryIO) -> Evidence:
+def _explain_stream(stream: BinaryIO) -> Explanation:
     kept, dropped = bytearray(), 0
     while chunk := stream.read(1 << 20):
         kept += chunk
         if len(kept) > 2 * MOST_INPUT:
             dropped += kept.count(b"\n", 0, len(kept) - MOST_INPUT)
             del kept[:-MOST_INPUT]
-    return evidence_of_text(kept.replace(b"\0", b"").decode("utf-8", errors="replace"), first_line=dropped + 1)
+    return explain_text(kept.replace(b"\0", b"").decode("utf-8", errors="replace"), first_line=dropped + 1)

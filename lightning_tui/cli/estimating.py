@@ -6,28 +6,24 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lightning_tui.cli import COULD_NOT, DONE
-from lightning_tui.cli.arguments import program_of, refuse_compromised
-from lightning_tui.cli.plans import environment_of, plan_of
-from lightning_tui.cli.terminal import harmless, say, size
+from lightning_tui.cli import DONE
+from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
+from lightning_tui.cli.terminal import say, size, written
 from lightning_tui.cli.tuning import terminated_as_interrupted
-from lightning_tui.cli.watching import store_of
-from lightning_tui.launch.earlier_run import earlier_run
-from lightning_tui.launch.probing import probe_program, remembered_probe
-from lightning_tui.plan import MachineFacts, Plan, machine_facts
-from lightning_tui.plan.estimate import Calibration, Estimate, estimate_table
-from lightning_tui.plan.outlook import Outlook, outlook
+from lightning_tui.plan import machine_facts
+from lightning_tui.plan.estimate import Estimate
+from lightning_tui.plan.outlook import Outlook
 from lightning_tui.plan.probe import ProgramProbe
+from lightning_tui.services.estimating import measure, measured_before, memory_table
+from lightning_tui.services.machine import inspect_machine
+from lightning_tui.services.programs import find_safe_program
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import GIB, count, plural, short_count
 
-_PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
-_ON_ONE = ("single_device", "fsdp_cpu_offload", "deepspeed_stage_3_offload")
-_ON_SEVERAL = ("ddp", "fsdp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")
 _NO_BOUND = 1 << 20
 """The largest batch that is looked for."""
 _WORDS = {"fits": "fits", "tight": "tight", "too large": "too large", "unknown": ""}
@@ -35,60 +31,19 @@ _WORDS = {"fits": "fits", "tight": "tight", "too large": "too large", "unknown":
 
 def estimate(arguments: argparse.Namespace) -> int:
     """`lightning-tui estimate [PLAN] -- PROGRAM`."""
-    asked = plan_of(arguments)
-    program = program_of(arguments)
-    environment = environment_of(arguments, program.interpreter, Path.cwd())
-    if environment.software is not None:
-        refuse_compromised(environment.software)
-    if arguments.fresh or remembered_probe(program) is None:
+    asked, settings = plan_of(arguments), settings_of(arguments)
+    program = find_safe_program(choice_of(arguments), os.environ)
+    if arguments.fresh or measured_before(settings, program) is None:
         say(f"runs {program.label} up to its first training step, on the CPU, and trains nothing; the answer is kept")
     with terminated_as_interrupted():
-        probe = probe_program(program, timeout_s=arguments.time_limit, fresh=arguments.fresh, environ=os.environ)
-    if probe.error is not None or probe.parameters is None:
-        say(_safe(probe.error or "nothing was learned of the program's model"))
-        return COULD_NOT
-    facts = machine_facts(environment)
-    earlier = earlier_run(store_of(arguments), program)
-    calibration = earlier[1] if earlier is not None else None
-    found = outlook(probe, asked, _machine(facts, asked, arguments.gpu_memory), calibration)
-    rows = _table(found, asked, calibration)
-    if earlier is not None:
-        say(f"the run {earlier[0]} took {size(earlier[1].peak)} of a GPU: the estimate is calibrated by that")
+        measured = measure(settings, os.environ, program, timeout_s=arguments.time_limit, fresh=arguments.fresh)
+    facts = machine_facts(inspect_machine(settings, os.environ, program.interpreter))
+    found, rows = memory_table(measured, asked, facts, arguments.gpu_memory)
+    if measured.calibration is not None:
+        peak = size(measured.calibration.peak)
+        say(f"the run {measured.calibrated_by} took {peak} of a GPU: the estimate is calibrated by that")
     print(json.dumps(_as_json(found, rows)) if arguments.json else "\n".join(_lines(found, rows)))
     return DONE
-
-
-def _safe(text: str) -> str:
-    """Lines of a program, without what could steer the terminal."""
-    return harmless(text.encode(errors="replace")).decode(errors="replace")
-
-
-def _machine(facts: MachineFacts, plan: Plan, gpu_memory: int | None) -> MachineFacts:
-    """This machine; or another one, with GPUs of this memory."""
-    if gpu_memory is None:
-        return facts
-    asked = len(plan.devices) if isinstance(plan.devices, list) else plan.devices
-    gpus = asked if isinstance(asked, int) and asked > 0 else facts.gpus or 1
-    return msgspec.structs.replace(facts, gpus=gpus, gpu_memory=gpu_memory)
-
-
-def _table(found: Outlook, plan: Plan, calibration: Calibration | None) -> list[Estimate]:
-    """Every strategy that is of interest with this many GPUs, with every precision; those of the plan come first."""
-    present = found.present
-    strategies = _ON_ONE if present.devices == 1 else _ON_SEVERAL
-    own_strategy = () if present.strategy in (*strategies, "auto") else (present.strategy,)
-    own_precision = () if present.precision in _PRECISIONS or plan.precision is None else (present.precision,)
-    return estimate_table(
-        found.probe,
-        [*own_strategy, *strategies],
-        [*own_precision, *_PRECISIONS],
-        present.devices,
-        found.capacity,
-        batch_size=plan.batch_size,
-        activation_checkpointing=bool(plan.activation_checkpointing),
-        calibration=calibration,
-        options=plan.changes(),
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
@@ -181,13 +136,9 @@ def _advice(found: Outlook) -> list[str]:
         lines.append(f"The largest batch that surely fits: {plural(found.largest_batch, 'sample')} on each GPU.")
     if found.knobs:
         knob = found.knobs[0]
-        changes = " ".join(f"--set {name}={_written(value)}" for name, value in knob.changes.items())
+        changes = " ".join(f"--set {name}={written(value)}" for name, value in knob.changes.items())
         lines.append(f"What saves most: {knob.text}, up to {size(knob.saves)} ({changes}).")
     return lines
-
-
-def _written(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _caveats(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
@@ -196,7 +147,7 @@ def _caveats(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
     others = dict.fromkeys(text for row in rows for text in row.omits if text not in everywhere)
     lines += [f"{_who(rows, text)}: {text}." for text in others]
     if found.probe.measuring_error:
-        lines.append(f"Not all could be measured: {_safe(found.probe.measuring_error.splitlines()[0])}")
+        lines.append(f"Not all could be measured: {harmless(found.probe.measuring_error.splitlines()[0])}")
     return lines
 
 

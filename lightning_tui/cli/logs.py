@@ -15,13 +15,12 @@ from lightning_tui.output.merging import MergedOutput, line_start
 from lightning_tui.output.search import PatternError, compile_search, cpu_limit, matching_lines
 from lightning_tui.output.times import OutputTimes, parse_moment
 from lightning_tui.record import RunDirectory, RunReader
+from lightning_tui.text.safe import unfinished
 
 _LONGEST_LINE = 16 << 20
 _PATIENCE_S = 3.0
 """CPU time for the lines of one piece."""
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
-_UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-9;:]{0,60})?|\xc2)\Z")
-"""The beginning of a sequence at the end of a piece: only with what follows it can be judged."""
 
 
 def logs(arguments: argparse.Namespace) -> int:
@@ -62,8 +61,7 @@ def whole_sequences(pieces: Iterator[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         data = rest + piece
-        match = _UNFINISHED.search(data, max(0, len(data) - 64))
-        cut = match.start() if match is not None else len(data)
+        cut = unfinished(data)
         rest = data[cut:]
         if cut:
             yield data[:cut]
@@ -140,7 +138,7 @@ def _of_all(
         reader.poll()
         is_over = reader.snapshot().is_over or not follows
         attempts = directory.attempts()
-        for rank, lines in merged.take(directory.outputs(attempts[-1] if attempts else 0), is_over=is_over):
+        for rank, lines in merged.read_new(directory.outputs(attempts[-1] if attempts else 0), is_over=is_over):
             kept = lines if pattern is None else b"".join(_matching(lines, pattern))
             yield _named(rank, kept)
         if is_over:

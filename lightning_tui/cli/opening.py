@@ -52,7 +52,7 @@ def attach(arguments: argparse.Namespace) -> int:
         return _open_cockpit(arguments, settings, attach_to=directory)
     from lightning_tui.cli.starting import follow_text
 
-    return follow_text(directory)
+    return follow_text(directory, settings)
 
 
 def _open_cockpit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from lightning_tui import __version__
 from lightning_tui.plan.fields import FIELD_TEXTS, FLAGS
 
 EXPORT_FORMS = ("command", "python", "yaml")
+_COCKPIT = "opening:cockpit"
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -23,10 +25,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """
     ours, program = _split(argv)
     if not ours:  # to build the whole grammar for nothing would hold up the first frame
-        return argparse.Namespace(command="cockpit", program=program)
+        return argparse.Namespace(command=None, function=_COCKPIT, program=program)
     arguments = build_parser().parse_args(ours)
     arguments.program = program
-    arguments.command = arguments.command or "cockpit"
     return arguments
 
 
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"lightning-tui {__version__}")
+    parser.set_defaults(function=_COCKPIT)
     _add_common(parser)
     _add_interpreter(parser)
     _add_screen(parser)
@@ -74,11 +76,11 @@ Commands = argparse._SubParsersAction  # argparse names this type with an unders
 
 
 def _add_starting(commands: Commands[argparse.ArgumentParser]) -> None:
-    demo = _command(commands, "demo", "open the cockpit and start the built-in example")
+    demo = _command(commands, "demo", "opening:demo", "open the cockpit and start the built-in example")
     demo.add_argument("--size", choices=["tiny", "small", "gpt2"], help="model size (default: tiny)")
     _add_interpreter(demo)
     _add_screen(demo)
-    run = _command(commands, "run", "start without a screen, follow it, exit with its outcome")
+    run = _command(commands, "run", "starting:run", "start without a screen, follow it, exit with its outcome")
     run.add_argument("--detach", action="store_true", help="start, print the run's id and return")
     run.add_argument("--json", action="store_true", help="one event a line instead of the output")
     _add_restarts(run)
@@ -102,10 +104,12 @@ def _whole_or_none(text: str) -> int:
 
 
 def _add_relaunch(commands: Commands[argparse.ArgumentParser]) -> None:
-    relaunch = _command(commands, "relaunch", "a run again with something changed, from where it was")
+    relaunch = _command(
+        commands, "relaunch", "relaunching:relaunch", "a run again with something changed, from where it was"
+    )
     relaunch.add_argument("run", metavar="RUN")
     relaunch.add_argument(
-        "--fix", nargs="?", type=_whole, const=0, metavar="N", help="with what diagnose suggests (default: the first)"
+        "--fix", nargs="?", type=_whole, const=0, metavar="N", help="with what diagnose suggests (default: the best)"
     )
     relaunch.add_argument(
         "--ckpt", metavar="PATH|last|none", help="go on from here; none: begin anew (default: last, where there is one)"
@@ -119,12 +123,14 @@ def _add_relaunch(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_planning(commands: Commands[argparse.ArgumentParser]) -> None:
-    plan = _command(commands, "plan", "what suits this machine, what cannot work here, and why")
+    plan = _command(commands, "plan", "planning:plan", "what suits this machine, what cannot work here, and why")
     plan.add_argument("--json", action="store_true", help="JSON instead of lines")
     plan.add_argument("--probe", action="store_true", help="run the program up to its first step to learn its size")
     _add_interpreter(plan)
     _add_plan(plan)
-    export = _command(commands, "export", "a plan as a command, as Python code or a LightningCLI config")
+    export = _command(
+        commands, "export", "planning:export", "a plan as a command, as Python code or a LightningCLI config"
+    )
     export.add_argument("run", nargs="?", metavar="RUN", help="whose plan and program")
     export.add_argument("--plan", type=Path, metavar="FILE.toml", help="a plan file; its program goes after --")
     export.add_argument("--as", dest="form", type=_export_form, required=True, metavar="|".join(EXPORT_FORMS))
@@ -133,9 +139,9 @@ def _add_planning(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_trying(commands: Commands[argparse.ArgumentParser]) -> None:
     """Commands that run the program up to `fit`."""
-    tune = _command(commands, "tune", "find a batch size or a learning rate before the training")
+    tune = _command(commands, "tune", "tuning:tune", "find a batch size or a learning rate before the training")
     searches = tune.add_subparsers(dest="what", metavar="lr|batch-size", required=True)
-    size = _command(searches, "batch-size", "find the largest batch that fits on one device")
+    size = _command(searches, "batch-size", "tuning:tune", "find the largest batch that fits on one device")
     size.add_argument(
         "--mode",
         choices=["power", "binsearch"],
@@ -143,11 +149,13 @@ def _add_trying(commands: Commands[argparse.ArgumentParser]) -> None:
         help="double it until it does not fit, or look between the last two as well (default: power)",
     )
     size.add_argument("--max-trials", type=_whole, metavar="N", help="sizes to try (default: 25, on a CPU 10)")
-    rate = _command(searches, "lr", "draw the loss over the learning rate, and suggest one")
+    rate = _command(searches, "lr", "tuning:tune", "draw the loss over the learning rate, and suggest one")
     rate.add_argument("--min", type=float, default=1e-8, metavar="RATE", help="begin here (default: 1e-8)")
     rate.add_argument("--max", type=float, default=1.0, metavar="RATE", help="end here (default: 1)")
     rate.add_argument("--num-steps", type=_whole, default=100, metavar="N", help="steps between them (default: 100)")
-    estimate = _command(commands, "estimate", "GPU memory by strategy and precision, before the training")
+    estimate = _command(
+        commands, "estimate", "estimating:estimate", "GPU memory by strategy and precision, before the training"
+    )
     estimate.add_argument(
         "--gpu-memory", type=_memory, metavar="SIZE", help="of each GPU, 24GiB for example (default: this machine's)"
     )
@@ -186,45 +194,52 @@ def _export_form(text: str) -> str:
 
 
 def _add_watching(commands: Commands[argparse.ArgumentParser]) -> None:
-    attach = _command(commands, "attach", "open the cockpit on a run (default: the newest active)")
+    attach = _command(commands, "attach", "opening:attach", "open the cockpit on a run (default: the newest active)")
     attach.add_argument("run", nargs="?", metavar="RUN")
     _add_screen(attach)
     _add_readonly(attach)
-    runs = _command(commands, "runs", "list runs, newest first")
+    runs = _command(commands, "runs", "runs:runs", "list runs, newest first")
     runs.add_argument("--json", action="store_true")
     _add_keeping(commands)
-    show = _command(commands, "show", "state, plan, progress, metrics, ranks and end of a run")
+    show = _command(commands, "show", "watching:show", "state, plan, progress, metrics, ranks and end of a run")
     show.add_argument("run", metavar="RUN")
     forms = show.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true")
     forms.add_argument("--metrics", choices=["csv", "json"], help="every logged value, as a table, instead")
-    logs = _command(commands, "logs", "the raw output of a run")
+    logs = _command(commands, "logs", "logs:logs", "the raw output of a run")
     logs.add_argument("run", metavar="RUN")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.add_argument("--rank", type=_rank, default=0, metavar="N|all", help="whose output; all: by time (default: 0)")
     logs.add_argument("--grep", metavar="REGEX", help="only lines that match; small letters find capitals too")
     logs.add_argument("--since", metavar="TIME", help="12:31, 2026-05-01 12:31, or how long ago: 90s, 10m, 2h, 1d")
-    diagnose = _command(commands, "diagnose", "explain an error text, a file of output or a run: what, why, what to do")
+    diagnose = _command(
+        commands,
+        "diagnose",
+        "diagnosing:diagnose",
+        "explain an error text, a file of output or a run: what, why, what to do",
+    )
     diagnose.add_argument("what", nargs="?", metavar="FILE|-|RUN", help="default: the pipe, else the newest run")
     told = diagnose.add_mutually_exclusive_group()
     told.add_argument("--json", action="store_true")
     told.add_argument("--report", action="store_true", help="of a run: error, suggestion, context and full traceback")
-    doctor = _command(commands, "doctor", "what this machine is, and what is wrong with it")
+    doctor = _command(commands, "doctor", "watching:doctor", "what this machine is, and what is wrong with it")
     doctor.add_argument("--json", action="store_true")
     _add_interpreter(doctor)
 
 
 def _add_keeping(commands: Commands[argparse.ArgumentParser]) -> None:
     """What one does with many runs."""
-    compare = _command(commands, "compare", "two runs side by side: plan, metrics, time")
+    compare = _command(commands, "compare", "runs:compare", "two runs side by side: plan, metrics, time")
     compare.add_argument("first", metavar="RUN")
     compare.add_argument("second", metavar="RUN")
     compare.add_argument("--json", action="store_true")
     for word, what in (("name", "give a run a name, by which it is then found"), ("note", "note something of a run")):
-        telling = _command(commands, word, what)
+        telling = _command(commands, word, f"runs:{word}", what)
         telling.add_argument("run", metavar="RUN")
         telling.add_argument("text", nargs="?", metavar="TEXT", help="not given: say it; empty: take it away")
-    prune = _command(commands, "prune", "delete runs that are over, by age, by number or by the room they take")
+    prune = _command(
+        commands, "prune", "runs:prune", "delete runs that are over, by age, by number or by the room they take"
+    )
     which = prune.add_mutually_exclusive_group(required=True)
     which.add_argument("--older-than", type=_age, metavar="AGE", help="those that ended so long ago: 30d, 12h, 8w")
     which.add_argument("--keep-size", type=_memory, metavar="SIZE", help="the oldest, until the rest takes no more")
@@ -248,19 +263,19 @@ def _rank(text: str) -> int | str:
 
 
 def _add_steering(commands: Commands[argparse.ArgumentParser]) -> None:
-    stop = _command(commands, "stop", "finish the step, save, end; harder where it does not answer")
+    stop = _command(commands, "stop", "steering:stop", "finish the step, save, end; harder where it does not answer")
     stop.add_argument("run", metavar="RUN")
     stop.add_argument(
         "--after", choices=["batch", "epoch", "validation"], default="batch", help="end after this (default: batch)"
     )
     for name, what in (("--patience", "to save and end, before SIGTERM"), ("--term-patience", "after SIGTERM")):
         stop.add_argument(name, type=_seconds, metavar="SECONDS", help=f"give it so long {what} (default: as started)")
-    adopt = _command(commands, "adopt", "a new supervisor for a run whose own has died")
+    adopt = _command(commands, "adopt", "steering:adopt", "a new supervisor for a run whose own has died")
     adopt.add_argument("run", metavar="RUN")
-    kill = _command(commands, "kill", "end every process of the run at once; nothing is saved")
+    kill = _command(commands, "kill", "steering:kill", "end every process of the run at once; nothing is saved")
     kill.add_argument("run", metavar="RUN")
     _add_answer(stop, kill, *_add_telling(commands))
-    remove = _command(commands, "rm", "delete finished runs with all their files")
+    remove = _command(commands, "rm", "runs:remove", "delete finished runs with all their files")
     remove.add_argument("runs", nargs="+", metavar="RUN")
     remove.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -275,7 +290,7 @@ def _add_telling(commands: Commands[argparse.ArgumentParser]) -> list[argparse.A
         "set-lr": "change the learning rate",
         "log-level": "change how much Lightning and the root logger say",
     }
-    parsers = {name: _command(commands, name, what) for name, what in texts.items()}
+    parsers = {name: _command(commands, name, "steering:tell", what) for name, what in texts.items()}
     for parser in parsers.values():
         parser.add_argument("run", metavar="RUN")
     parsers["set-lr"].add_argument("value", type=_learning_rate, metavar="VALUE")
@@ -293,23 +308,18 @@ def _add_answer(*parsers: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed is a number of seconds above 0.")
-    return value
+    return _above_0(text, ": allowed is a number of seconds above 0.")
 
 
 def _learning_rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no learning rate. Allowed is a number above 0, such as 3e-4.")
-    return value
+    return _above_0(text, " is no learning rate. Allowed is a number above 0, such as 3e-4.")
+
+
+def _above_0(text: str, otherwise: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r}{otherwise}")
 
 
 def _group(text: str) -> int:
@@ -318,8 +328,12 @@ def _group(text: str) -> int:
     return int(text)
 
 
-def _command(commands: Commands[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Commands[argparse.ArgumentParser], name: str, function: str, what: str
+) -> argparse.ArgumentParser:
+    """A command; `function` is the module of `cli` and the function in it, imported when it is carried out."""
     parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".", allow_abbrev=False)
+    parser.set_defaults(function=function)
     _add_common(parser)
     return parser
 

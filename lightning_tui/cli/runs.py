@@ -1,34 +1,35 @@
-"""Commands about the runs of a home: runs, compare, name, note, prune."""
+"""Commands about the runs of a home: runs, compare, name, note, prune, rm."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lightning_tui.cli import COULD_NOT, DONE, WRONG_USAGE
 from lightning_tui.cli.as_json import comparison_object, run_row
-from lightning_tui.cli.terminal import duration, one_line, say, significant, size
+from lightning_tui.cli.terminal import duration, say, significant, size
 from lightning_tui.cli.watching import marked, store_of, table, when
-from lightning_tui.record import RecordError, RunDirectory, RunStore, UnreadableRun, read_snapshot
+from lightning_tui.record import UnreadableRun
 from lightning_tui.record.best import MetricSummary
-from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, Sums, compare_runs
-from lightning_tui.record.notes import read_notes, set_name, set_note
-from lightning_tui.record.pruning import runs_to_prune
+from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, RunTotals
+from lightning_tui.record.notes import read_notes
 from lightning_tui.record.summaries import RunSummary
+from lightning_tui.services import runs as services
+from lightning_tui.text.safe import harmless
+from lightning_tui.text.units import plural
 
 
 def runs(arguments: argparse.Namespace) -> int:
     """`lightning-tui runs`."""
-    store = store_of(arguments)
-    found = list(store.summaries())
+    home = store_of(arguments).home
+    found = list(services.list_runs(home))
     if arguments.json:
         print(json.dumps([run_row(run) for run in found]))
     elif not found:
-        say(f"there are no runs in {store.home} yet. Start one with: lightning-tui demo")
+        say(f"there are no runs in {home} yet. Start one with: lightning-tui demo")
     else:
         print("\n".join(table([_row(run) for run in found])))
     return DONE
@@ -36,76 +37,90 @@ def runs(arguments: argparse.Namespace) -> int:
 
 def name(arguments: argparse.Namespace) -> int:
     """`lightning-tui name RUN [NAME]`: say it, or give another; empty takes it away."""
-    directory = store_of(arguments).find(arguments.run)
-    if arguments.text is None:
-        return _say_it(read_notes(directory).name, f"{directory.id} has no name")
-    set_name(directory, arguments.text)
-    return DONE
+    return _note(arguments, "name", "{} has no name")
 
 
 def note(arguments: argparse.Namespace) -> int:
     """`lightning-tui note RUN [TEXT]`: say it, or note something else; empty takes it away."""
+    return _note(arguments, "note", "nothing is noted of {}")
+
+
+def _note(arguments: argparse.Namespace, part: str, nothing: str) -> int:
     directory = store_of(arguments).find(arguments.run)
-    if arguments.text is None:
-        return _say_it(read_notes(directory).note, f"nothing is noted of {directory.id}")
-    set_note(directory, arguments.text)
+    if arguments.text is not None:
+        services.write_notes(directory, **{part: arguments.text})
+        return DONE
+    text: str | None = getattr(read_notes(directory), part)
+    if text is None:
+        say(nothing.format(directory.id))
+        return COULD_NOT
+    print("\n".join(map(harmless, text.splitlines())))
     return DONE
 
 
 def compare(arguments: argparse.Namespace) -> int:
     """`lightning-tui compare A B`."""
     store = store_of(arguments)
-    first, second = (read_snapshot(store.find(run)) for run in (arguments.first, arguments.second))
-    compared = compare_runs(first, second, time.time())
+    compared = services.compare(store.find(arguments.first), store.find(arguments.second)).comparison
     if arguments.json:
         print(json.dumps(comparison_object(compared)))
     else:
-        print("\n".join(one_line(line) for line in _comparison(compared)))
+        print("\n".join(harmless(line) for line in _comparison(compared)))
     return DONE
+
+
+# --------------------------------------------------------------------------------------------------- deleting
 
 
 def prune(arguments: argparse.Namespace) -> int:
     """`lightning-tui prune --older-than AGE | --keep-size SIZE | --keep N`."""
     store = store_of(arguments)
+    rule = services.PruneRule(arguments.older_than, arguments.keep_size, arguments.keep)
     if not arguments.dry_run:
         store.sweep()
-    found, doomed = _found_and_doomed(store, arguments)
+    doomed, found = services.prunable(store.home, rule)
     if not doomed:
         say(f"nothing to delete: {len(found)} runs, {_total(found)}")
         return DONE
     print("\n".join(table([_row(run) for run in doomed])), flush=True)
-    say(f"{_number(doomed)} of {len(found)}, {_total(doomed)} of {_total(found)}")
+    number = plural(len(doomed), "run")
+    say(f"{number} of {len(found)}, {_total(doomed)} of {_total(found)}")
     if arguments.dry_run:
         return DONE
-    if not arguments.yes:
-        if not _confirmed(doomed):
-            return WRONG_USAGE
-        # A child may have been started meanwhile that goes on from one of them.
-        still = {run.id for run in _found_and_doomed(store, arguments)[1]}
-        doomed = [run for run in doomed if run.id in still]
-    return _delete(store, doomed)
+    if not arguments.yes and not _confirmed("prune", number):
+        return WRONG_USAGE
+    done = services.delete(store.home, [services.directory_of(run) for run in doomed], rule)
+    code = _refused(done.refusals)
+    say(f"deleted {plural(len(done.deleted), 'run')}, {size(done.freed)} are free again")
+    return code
 
 
-# ------------------------------------------------------------------------------------------------------ prune
+def remove(arguments: argparse.Namespace) -> int:
+    """`lightning-tui rm RUN...`."""
+    store = store_of(arguments)
+    directories = {found.id: found for found in map(store.find, arguments.runs)}
+    if not arguments.yes and not _confirmed("rm", ", ".join(directories)):
+        return WRONG_USAGE
+    code = DONE
+    for directory in directories.values():
+        done = services.delete(store.home, [directory])
+        if done.deleted:
+            say(f"deleted {directory.id}, {size(done.freed)} are free again")
+        code = max(code, _refused(done.refusals))
+    return code
 
 
-def _found_and_doomed(store: RunStore, arguments: argparse.Namespace) -> tuple[list[RunSummary], list[RunSummary]]:
-    found = [run for run in store.summaries() if isinstance(run, RunSummary)]
-    doomed = runs_to_prune(
-        found,
-        now=time.time(),
-        older_than_s=arguments.older_than,
-        keep_size=arguments.keep_size,
-        keep=arguments.keep,
-    )
-    return found, doomed
+def _refused(refusals: Sequence[str]) -> int:
+    for refusal in refusals:
+        say(refusal)
+    return COULD_NOT if refusals else DONE
 
 
-def _confirmed(doomed: Sequence[RunSummary]) -> bool:
+def _confirmed(command: str, what: str) -> bool:
     if not sys.stdin.isatty():
-        say("prune asks before it deletes, and there is no terminal to ask on. Say --yes to delete.")
+        say(f"{command} asks before it deletes, and there is no terminal to ask on. Say --yes to delete.")
         return False
-    sys.stderr.write(f"Delete {_number(doomed)} with all files? [y/N] ")
+    sys.stderr.write(f"Delete {what} with all files? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
@@ -113,53 +128,29 @@ def _confirmed(doomed: Sequence[RunSummary]) -> bool:
     return False
 
 
-def _delete(store: RunStore, doomed: Sequence[RunSummary]) -> int:
-    deleted = []
-    for run in doomed:
-        try:
-            store.delete(RunDirectory(store.home / run.id))
-            deleted.append(run)
-        except RecordError as error:
-            say(str(error))
-    say(f"deleted {_number(deleted)}, {_total(deleted)} are free again")
-    return DONE if len(deleted) == len(doomed) else COULD_NOT
-
-
-def _number(some: Sequence[RunSummary]) -> str:
-    return "1 run" if len(some) == 1 else f"{len(some)} runs"
-
-
-def _total(some: Sequence[RunSummary]) -> str:
+def _total(some: Iterable[RunSummary]) -> str:
     return size(sum(run.size or 0 for run in some))
 
 
 # ------------------------------------------------------------------------------------------------------ lines
 
 
-def _say_it(text: str | None, nothing: str) -> int:
-    if text is None:
-        say(nothing)
-        return COULD_NOT
-    print("\n".join(map(one_line, text.splitlines())))
-    return DONE
-
-
-def _row(run: RunSummary | UnreadableRun) -> tuple[str, ...]:
+def _row(run: services.ListedRun) -> tuple[str, ...]:
     if isinstance(run, UnreadableRun):
-        return (one_line(run.id), "? unreadable", "", "", "", "", one_line(run.problem), "")
+        return (harmless(run.id), "? unreadable", "", "", "", "", harmless(run.problem), "")
     progress = run.progress
     share = f"{progress.fraction:.0%}" if progress and progress.fraction is not None else ""
     step = f"step {progress.global_step}" if progress else ""
     said = " · ".join(filter(None, (run.name, (run.note or "").partition("\n")[0])))
     return (
-        one_line(run.id),
+        harmless(run.id),
         marked(run.state),
         when(run.created_at),
         f"{share} {step}".strip(),
-        one_line(_metric(run.metric)),
+        harmless(_metric(run.metric)),
         size(run.size),
-        one_line(run.program),
-        one_line(said),
+        harmless(run.program),
+        harmless(said),
     )
 
 
@@ -178,7 +169,7 @@ def _comparison(compared: Comparison) -> list[str]:
     return table(rows)
 
 
-def _sums(first: Sums, second: Sums) -> list[tuple[str, str, str]]:
+def _sums(first: RunTotals, second: RunTotals) -> list[tuple[str, str, str]]:
     def row(label: str, one: Any, other: Any) -> tuple[str, str, str]:
         return (label, "N/A" if one is None else str(one), "N/A" if other is None else str(other))
 
@@ -189,12 +180,8 @@ def _sums(first: Sums, second: Sums) -> list[tuple[str, str, str]]:
         row("World size", first.world_size, second.world_size),
         row("Peak memory", size(first.peak_memory), size(second.peak_memory)),
     ]
-    for label, one, other in (
-        ("Program", first.program, second.program),
-        ("Versions", first.versions, second.versions),
-    ):
-        rows += [row(label, one, other)] if one != other else []
-    return rows
+    rows += [row("Program", first.program, second.program)] if first.program != second.program else []
+    return rows + ([row("Versions", first.versions, second.versions)] if first.versions != second.versions else [])
 
 
 def _fields(fields: Sequence[FieldDifference]) -> list[tuple[str, str, str]]:

@@ -18,16 +18,16 @@ import msgspec
 
 from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.advising import AdviceOnStderr
-from lightning_tui.cli.arguments import program_of, refuse_compromised, settings_of
+from lightning_tui.cli.arguments import choice_of, plan_of, settings_of
 from lightning_tui.cli.as_json import run_exit
-from lightning_tui.cli.plans import plan_of
 from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_output
 from lightning_tui.cli.watching import POLL_S, follow_output
-from lightning_tui.launch import LaunchError, Program, request_stop, start_run
 from lightning_tui.plan import Plan
-from lightning_tui.record import RecordError, RunDirectory, RunReader, RunSnapshot, RunState, RunStore
+from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
 from lightning_tui.record.events import AnyEvent
 from lightning_tui.record.state import restart_sentence
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services import control, starting
 from lightning_tui.settings import Settings
 
 EXIT_CODES: dict[RunState, int] = {
@@ -54,59 +54,31 @@ def run(arguments: argparse.Namespace) -> int:
 def start_and_follow(arguments: argparse.Namespace, plan: Plan, *, as_json: bool, detach: bool = False) -> int:
     """Start the program; return at once (`detach`), or follow it and return what its end means as an exit code."""
     settings = settings_of(arguments)
-    program = program_of(arguments)
+    program = starting.check_start(settings, os.environ, choice_of(arguments), plan)
     most = getattr(arguments, "max_restarts", None)  # `demo` has no such option
-    check_start(plan, program, settings)
-
-    def start() -> RunDirectory:
-        return start_run(
-            RunStore(settings.runs_home),
-            program,
-            plan.changes(),
-            environ=os.environ,
-            stop_patience_s=settings.stop_patience_s,
-            term_patience_s=settings.term_patience_s,
-            max_restarts=settings.max_restarts if most is None else most,
-        )
-
-    return follow_new(start, as_json=as_json, detach=detach)
+    return follow_new(
+        lambda: starting.start_checked(settings, os.environ, program, plan, most),
+        settings,
+        as_json=as_json,
+        detach=detach,
+    )
 
 
-def follow_new(start: Callable[[], RunDirectory], *, as_json: bool, detach: bool) -> int:
+def follow_new(start: Callable[[], RunDirectory], settings: Settings, *, as_json: bool, detach: bool) -> int:
     """Start a run; return at once (`detach`), or follow it and return what its end means as an exit code."""
     with _signals_held():
         directory = start()
         if as_json:
-            return _follow_json(directory, detach=detach)
+            return _follow_json(directory, settings, detach=detach)
         if detach:
             print(directory.id)
             say(f"started in {directory.path}. Watch it with: lightning-tui attach {directory.id}")
             return DONE
         say(f"run {directory.id} in {directory.path}")
-        return follow_text(directory)
+        return follow_text(directory, settings)
 
 
-def check_start(plan: Plan, program: Program, settings: Settings) -> None:
-    """Refuse what surely cannot work, and what must not run, before anything is started.
-
-    Raises:
-        PlanError: the plan cannot work here.
-        ProgramError: the interpreter's Lightning is a compromised release.
-    """
-    from lightning_tui.environment import inspect_environment, probe_software, with_software
-
-    software = probe_software(program.interpreter)
-    refuse_compromised(software)
-    if not plan.changes():
-        return
-    from lightning_tui.plan import check_plan, machine_facts
-
-    environment = inspect_environment(os.environ, runs_home=settings.runs_home, folder=program.folder)
-    facts = machine_facts(with_software(environment, software))
-    check_plan(plan, facts=facts, interpreter=program.interpreter)
-
-
-def follow_text(directory: RunDirectory) -> int:
+def follow_text(directory: RunDirectory, settings: Settings) -> int:
     """Write the run's output until it ends; returns what its end means as an exit code."""
     attempts = directory.attempts()
     output = directory.output(attempts[-1] if attempts else 0, 0)
@@ -116,7 +88,7 @@ def follow_text(directory: RunDirectory) -> int:
         restarts.look(snapshot)
         advice.look(snapshot)
 
-    with _signals_stop(directory):
+    with _signals_stop(directory, settings):
         for chunk in follow_output(output, directory, look=look):
             write_output(chunk, sys.stdout.buffer, to_terminal=sys.stdout.isatty())
     reader = RunReader(directory)
@@ -140,13 +112,13 @@ class _RestartsTold:
         self._told = len(run.restarts)
 
 
-def _follow_json(directory: RunDirectory, *, detach: bool) -> int:
+def _follow_json(directory: RunDirectory, settings: Settings, *, detach: bool) -> int:
     _print_json({"event": "run", "id": directory.id, "directory": str(directory.path)})
     if detach:
         return DONE
     pending: list[dict[str, Any]] = []
     reader = RunReader(directory, on_event=lambda source, event: pending.append(_event_line(source, event)))
-    with _signals_stop(directory):
+    with _signals_stop(directory, settings):
         snapshot = _print_events(reader, pending)
     _print_json({"event": "end", "state": snapshot.state.value, "exit": run_exit(snapshot)})
     return EXIT_CODES.get(snapshot.state, COULD_NOT)
@@ -188,14 +160,14 @@ def _signals_held() -> Iterator[None]:
 
 
 @contextmanager
-def _signals_stop(directory: RunDirectory) -> Iterator[None]:
+def _signals_stop(directory: RunDirectory, settings: Settings) -> Iterator[None]:
     """While following, Ctrl-C and SIGTERM ask the run to stop, each time harder. SIGHUP leaves it running."""
     count = itertools.count(1)
 
     def ask() -> None:
         try:
-            request_stop(directory)
-        except (LaunchError, RecordError, OSError) as error:
+            control.stop(settings, directory)
+        except (RefusalError, OSError) as error:
             say(str(error))
 
     def on_signal(number: int, frame: object) -> None:

@@ -1,32 +1,30 @@
-"""Commands that act on a run: stop, kill, what a training can be told while it runs, rm."""
+"""Commands that act on a run: stop, adopt, kill, what a training can be told while it runs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 
-from lightning_tui.cli import COULD_NOT, DONE, WRONG_USAGE
+from lightning_tui.cli import COULD_NOT, DONE
 from lightning_tui.cli.arguments import settings_of
 from lightning_tui.cli.as_json import command_row, run_exit
-from lightning_tui.cli.terminal import say, size
+from lightning_tui.cli.terminal import say
 from lightning_tui.cli.watching import POLL_S, store_of
-from lightning_tui.launch import request, request_kill, request_stop
 from lightning_tui.record import (
     Command,
     CommandProgress,
-    RecordError,
     RunDirectory,
     RunReader,
     RunSnapshot,
     RunState,
     RunStore,
+    read_snapshot,
 )
 from lightning_tui.record.command_words import is_told, name_of, status_words, waiting_words
 from lightning_tui.record.state import holding_sentence, proof_sentence
-from lightning_tui.record.summaries import size_on_disk
+from lightning_tui.services import control
 
 ANSWER_PATIENCE_S = 600.0
 """How long an answer is waited for; the command stays asked after that."""
@@ -45,22 +43,28 @@ def stop(arguments: argparse.Namespace) -> int:
     """`lightning-tui stop RUN`: ask, and stay until the run is over."""
     settings = settings_of(arguments)
     directory = RunStore(settings.runs_home).find(arguments.run)
-    command = request_stop(
-        directory,
-        after=arguments.after,
-        stop_patience_s=settings.stop_patience_s,
-        patience_s=arguments.patience,
-        term_patience_s=arguments.term_patience,
-    )
+    patience = {"patience_s": arguments.patience, "term_patience_s": arguments.term_patience}
+    command = control.stop(settings, directory, arguments.after, **patience)
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     return _STOP_CODES.get(_wait_for_end(directory, command, as_json=arguments.json).state, COULD_NOT)
 
 
+def adopt(arguments: argparse.Namespace) -> int:
+    """`lightning-tui adopt RUN`."""
+    settings = settings_of(arguments)
+    directory = RunStore(settings.runs_home).find(arguments.run)
+    control.adopt(settings, directory)
+    snapshot = read_snapshot(directory)
+    step = f" at step {snapshot.progress.global_step}" if snapshot.progress is not None else ""
+    say(f"{directory.id}: adopted, {snapshot.state.value}{step}. Watch it with: lightning-tui attach {directory.id}")
+    return DONE
+
+
 def kill(arguments: argparse.Namespace) -> int:
     """`lightning-tui kill RUN`."""
     directory = store_of(arguments).find(arguments.run)
-    command = request_kill(directory)
+    command = control.kill(directory)
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     ended = _wait_for_end(directory, command, as_json=arguments.json)
@@ -69,43 +73,13 @@ def kill(arguments: argparse.Namespace) -> int:
 
 def tell(arguments: argparse.Namespace) -> int:
     """`lightning-tui pause|resume|checkpoint|validate|set-lr|log-level RUN`: ask, and stay until it is answered."""
-    directory = store_of(arguments).find(arguments.run)
+    settings = settings_of(arguments)
+    directory = RunStore(settings.runs_home).find(arguments.run)
     told = {name: getattr(arguments, name) for name in ("value", "group", "level") if name in arguments}
-    command = request(directory, arguments.command, **told)
+    command = control.tell(settings, directory, arguments.command, told)
     if arguments.no_wait:
         return _leave_asked(directory, command, as_json=arguments.json)
     return _wait_for_answer(directory, command, as_json=arguments.json)
-
-
-def remove(arguments: argparse.Namespace) -> int:
-    """`lightning-tui rm RUN...`."""
-    store = store_of(arguments)
-    directories = list({found.id: found for found in map(store.find, arguments.runs)}.values())
-    if not arguments.yes and not _confirmed(directories):
-        return WRONG_USAGE
-    failed = False
-    for directory in directories:
-        try:
-            freed = size_on_disk(directory.path)
-            store.delete(directory)
-            say(f"deleted {directory.id}, {size(freed)} are free again")
-        except RecordError as error:
-            say(str(error))
-            failed = True
-    return COULD_NOT if failed else DONE
-
-
-def _confirmed(directories: list[RunDirectory]) -> bool:
-    if not sys.stdin.isatty():
-        say("rm asks before it deletes, and there is no terminal to ask on. Say --yes to delete.")
-        return False
-    names = ", ".join(directory.id for directory in directories)
-    sys.stderr.write(f"Delete {names} with all files? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return True
-    say("nothing was deleted")
-    return False
 
 
 def _leave_asked(directory: RunDirectory, command: Command, *, as_json: bool) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import signal
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ from typing import Any, NoReturn
 import msgspec
 
 from lightning_tui.cli import DONE
-from lightning_tui.cli.arguments import program_of, refuse_compromised
-from lightning_tui.cli.plans import plan_of
+from lightning_tui.cli.arguments import choice_of, plan_of
+from lightning_tui.cli.as_json import finite
 from lightning_tui.cli.terminal import say, significant, size
-from lightning_tui.environment import probe_software
-from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
 from lightning_tui.plan.tuning import BatchSizeResult, Begun, LearningRateResult, Point, Trial, TuningStep
+from lightning_tui.services import tuning
+from lightning_tui.services.programs import find_safe_program
 from lightning_tui.text.units import count, plural, short_duration
 
 _POINTS_PER_LINE = 10
@@ -28,23 +27,18 @@ _POINTS_PER_LINE = 10
 
 def tune(arguments: argparse.Namespace) -> int:
     """`lightning-tui tune lr|batch-size [PLAN] -- PROGRAM`."""
-    asked = plan_of(arguments).changes()
-    program = program_of(arguments)
-    refuse_compromised(probe_software(program.interpreter))
+    asked = plan_of(arguments)
+    program = find_safe_program(choice_of(arguments), os.environ)
     say(f"runs {program.label} up to its fit, and trains some batches there; nothing is saved. Ctrl-C ends it")
-    common: dict[str, Any] = {
-        "environ": os.environ,
-        "on_progress": _tell,
-        "time_limit_s": arguments.time_limit,
-    }
-    result: BatchSizeResult | LearningRateResult
+    how = (
+        {"mode": arguments.mode, "max_trials": arguments.max_trials}
+        if arguments.what == "batch-size"
+        else {"lowest": arguments.min, "highest": arguments.max, "num_steps": arguments.num_steps}
+    )
     with terminated_as_interrupted():
-        if arguments.what == "batch-size":
-            result = tune_batch_size(program, asked, mode=arguments.mode, max_trials=arguments.max_trials, **common)
-        else:
-            result = tune_learning_rate(
-                program, asked, lowest=arguments.min, highest=arguments.max, num_steps=arguments.num_steps, **common
-            )
+        result = tuning.tune(
+            os.environ, arguments.what, program, asked, _tell, time_limit_s=arguments.time_limit, **how
+        )
     print(json.dumps(_as_json(result)) if arguments.json else "\n".join(_lines(result)))
     return DONE
 
@@ -117,7 +111,7 @@ def _as_json(result: BatchSizeResult | LearningRateResult) -> dict[str, Any]:
         "kind": "lr",
         "suggestion": result.suggestion,
         "steepest": result.steepest,
-        "points": [{"lr": rate, "loss": _finite(loss)} for rate, loss in result.points],
+        "points": [{"lr": rate, "loss": finite(loss)} for rate, loss in result.points],
         **common,
     }
 
@@ -125,10 +119,3 @@ def _as_json(result: BatchSizeResult | LearningRateResult) -> dict[str, Any]:
 def _trial(trial: Trial) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(trial)
     return {name: value for name, value in values.items() if name != "event"}
-
-
-def _finite(value: float) -> float | str:
-    """JSON has no NaN: such a value is written as the word."""
-    if math.isfinite(value):
-        return value
-    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"

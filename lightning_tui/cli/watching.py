@@ -15,7 +15,7 @@ from lightning_tui.cli import DONE
 from lightning_tui.cli.advising import advice_lines
 from lightning_tui.cli.arguments import interpreter_of, settings_of
 from lightning_tui.cli.as_json import run_details
-from lightning_tui.cli.terminal import duration, heed_closed_pipe, safe_lines, significant, size
+from lightning_tui.cli.terminal import duration, heed_closed_pipe, significant, size
 from lightning_tui.record import (
     ProgressView,
     RunDirectory,
@@ -27,6 +27,8 @@ from lightning_tui.record import (
 )
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.exports import write_metrics
+from lightning_tui.services.machine import inspect_machine
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import STATE_GLYPHS
 
 POLL_S = 0.1
@@ -103,12 +105,10 @@ def doctor(arguments: argparse.Namespace) -> int:
     """`lightning-tui doctor`."""
     import shutil
 
-    from lightning_tui.environment import as_json, as_text, inspect_environment, probe_software, with_software
+    from lightning_tui.environment import as_json, as_text
 
     settings = settings_of(arguments)
-    interpreter, _ = interpreter_of(arguments)
-    environment = inspect_environment(os.environ, runs_home=settings.runs_home, folder=Path.cwd())
-    environment = with_software(environment, probe_software(interpreter))
+    environment = inspect_machine(settings, os.environ, interpreter_of(arguments)[0])
     if arguments.json:
         print(json.dumps(as_json(environment)))
     else:
@@ -174,7 +174,7 @@ def _details(run: RunSnapshot) -> list[str]:
         lines += ["", "Advice", *advice]
     if run.failure and run.failure.traceback:
         lines += ["", run.failure.traceback.rstrip()]
-    return [safe_lines(line) for line in lines]
+    return [harmless(line, keeps="\n") for line in lines]
 
 
 def _checkpoint_line(checkpoint: Checkpoint) -> str:

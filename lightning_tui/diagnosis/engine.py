@@ -8,25 +8,26 @@ from typing import Any
 
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal, exit_words
-from lightning_tui.diagnosis.exceptions import Found, Read, is_own, read_stream
+from lightning_tui.diagnosis.configs import about_rejected_key
+from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream, is_own, read_stream
 from lightning_tui.diagnosis.growth import MEMORY_WORDS, printed_growth
-from lightning_tui.diagnosis.matching import Hit, Material, find_hits, material_of
+from lightning_tui.diagnosis.matching import Hit, Material, find_hits, first_line, material_of
 from lightning_tui.diagnosis.model import (
     CONSEQUENCE_BELOW,
     UNKNOWN_WEIGHT,
-    Advice,
     CodeHint,
     Diagnosis,
     Evidence,
     EvidenceLine,
-    Output,
-    Raised,
+    OutputTail,
+    ReportedException,
     Suggestion,
+    SuggestionTemplate,
 )
 from lightning_tui.diagnosis.rules import all_rules, rules_by_category
 from lightning_tui.diagnosis.rules.software import EXCEPTION_WORDS
+from lightning_tui.diagnosis.templates import fill, plain
 from lightning_tui.diagnosis.text import Stream, read_streams
-from lightning_tui.diagnosis.words import fill, plain
 from lightning_tui.text.units import size
 
 MOST = 8
@@ -34,6 +35,9 @@ MOST = 8
 
 OF_SEVERAL_RANKS = ("sync-dist-warning",)
 """Warnings that Lightning gives with any distributed strategy, and that mean nothing to one rank alone."""
+
+REJECTING = ("cli-config", "hydra-config", "trainer-removed-arg")
+"""Categories of a name that nothing takes."""
 
 NATIVE_CRASHES = ("segfault", "abort", "illegal-instruction")
 
@@ -54,32 +58,54 @@ def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
     """Explain what went wrong: the root cause first, then what else shows; empty where nothing is wrong."""
     reads = [(read_stream(stream), stream.rank) for stream in _streams(evidence.outputs)]
     reads = [(_without_the_overcome(read, evidence), rank) for read, rank in reads]
-    material = material_of(reads, [_told(raised) for raised in evidence.exceptions])
+    material = material_of(reads, [_exception_of_telemetry(raised) for raised in evidence.exceptions])
     hits = find_hits(all_rules(), material)
     hits += _unknown_exceptions(material, hits)
     hits += conduct_hits(evidence, rules_by_category())
     hits += _printed_growth(material)
-    hits = _told_by_the_run(hits, evidence)
+    hits = _weighed_by_conduct(hits, evidence)
     hits += _silent_exit(hits, evidence)
     ordered = _one_for_each_exception(sorted(hits, key=_rank_of))
     first_of_each = {hit.rule.category: hit for hit in reversed(ordered)}
     roots = [hit for hit in ordered if first_of_each[hit.rule.category] is hit]
-    return tuple(_diagnosis(hit, evidence, material) for hit in roots[:MOST])
+    told = (_with_rejected_key(_with_all_captured(hit, hits), evidence) for hit in roots[:MOST])
+    return tuple(_diagnosis(hit, evidence, material) for hit in told)
 
 
-def _streams(outputs: Iterable[Output]) -> list[Stream]:
+def _with_all_captured(hit: Hit, hits: list[Hit]) -> Hit:
+    """What the rule's other signs have captured, too: first of the same exception, then of the same rank."""
+    others = [
+        other for other in hits if other.rule.category == hit.rule.category and other is not hit and other.captured
+    ]
+    others.sort(key=lambda other: (other.found is not hit.found, other.rank != hit.rank, -other.weight))
+    captured = dict(hit.captured)
+    for other in others:
+        captured = {**other.captured, **captured}
+    return hit._replace(captured=captured)
+
+
+def _with_rejected_key(hit: Hit, evidence: Evidence) -> Hit:
+    """Where the key stands that a command line or a config file has wrongly, and which name was meant."""
+    if hit.rule.category not in REJECTING:
+        return hit
+    return hit._replace(
+        captured={**hit.captured, **about_rejected_key(hit.found.text if hit.found else hit.text, evidence)}
+    )
+
+
+def _streams(outputs: Iterable[OutputTail]) -> list[Stream]:
     return [stream for output in outputs for stream in read_streams(output)]
 
 
-def _told(raised: Raised) -> tuple[Found, float]:
+def _exception_of_telemetry(raised: ReportedException) -> tuple[FoundException, float]:
     """An exception of telemetry, as if it had been read: its own text is the truth, its traceback gives the frames.
 
     Of one that was carried over from a loader's worker, the original.
     """
-    read = read_stream(next(iter(read_streams(Output(raised.traceback, raised.rank))), Stream(raised.rank, [])))
+    read = read_stream(next(iter(read_streams(OutputTail(raised.traceback, raised.rank))), Stream(raised.rank, [])))
     original = next((found for found in reversed(read.exceptions) if found.in_worker), None)
     last = original or (read.exceptions[-1] if read.exceptions else None)
-    found = Found(
+    found = FoundException(
         type=original.type if original else raised.type.removeprefix("builtins."),
         message=original.message if original else raised.message.strip(),
         line=0,
@@ -94,7 +120,7 @@ def _told(raised: Raised) -> tuple[Found, float]:
     return found, raised.time - 4e9  # telemetry's own order comes before that of lines
 
 
-def _without_the_overcome(read: Read, evidence: Evidence) -> Read:
+def _without_the_overcome(read: ParsedStream, evidence: Evidence) -> ParsedStream:
     """Leave out exceptions that the program overcame: it came to its regular end after them."""
     if evidence.exit_code not in (None, 0):
         return read
@@ -108,8 +134,12 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
     """Exceptions that no rule knows: the last of each chain, as one of the program's own or of its dataset."""
     rules = rules_by_category()
     known = {id(hit.found) for hit in hits if hit.found is not None}
-    known_chains = {(hit.found.rank, hit.found.chain) for hit in hits if hit.found is not None and hit.found.chain >= 0}
-    last_of_chain: dict[tuple[int | None, int], tuple[Found, float]] = {}
+    known_chains = {
+        (hit.found.rank, hit.found.chain)
+        for hit in hits
+        if hit.found is not None and hit.found.chain >= 0 and hit.weight >= UNKNOWN_WEIGHT
+    }
+    last_of_chain: dict[tuple[int | None, int], tuple[FoundException, float]] = {}
     for found, order in material.exceptions:
         if id(found) in known or (found.rank, found.chain) in known_chains or not _is_telling(found):
             continue
@@ -123,17 +153,24 @@ def _unknown_exceptions(material: Material, hits: list[Hit]) -> list[Hit]:
             rule.weight if found.in_worker else UNKNOWN_WEIGHT,
             {
                 "type": found.name,
-                "message": found.message.partition("\n")[0],
-                "words": EXCEPTION_WORDS.get(found.name, ""),
+                "message": found.message.strip().partition("\n")[0],
+                "words": EXCEPTION_WORDS.get(found.name, "") or _who_refused(found),
             },
             found.line or None,
-            found.text.partition("\n")[0],
+            first_line(found),
             found.rank,
             found,
             order,
         )
         for found, order in last_of_chain.values()
     ]
+
+
+def _who_refused(found: FoundException) -> str:
+    """Whose line raised it, where the frames tell."""
+    if not found.frames:
+        return ""
+    return "The program itself refused to go on." if is_own(found.frames[-1]) else "A library refused to go on."
 
 
 def _printed_growth(material: Material) -> list[Hit]:
@@ -155,7 +192,7 @@ def _printed_growth(material: Material) -> list[Hit]:
     ]
 
 
-def _is_telling(found: Found) -> bool:
+def _is_telling(found: FoundException) -> bool:
     if found.ignored or found.name in _WRAPPERS or not found.has_traceback:
         return False
     if found.name.endswith("Warning"):
@@ -163,7 +200,7 @@ def _is_telling(found: Found) -> bool:
     return not (_CARRIED.search(found.message) and "Original Traceback" not in found.block and found.chain >= 0)
 
 
-def _told_by_the_run(hits: list[Hit], evidence: Evidence) -> list[Hit]:
+def _weighed_by_conduct(hits: list[Hit], evidence: Evidence) -> list[Hit]:
     """What a run overcame or a person asked for is no failure: an end on request explains signals and lost peers."""
     if evidence.of_run and evidence.world_size == 1:
         hits = [hit for hit in hits if hit.rule.category not in OF_SEVERAL_RANKS]
@@ -253,7 +290,7 @@ def _exit_frame(hit: Hit, evidence: Evidence) -> CodeHint | None:
     """The program's line that called `sys.exit`."""
     if hit.rule.category != "program-exit" or not evidence.conduct.exit_traceback:
         return None
-    streams = read_streams(Output(evidence.conduct.exit_traceback, None))
+    streams = read_streams(OutputTail(evidence.conduct.exit_traceback, None))
     return next((found.own_frame for stream in streams for found in read_stream(stream).exceptions), None)
 
 
@@ -268,7 +305,7 @@ def _innermost(stack: tuple[CodeHint, ...]) -> str:
     return f"{'/'.join(stack[0].path.split('/')[-2:])}:{stack[0].line}, {stack[0].function}" if stack else ""
 
 
-def _is_same(one: Found, other: Found) -> bool:
+def _is_same(one: FoundException, other: FoundException) -> bool:
     """Whether output and telemetry tell of one exception, whose words Lightning may have changed in between."""
     if one.name != other.name or (one.rank is not None and other.rank is not None and one.rank != other.rank):
         return False
@@ -294,7 +331,7 @@ def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
 def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[Suggestion, ...]:
     offered: list[dict[str, Any]] = []
     suggestions = []
-    for advice in hit.rule.advice:
+    for advice in hit.rule.suggestions:
         changes = _changes(advice, hit, evidence)
         if changes == {}:
             continue
@@ -302,13 +339,12 @@ def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[
             changes = None
         offered += [changes] if changes is not None else []
         hint = where if advice.in_code else None
-        suggestions.append(
-            Suggestion(text=fill(advice.text, hit.captured), changes=changes, hint=hint, trust=advice.trust)
-        )
+        if text := fill(advice.text, hit.captured):
+            suggestions.append(Suggestion(text=text, changes=changes, hint=hint, trust=advice.trust))
     return tuple(suggestions)
 
 
-def _changes(advice: Advice, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
+def _changes(advice: SuggestionTemplate, hit: Hit, evidence: Evidence) -> dict[str, Any] | None:
     """What a piece of advice changes in this run's plan; `None`: nothing; empty: all of it is so already."""
     computed = COMPUTED[advice.computed](evidence) if advice.computed else _filled(advice.changes, hit.captured)
     if computed is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
 from typing import NamedTuple
 
 from lightning_tui.diagnosis.model import CodeHint
-from lightning_tui.diagnosis.text import Line, Stream, is_progress
+from lightning_tui.diagnosis.printers import is_progress
+from lightning_tui.diagnosis.text import OutputLine, Stream
 
 MESSAGE_LINES = 60
 MESSAGE_LIMIT = 8000
@@ -35,6 +37,11 @@ _ENDINGS = (
 """How the types end that `_NAKED_TYPE` knows."""
 _WHAT = re.compile(r" {0,4}what\(\): {1,2}(.*)", re.DOTALL)
 _THROWN = re.compile(r"terminate called after throwing an instance of '([\w:]{1,200})'")
+_CALL_FAILED = "Error in call to target"
+"""What Hydra writes above the exception that it hides, as `repr` shows that."""
+_AS_REPR = re.compile(r"([A-Za-z_]\w{0,80}(?:\.\w{1,80}){0,12})\((.{0,4000})\)$")
+_TIP = "tip: For details of accepted options"
+"""What jsonargparse writes above its error, whose details go on below."""
 _NUMBER = re.compile(r"\s{0,4}[-+]?(?:\d[\d.,eE+-]{0,30}|nan|inf)\s{0,4}%?$")
 _LOG_LEVELS = ("INFO", "WARNING", "ERROR", "DEBUG", "CRITICAL", "NOTE", "WARN", "Note", "Warning", "Error", "FATAL")
 _TELLING = (
@@ -67,7 +74,7 @@ _LIBRARY = re.compile(
 )
 
 
-class Found(NamedTuple):
+class FoundException(NamedTuple):
     """One exception as it stands in an output."""
 
     type: str
@@ -103,30 +110,30 @@ class Found(NamedTuple):
         return own[-1] if own else None
 
 
-class Read(NamedTuple):
+class ParsedStream(NamedTuple):
     """What a stream holds."""
 
-    exceptions: list[Found]
-    loose: list[Line]
+    exceptions: list[FoundException]
+    loose: list[OutputLine]
     """Lines that belong to no traceback."""
     stack: tuple[CodeHint, ...] = ()
     """Where Python was when native code crashed, innermost first, as `faulthandler` writes it."""
 
 
-def read_stream(stream: Stream) -> Read:
+def read_stream(stream: Stream) -> ParsedStream:
     """Find the exceptions of a stream."""
-    return _Parser(stream).read()
+    return _TracebackParser(stream).read()
 
 
-class _Parser:
+class _TracebackParser:
     """Walks the lines once."""
 
     def __init__(self, stream: Stream) -> None:
         self.rank = stream.rank
         self.lines = stream.lines
         self.telling = _telling_lines(stream.lines)
-        self.exceptions: list[Found] = []
-        self.loose: list[Line] = []
+        self.exceptions: list[FoundException] = []
+        self.loose: list[OutputLine] = []
         self.chain = 0
         self.is_chained = False
         self.thrown: str | None = None
@@ -142,11 +149,11 @@ class _Parser:
         self.is_ignored = False
         self.is_crash = False
 
-    def read(self) -> Read:
+    def read(self) -> ParsedStream:
         at, count = 0, len(self.lines)
         while at < count:
             at = self._step(at)
-        return Read(self.exceptions, self.loose, tuple(self.stack))
+        return ParsedStream(self.exceptions, self.loose, tuple(self.stack))
 
     def _step(self, at: int) -> int:
         line = self.lines[at]
@@ -168,13 +175,15 @@ class _Parser:
             self.is_ignored = text.startswith("Exception ignored")
             self.loose.append(line)
             return at + 1
+        whole = self._whole_at(at)
+        if whole is not None:
+            return self._close(at, *whole, is_whole=True)
         named = self._exception_at(at)
         if named is not None:
             return self._close(at, *named)
         if match := _THROWN.search(text):
             self.thrown = match[1]
-        if (self.opened_at is not None or "In" in text) and (match := _CELL.match(text)):
-            self._add_cell(match)
+        self._add_cell(text)
         self.loose.append(line)
         return at + 1
 
@@ -187,7 +196,7 @@ class _Parser:
         self.is_original = "Original Traceback" in text
         self.is_crash = text.startswith("Current thread 0x")
         if not self.is_chained and not self.is_original:
-            self.chain += 1
+            self.chain = self.lines[at].number
         if "0x" in text:
             self.loose.append(self.lines[at])
         return at + 1
@@ -200,7 +209,7 @@ class _Parser:
                 self.stack.append(CodeHint(hint.path, hint.line, hint.function))
             if self.opened_at is None:
                 self.opened_at = at
-                self.chain += 1
+                self.chain = self.lines[at].number
             return at + 1
         if self.thrown is not None and (match := _WHAT.match(line.text)):
             name, self.thrown = self.thrown, None
@@ -219,7 +228,10 @@ class _Parser:
             self.known_frames[text, below] = hint
         return self.known_frames[text, below]
 
-    def _add_cell(self, match: re.Match[str]) -> None:
+    def _add_cell(self, text: str) -> None:
+        match = _CELL.match(text) if self.opened_at is not None or "In" in text else None
+        if match is None:
+            return
         if match[1]:
             self.frames.append(CodeHint(match[1], int(match[2] or 0)))
         else:
@@ -236,24 +248,38 @@ class _Parser:
             return None
         return match[1], match[2] or ""
 
-    def _close(self, at: int, name: str, first: str) -> int:
+    def _whole_at(self, at: int) -> tuple[str, str] | None:
+        """Type and message where no traceback is: what Hydra hides in its own message; a command line's error."""
+        text, above = self.lines[at].text, self.lines[at - 1].text if at else ""
+        if above.startswith(_TIP) and text.startswith("error: "):
+            return "error", text.removeprefix("error: ")
+        match = _AS_REPR.match(text) if _CALL_FAILED in above else None
+        if match is None:
+            return None
+        self.is_chained = bool(self.exceptions) and _CALL_FAILED in self.exceptions[-1].message
+        return match[1], _unquoted(match[2])
+
+    def _close(self, at: int, name: str, first: str, *, is_whole: bool = False) -> int:
+        """Note an exception; `is_whole`: it is one without a traceback, whatever stands around it."""
         end = at + 1
         message = [first]
-        while end < len(self.lines) and len(message) < MESSAGE_LINES and self._continues(end):
+        goes_on = self._goes_on_below_error if name == "error" else self._continues
+        while end < len(self.lines) and len(message) < MESSAGE_LINES and goes_on(end):
             message.append(self.lines[end].text)
             end += 1
         before = self.lines[at - 1].text[:1] if at else ""
         if self.opened_at is None and not self.is_chained:
-            self.chain += 1
+            self.chain = self.lines[at].number
         self.exceptions.append(
-            Found(
+            FoundException(
                 type=name,
                 message="\n".join(message)[:MESSAGE_LIMIT].rstrip(),
                 line=self.lines[at].number,
                 rank=self.rank,
                 frames=tuple(self.frames),
                 chain=self.chain,
-                has_traceback=bool(self.frames)
+                has_traceback=is_whole
+                or bool(self.frames)
                 or self.opened_at is not None
                 or before in (" ", "\t")
                 or self._is_last_word(name, end),
@@ -280,6 +306,8 @@ class _Parser:
     def _continues(self, at: int) -> bool:
         """Whether a message goes on: up to an empty line, a traceback, a progress bar or the next exception."""
         text = self.lines[at].text
+        if _CALL_FAILED in self.lines[at - 1].text and _AS_REPR.match(text):
+            return False
         if not text.strip() or text in _CHAIN or any(header in text for header in _HEADERS) or is_progress(text):
             return False
         if text.startswith(
@@ -292,6 +320,9 @@ class _Parser:
                 "`Trainer",
                 "GPU available",
                 "wandb:",
+                "full_key: ",
+                '"""',
+                "'''",
                 "INFO",
                 "WARNING",
                 "----",
@@ -301,6 +332,22 @@ class _Parser:
         ):
             return False
         return not _naked_type(text)
+
+    def _goes_on_below_error(self, at: int) -> bool:
+        """Whether the details of a command line's error go on: to the first blank line with nothing indented below."""
+        text = self.lines[at].text
+        below = self.lines[at + 1].text if at + 1 < len(self.lines) else ""
+        is_other = text.startswith(("srun:", "Traceback", "E0", "W0")) or is_progress(text)
+        return bool(text.strip() or below.startswith(" ")) and not is_other
+
+
+def _unquoted(arguments: str) -> str:
+    """An exception's only argument as the text that it is; several as they were written."""
+    try:
+        value = ast.literal_eval(arguments.rstrip(","))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return arguments
+    return str(value)
 
 
 def is_own(frame: CodeHint) -> bool:
@@ -318,7 +365,7 @@ def _naked_type(text: str) -> re.Match[str] | None:
     return _NAKED_TYPE.match(text) if may_be else None
 
 
-def _telling_lines(lines: list[Line]) -> set[int]:
+def _telling_lines(lines: list[OutputLine]) -> set[int]:
     """Positions of the lines that hold one of the telling words, found in the whole text at once."""
     whole = "\n".join([line.text for line in lines])
     places: set[int] = set()

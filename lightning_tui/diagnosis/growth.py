@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 
-from lightning_tui.diagnosis.text import Line
+from lightning_tui.diagnosis.text import OutputLine
 
 FACTOR = 1.5
 """Memory counts as growing when it rose over nearly the whole run, by this factor after the first quarter."""
@@ -34,9 +34,9 @@ def steady_growth(points: Sequence[int], fewest: int = FEWEST_SAMPLES) -> tuple[
     return int(means[0]), int(means[-1])
 
 
-def printed_growth(lines: Iterable[Line]) -> tuple[Line, int, int] | None:
+def printed_growth(lines: Iterable[OutputLine]) -> tuple[OutputLine, int, int] | None:
     """The last line of a steady growth that the program itself printed ("rss 5.1 GB"), and its ends in bytes."""
-    found: list[tuple[Line, int]] = []
+    found: list[tuple[OutputLine, int]] = []
     for line in lines:
         lower = line.text.lower()
         if any(word in lower for word in MEMORY_WORDS) and (match := _PRINTED.search(line.text)):

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from lightning_tui.diagnosis.exceptions import Found, Read
+import msgspec
+
+from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream
 from lightning_tui.diagnosis.model import CodeHint, Rule, Sign
-from lightning_tui.diagnosis.text import Line
+from lightning_tui.diagnosis.text import OutputLine
 
 MOST_EXCEPTIONS = 100
-_AT_EASE = re.compile(r"(?:[\w.,:/\[\]-]{1,60}[\s|]{1,5}){0,4}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
+_AT_EASE = re.compile(r"(?:[\w.,:/\[\]>#-]{1,60}[\s|]{1,5}){0,6}[\[(]?(?:INFO|DEBUG|TRACE|VERBOSE)\b")
 """A logged line whose level says that nothing is wrong, after its time and its logger's name."""
 _WITHOUT_DIGITS = str.maketrans("", "", "0123456789")
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -29,15 +31,15 @@ class Hit(NamedTuple):
     line: int | None
     text: str
     rank: int | None
-    found: Found | None
+    found: FoundException | None
     order: float
     """Position in time among hits of the same weight: line number, or seconds of telemetry."""
 
 
-class Page:
+class LooseLines:
     """The loose lines of one stream as one text, with the way back from an offset to a line."""
 
-    def __init__(self, lines: list[Line], rank: int | None) -> None:
+    def __init__(self, lines: list[OutputLine], rank: int | None) -> None:
         self.lines = lines
         self.rank = rank
         self.lower = "\n".join(line.text for line in lines).lower()
@@ -53,7 +55,7 @@ class Page:
         shape = needle.encode(errors="replace").translate(_AS_ZEROS)
         return max(shape.split(), key=len, default=b"") in self._words and shape in self._kinds
 
-    def lines_with(self, needle: str) -> Iterator[Line]:
+    def lines_with(self, needle: str) -> Iterator[OutputLine]:
         """The lines that hold a substring, in order, each once."""
         at = self._first.get(needle)
         if at is None:
@@ -77,29 +79,31 @@ class Page:
 class Material(NamedTuple):
     """Everything that signs are looked for in."""
 
-    exceptions: list[tuple[Found, float]]
+    exceptions: list[tuple[FoundException, float]]
     """With their order in time."""
-    pages: list[Page]
+    pages: list[LooseLines]
     everything: str
     """All texts, lower case, for conditions that may hold anywhere."""
     stacks: dict[int | None, tuple[CodeHint, ...]]
     """By rank: where Python was when native code crashed, innermost first."""
 
 
-def material_of(reads: Iterable[tuple[Read, int | None]], told: Iterable[tuple[Found, float]]) -> Material:
+def material_of(
+    reads: Iterable[tuple[ParsedStream, int | None]], told: Iterable[tuple[FoundException, float]]
+) -> Material:
     """Join what the streams hold and what telemetry told."""
     reads = list(reads)
     found_in_order = sorted((found for read, _ in reads for found in read.exceptions), key=lambda found: found.line)
     exceptions = [*told, *((found, float(found.line)) for found in _distinct(found_in_order))]
-    pages = [Page(read.loose, rank) for read, rank in reads]
+    pages = [LooseLines(read.loose, rank) for read, rank in reads]
     blocks = [found.block + "\n" + found.text for found, _ in exceptions]
     everything = "\n".join([*(page.lower for page in pages), *(block.lower() for block in blocks)])
     return Material(exceptions, pages, everything, {rank: read.stack for read, rank in reads if read.stack})
 
 
-def _distinct(exceptions: Iterable[Found]) -> list[Found]:
+def _distinct(exceptions: Iterable[FoundException]) -> list[FoundException]:
     """The first of those that differ in nothing but numbers; of very many, the first and the last ones."""
-    seen: dict[tuple[int | None, str, str, bool], Found] = {}
+    seen: dict[tuple[int | None, str, str, bool], FoundException] = {}
     for found in exceptions:
         seen.setdefault(
             (found.rank, found.type, found.message[:300].translate(_WITHOUT_DIGITS), found.in_worker), found
@@ -114,7 +118,15 @@ def find_hits(rules: Iterable[Rule], material: Material) -> list[Hit]:
     return [hit for rule in rules for sign in rule.signs for hit in _hits_of(rule, sign, material, exceptions)]
 
 
-def _hits_of(rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[Found, float, str]]) -> Iterator[Hit]:
+def holds(rule: Rule, sign: Sign, material: Material) -> bool:
+    """Whether one sign of a rule is in a text."""
+    exceptions = [(found, order, found.text.lower()) for found, order in material.exceptions]
+    return next(_hits_of(rule, sign, material, exceptions), None) is not None
+
+
+def _hits_of(
+    rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[FoundException, float, str]]
+) -> Iterator[Hit]:
     if sign.where in ("exception", "any"):
         yield from _in_exceptions(rule, sign, material, exceptions)
     if sign.where in ("line", "any"):
@@ -122,7 +134,7 @@ def _hits_of(rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[
 
 
 def _in_exceptions(
-    rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[Found, float, str]]
+    rule: Rule, sign: Sign, material: Material, exceptions: list[tuple[FoundException, float, str]]
 ) -> Iterator[Hit]:
     for found, order, lower in exceptions:
         if found.ignored and not sign.ignored_too:
@@ -132,7 +144,16 @@ def _in_exceptions(
         captured = _captured(sign, found.text, lower)
         if captured is None or not _frames_fit(sign, found) or not _surroundings_fit(sign, material):
             continue
-        yield Hit(rule, _weight(rule, sign), captured, found.line or None, _first_line(found), found.rank, found, order)
+        yield Hit(
+            _as_told(rule, sign),
+            _weight(rule, sign),
+            captured,
+            found.line or None,
+            first_line(found),
+            found.rank,
+            found,
+            order,
+        )
 
 
 def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
@@ -149,7 +170,16 @@ def _in_lines(rule: Rule, sign: Sign, material: Material) -> Iterator[Hit]:
         if len(hits) >= sign.at_least and hits and _surroundings_fit(sign, material):
             captured, line = hits[0]
             order = float(line.number)
-            yield Hit(rule, _weight(rule, sign), captured, line.number, line.text.strip(), page.rank, None, order)
+            yield Hit(
+                _as_told(rule, sign),
+                _weight(rule, sign),
+                captured,
+                line.number,
+                line.text.strip(),
+                page.rank,
+                None,
+                order,
+            )
 
 
 def _captured(sign: Sign, text: str, lower: str) -> dict[str, str] | None:
@@ -165,7 +195,7 @@ def _captured(sign: Sign, text: str, lower: str) -> dict[str, str] | None:
     return captured
 
 
-def _frames_fit(sign: Sign, found: Found) -> bool:
+def _frames_fit(sign: Sign, found: FoundException) -> bool:
     if sign.frame is not None and not any(sign.frame in frame.path for frame in found.frames):
         return False
     if sign.last_frame is None:
@@ -180,11 +210,20 @@ def _surroundings_fit(sign: Sign, material: Material) -> bool:
     return not any(part in material.everything for part in sign.nowhere)
 
 
+def _as_told(rule: Rule, sign: Sign) -> Rule:
+    """The rule with what is said of this form of it alone."""
+    if sign.cause is None and not sign.suggestions:
+        return rule
+    cause = rule.cause if sign.cause is None else sign.cause
+    return msgspec.structs.replace(rule, cause=cause, suggestions=(*sign.suggestions, *rule.suggestions))
+
+
 def _weight(rule: Rule, sign: Sign) -> int:
     return rule.weight if sign.weight is None else sign.weight
 
 
-def _first_line(found: Found) -> str:
+def first_line(found: FoundException) -> str:
+    """Type and first words of an exception."""
     first = found.message.strip().partition("\n")[0]
     return f"{found.type}: {first}" if first else found.type
 

@@ -18,7 +18,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 # ------------------------------------------------------------------------------------------------------ what is known
 
 
-class Output(msgspec.Struct, frozen=True):
+class OutputTail(msgspec.Struct, frozen=True):
     """The end of one stream of a program's output."""
 
     text: str
@@ -27,7 +27,7 @@ class Output(msgspec.Struct, frozen=True):
     """Number of the text's first line in the whole output."""
 
 
-class Raised(msgspec.Struct, frozen=True, kw_only=True):
+class ReportedException(msgspec.Struct, frozen=True, kw_only=True):
     """An exception as telemetry reported it."""
 
     type: str
@@ -77,8 +77,8 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that a diagnosis may look at. What is not known is empty or `None`."""
 
-    outputs: tuple[Output, ...] = ()
-    exceptions: tuple[Raised, ...] = ()
+    outputs: tuple[OutputTail, ...] = ()
+    exceptions: tuple[ReportedException, ...] = ()
     exit_code: int | None = None
     signal: str | None = None
     """Name of the signal that ended the program (`SIGKILL`)."""
@@ -96,6 +96,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it comes from a run's record: what that does not know of the Trainer then was not there."""
     only_rank: int | None = None
     """The rank of a run that has one alone."""
+    command: tuple[str, ...] = ()
+    """The program and its arguments, as they were given."""
+    folder: str = ""
+    """Where it was started."""
     has_checkpoint: bool = False
     """Whether the run has left a checkpoint that another can go on from."""
 
@@ -167,7 +171,7 @@ def apply(plan: Plan, suggestion: Suggestion) -> Plan:
 # ------------------------------------------------------------------------------------------------------ the rules
 
 
-class Advice(msgspec.Struct, frozen=True, kw_only=True):
+class SuggestionTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """A suggestion as a rule holds it. `{name}` in the text takes what the rule's signs captured."""
 
     text: str
@@ -207,6 +211,10 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it counts in an exception that Python ignored (in a destructor)."""
     at_least: int = 1
     """On how many lines it must show."""
+    cause: str | None = None
+    """What is said instead of the rule's own cause."""
+    suggestions: tuple[SuggestionTemplate, ...] = ()
+    """What helps in this form alone, said before the rule's own."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +224,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     cause: str
     signs: tuple[Sign, ...] = ()
-    advice: tuple[Advice, ...] = ()
+    suggestions: tuple[SuggestionTemplate, ...] = ()
     severity: Severity = "error"
     weight: int = 60
     """Order among causes that show together: the higher, the nearer to the root.

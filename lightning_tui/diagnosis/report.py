@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lightning_tui.diagnosis.model import Diagnosis
 from lightning_tui.record import RunSnapshot, mask_secrets
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import NOT_KNOWN, size
 
 _WORD = re.compile(r"[^\s,;()\[\]{}\"']+")
@@ -16,7 +17,6 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _IN_ADDRESS = re.compile(r"(://[^/\s:@]{1,100}:)([^@\s/]{1,200})(@)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 MASK = mask_secrets(["--token", "x"])[1]
 
 
@@ -88,7 +88,7 @@ def flags(changes: dict[str, object]) -> str:
 
 def masked(text: str) -> str:
     """The text without the values of secrets, and without characters that could steer a terminal."""
-    text = _CONTROL.sub("", text)
+    text = harmless(text, mark="", keeps="\t\n")
     text = _IN_ADDRESS.sub(rf"\g<1>{MASK}\g<3>", _NAMED.sub(rf"\g<1>{MASK}", text))
     lines = []
     for line in text.split("\n"):

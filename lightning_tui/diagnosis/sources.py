@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from lightning_tui.diagnosis.growth import steady_growth
-from lightning_tui.diagnosis.model import Conduct, Evidence, Output, Raised
+from lightning_tui.diagnosis.model import Conduct, Evidence, OutputTail, ReportedException
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
 from lightning_tui.record.events import (
     AnyEvent,
+    DeviceMemory,
     ExceptionRaised,
     FieldValue,
     FitEnd,
-    Memory,
     ProgramEnd,
     Progress,
     RankGone,
@@ -27,6 +30,8 @@ from lightning_tui.record.state import BEFORE_FIT
 HEAD_BYTES = 128 << 10
 TAIL_BYTES = 1 << 20
 """What is read of a long output: its beginning (imports, drivers) and its end."""
+UNPACKED_LIMIT = 2 << 30
+"""How much of a compressed output is unpacked at most."""
 MOST_RANKS = 16
 
 
@@ -39,10 +44,10 @@ def evidence_of_text(
     """
     keep = HEAD_BYTES + TAIL_BYTES
     if len(text) <= keep:
-        return Evidence(outputs=(Output(text, None, first_line),), exit_code=exit_code, signal=signal)
+        return Evidence(outputs=(OutputTail(text, None, first_line),), exit_code=exit_code, signal=signal)
     head, tail = text[:HEAD_BYTES], text[-TAIL_BYTES:]
     skipped = text.count("\n", 0, len(text) - len(tail))
-    outputs = (Output(head, None, first_line), Output(tail, None, first_line + skipped))
+    outputs = (OutputTail(head, None, first_line), OutputTail(tail, None, first_line + skipped))
     return Evidence(outputs=outputs, exit_code=exit_code, signal=signal)
 
 
@@ -55,17 +60,20 @@ def evidence_of_file(path: Path) -> Evidence:
     return Evidence(outputs=read_output(path))
 
 
-def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) -> tuple[Output, ...]:
+def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) -> tuple[OutputTail, ...]:
     """The head and the tail of an output file, or all of it where it is short; line numbers are those of the file.
 
     Raises:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
+        is_compressed = file.read(2) == b"\x1f\x8b"
         length = file.seek(0, 2)
         file.seek(0)
+        if is_compressed:
+            return _compressed_output(file, rank, limit)
         if length <= HEAD_BYTES + limit:
-            return (Output(_text(file.read()), rank),)
+            return (OutputTail(_text(file.read()), rank),)
         head = file.read(HEAD_BYTES)
         lines = head.count(b"\n")
         left = length - HEAD_BYTES - limit
@@ -73,7 +81,32 @@ def read_output(path: Path, rank: int | None = None, limit: int = TAIL_BYTES) ->
             lines += chunk.count(b"\n")
             left -= len(chunk)
         tail = file.read(limit)
-    return Output(_text(head), rank), Output(_text(tail), rank, lines + 1)
+    return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, lines + 1)
+
+
+def _compressed_output(file: BinaryIO, rank: int | None, limit: int) -> tuple[OutputTail, ...]:
+    """The same of a gzip file: read through once, in bounded memory; of a damaged or endless one what came so far."""
+    head = tail = b""
+    lines = length = 0
+    with gzip.open(file) as unpacked:
+        while length < UNPACKED_LIMIT and (chunk := _next_chunk(unpacked)):
+            length += len(chunk)
+            if len(head) < HEAD_BYTES:
+                taken = HEAD_BYTES - len(head)
+                head, chunk = head + chunk[:taken], chunk[taken:]
+            tail += chunk
+            lines += tail.count(b"\n", 0, max(0, len(tail) - limit))
+            tail = tail[-limit:]
+    if not lines and len(head) + len(tail) == length:
+        return (OutputTail(_text(head + tail), rank),)
+    return OutputTail(_text(head), rank), OutputTail(_text(tail), rank, head.count(b"\n") + lines + 1)
+
+
+def _next_chunk(unpacked: gzip.GzipFile) -> bytes:
+    try:
+        return unpacked.read1(1 << 20)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b""
 
 
 def _text(data: bytes) -> str:
@@ -89,8 +122,8 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
     Raises:
         RecordError: `run.json` is missing, broken or too new.
     """
-    story = _Story()
-    reader = RunReader(directory, on_event=story.take)
+    story = _EventDigest()
+    reader = RunReader(directory, on_event=story.add)
     while reader.poll():
         pass
     seen = snapshot or reader.snapshot()
@@ -101,6 +134,8 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         exit_code=ended.code if ended else None,
         signal=ended.signal if ended else None,
         plan=seen.record.plan,
+        command=tuple(seen.record.program.given),
+        folder=seen.record.program.folder,
         actual=_actual(seen),
         batch_size=story.batch_size,
         world_size=seen.trainer.world_size if seen.trainer else None,
@@ -113,7 +148,7 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
     )
 
 
-def _uncaught(story: _Story, seen: RunSnapshot) -> tuple[Raised, ...]:
+def _uncaught(story: _EventDigest, seen: RunSnapshot) -> tuple[ReportedException, ...]:
     """The attempt's exceptions, without those that the program caught."""
     caught = {(event.time, event.type) for event in seen.caught}
     in_attempt = (raised for attempt, raised in story.exceptions if attempt == seen.attempt)
@@ -125,10 +160,10 @@ def _only_rank(seen: RunSnapshot) -> int | None:
     return seen.ranks[0].rank if is_alone else None
 
 
-def _outputs(directory: RunDirectory, attempt: int) -> tuple[Output, ...]:
+def _outputs(directory: RunDirectory, attempt: int) -> tuple[OutputTail, ...]:
     ranks = list(directory.outputs(attempt).items())[:MOST_RANKS]
     limit = max(64 << 10, TAIL_BYTES // max(1, len(ranks)))
-    found: list[Output] = []
+    found: list[OutputTail] = []
     for rank, path in ranks:
         try:
             # One file may carry several ranks (DDP's other ranks write to the first one's output).
@@ -145,11 +180,11 @@ def _actual(seen: RunSnapshot) -> Mapping[str, FieldValue]:
     return {name: field.script if field.actual is None else field.actual for name, field in fields}
 
 
-class _Story:
+class _EventDigest:
     """What is kept of a run's events, beyond the snapshot."""
 
     def __init__(self) -> None:
-        self.exceptions: list[tuple[int, Raised]] = []
+        self.exceptions: list[tuple[int, ReportedException]] = []
         self.batch_size: int | None = None
         self.step_time_s: float | None = None
         self.gone: list[RankGone] = []
@@ -160,7 +195,7 @@ class _Story:
         self.program_exit: int | None = None
         self.spoke: set[int] = set()
 
-    def take(self, source: Mapping[str, int], event: AnyEvent) -> None:
+    def add(self, source: Mapping[str, int], event: AnyEvent) -> None:
         """Keep what matters of one event."""
         rank = source.get("rank", 0)
         if isinstance(event, ExceptionRaised):
@@ -181,7 +216,7 @@ class _Story:
         rank = source.get("rank", 0)
         self.in_fit.discard(rank)
         self.spoke.add(rank)
-        raised = Raised(
+        raised = ReportedException(
             type=event.type,
             message=event.message,
             traceback=event.traceback,
@@ -203,7 +238,7 @@ class _Story:
         if isinstance(event, Progress) and event.stage == "train":
             self.batch_size = event.batch_size or self.batch_size
             self.step_time_s = event.step_time_s or self.step_time_s
-        elif isinstance(event, Memory):
+        elif isinstance(event, DeviceMemory):
             _note(self.device_memory, event.allocated)
         elif isinstance(event, Sampled) and event.host.run_memory is not None:
             _note(self.host_memory, event.host.run_memory)
@@ -216,7 +251,7 @@ def _note(points: list[int], value: int) -> None:
         del points[::2]
 
 
-def _conduct(story: _Story, seen: RunSnapshot) -> Conduct:
+def _conduct(story: _EventDigest, seen: RunSnapshot) -> Conduct:
     several = len(seen.ranks) > 1
     still = seen.standstill if seen.state is not RunState.LOST else None
     ended_on_request = seen.ended is not None and seen.ended.cause in ("stop", "kill")

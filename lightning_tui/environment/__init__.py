@@ -7,18 +7,18 @@ environment = with_software(environment, probe_software(interpreter))
 from lightning_tui.environment.inspection import inspect_environment, with_software
 from lightning_tui.environment.model import (
     Environment,
-    Evidence,
+    FactEvidence,
     Finding,
     Host,
     Limit,
     Limits,
-    Place,
     Platform,
     Session,
     Severity,
     Slurm,
     Software,
-    Storage,
+    StoragePlace,
+    StoragePlaces,
     VisibleDevice,
 )
 from lightning_tui.environment.platform import detect_platform
@@ -28,18 +28,18 @@ from lightning_tui.environment.software import probe_software
 
 __all__ = [
     "Environment",
-    "Evidence",
+    "FactEvidence",
     "Finding",
     "Host",
     "Limit",
     "Limits",
-    "Place",
     "Platform",
     "Session",
     "Severity",
     "Slurm",
     "Software",
-    "Storage",
+    "StoragePlace",
+    "StoragePlaces",
     "VisibleDevice",
     "as_json",
     "as_text",

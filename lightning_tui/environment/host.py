@@ -76,21 +76,21 @@ def _loopback_address(root: Path, hostname: str | None) -> str | None:
     return None
 
 
-class _Memory(NamedTuple):
+class _HostMemory(NamedTuple):
     total: int | None
     available: int | None
     is_limited: bool
 
 
-def _memory(root: Path, groups: list[Path]) -> _Memory:
+def _memory(root: Path, groups: list[Path]) -> _HostMemory:
     """The machine's memory, or the tightest control group's share of it."""
     total, available = (_kibibytes(field_of(root / "proc/meminfo", name)) for name in ("MemTotal", "MemAvailable"))
     tightest = memory_limit(groups)
     if tightest is None or (total is not None and tightest.limit >= total):
-        return _Memory(total, available, is_limited=False)
+        return _HostMemory(total, available, is_limited=False)
     used = memory_used(tightest.group)
     left = None if used is None else max(0, tightest.limit - used)
-    return _Memory(tightest.limit, min((n for n in (left, available) if n is not None), default=None), True)
+    return _HostMemory(tightest.limit, min((n for n in (left, available) if n is not None), default=None), True)
 
 
 def _capacity(folder: Path) -> tuple[int | None, int | None]:

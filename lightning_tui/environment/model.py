@@ -14,7 +14,7 @@ UNLIMITED = -1
 """A limit that is none, as in `resource.RLIM_INFINITY`."""
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class FactEvidence(msgspec.Struct, frozen=True):
     """What a conclusion rests on: a variable or a path, and its value ("set" where the value is nobody's business)."""
 
     name: str
@@ -31,11 +31,11 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     `jupyter`, `container`, `wsl`, `local` or `unknown`."""
     label: str
     """For people: "Lightning Studio", "Slurm allocation", "local machine"."""
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[FactEvidence, ...] = ()
     facets: tuple[str, ...] = ()
     """What is true besides: `ssh`, `tmux`, `screen`, `container`, `kubernetes`, `wsl`, `slurm`, `batch` or
     `interactive` (of a Slurm job), `torchelastic`, `notebook`."""
-    facet_evidence: tuple[Evidence, ...] = ()
+    facet_evidence: tuple[FactEvidence, ...] = ()
     """What shows the facets, so far as it is not the platform's own evidence."""
     reason: str | None = None
     """Why the platform is unknown, where it is."""
@@ -92,7 +92,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """What the clock said at the time of the look, in seconds since 1970 (UTC)."""
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class StoragePlace(msgspec.Struct, frozen=True, kw_only=True):
     """A folder that matters and the storage below it."""
 
     path: str
@@ -114,23 +114,23 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Why it could not be looked at, or not be used."""
 
 
-class Storage(msgspec.Struct, frozen=True, kw_only=True):
+class StoragePlaces(msgspec.Struct, frozen=True, kw_only=True):
     """The places where a run leaves something."""
 
-    runs_home: Place
-    folder: Place
+    runs_home: StoragePlace
+    folder: StoragePlace
     """The current folder."""
-    persistent: Place | None = None
+    persistent: StoragePlace | None = None
     """Storage that the platform keeps, where it names one."""
     persistent_reason: str | None = None
     """Why that is the persistent storage."""
-    checkpoints: Place | None = None
+    checkpoints: StoragePlace | None = None
     """Where runs leave their checkpoints unless their script says otherwise: in the run's folder, here called RUN."""
-    data: Place | None = None
+    data: StoragePlace | None = None
     """Where data goes on persistent storage."""
-    artifacts: Place | None = None
+    artifacts: StoragePlace | None = None
     """Where a job of Lightning's platform leaves its results."""
-    home: Place | None = None
+    home: StoragePlace | None = None
     """The user's home folder."""
 
 
@@ -215,7 +215,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     platform: Platform
     host: Host
-    storage: Storage
+    storage: StoragePlaces
     gpus: tuple[GpuSample, ...] = ()
     gpus_missing: str | None = None
     """Why there is no GPU to be seen, where there is none."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lightning_tui.environment.model import Evidence, Platform, Software
+from lightning_tui.environment.model import FactEvidence, Platform, Software
 from lightning_tui.persistent import STUDIO_HOME
 
 INTERACTIVE_JOB_NAMES = frozenset({"bash", "interactive"})
@@ -33,7 +33,7 @@ def platform_with_software(platform: Platform, software: Software) -> Platform:
     if platform.family != "other" or not software.has_lightning:
         return platform
     name = "lightning" if software.lightning else "pytorch-lightning"
-    found = Evidence(name, software.lightning or software.pytorch_lightning or "")
+    found = FactEvidence(name, software.lightning or software.pytorch_lightning or "")
     return msgspec.structs.replace(platform, family="lightning_local", evidence=(*platform.evidence, found))
 
 
@@ -44,20 +44,20 @@ class _Signs:
         self._environ = environ
         self._root = root
 
-    def variables(self, *names: str) -> tuple[Evidence, ...]:
+    def variables(self, *names: str) -> tuple[FactEvidence, ...]:
         """Those of the variables that are set and not empty."""
-        return tuple(Evidence(name, _shown(name, value)) for name in names if (value := self._environ.get(name)))
+        return tuple(FactEvidence(name, _shown(name, value)) for name in names if (value := self._environ.get(name)))
 
     def value(self, name: str) -> str:
         return self._environ.get(name, "")
 
-    def paths(self, *paths: str) -> tuple[Evidence, ...]:
+    def paths(self, *paths: str) -> tuple[FactEvidence, ...]:
         """Those of the paths (below the root) that exist.
 
         Raises:
             OSError: a path can neither be found nor be found missing (a broken mount).
         """
-        return tuple(Evidence(f"/{path}", "exists") for path in paths if _exists(self._root / path))
+        return tuple(FactEvidence(f"/{path}", "exists") for path in paths if _exists(self._root / path))
 
     def text(self, path: str) -> str:
         try:
@@ -66,12 +66,12 @@ class _Signs:
             return ""
 
 
-class _Rule(NamedTuple):
+class _PlatformRule(NamedTuple):
     """A kind of platform and how to know it: evidence, or nothing."""
 
     kind: str
     label: str
-    look: Callable[[_Signs], tuple[Evidence, ...]]
+    detect: Callable[[_Signs], tuple[FactEvidence, ...]]
 
 
 def _detect(signs: _Signs) -> Platform:
@@ -108,7 +108,7 @@ def _lightning(signs: _Signs) -> Platform | None:
     )
 
 
-def _job(signs: _Signs, is_machine: bool) -> tuple[Evidence, ...]:
+def _job(signs: _Signs, is_machine: bool) -> tuple[FactEvidence, ...]:
     """Evidence of a batch job: what the platform's own logger asks for, or where a job's artifacts go."""
     named = _all(signs, "LIGHTNING_CLOUD_APP_NAME", "LIGHTNING_CLOUD_WORK_ID")
     if not is_machine:
@@ -119,37 +119,37 @@ def _job(signs: _Signs, is_machine: bool) -> tuple[Evidence, ...]:
 
 def _elsewhere(signs: _Signs) -> Platform:
     for rule in _RULES:
-        if evidence := rule.look(signs):
+        if evidence := rule.detect(signs):
             label = _slurm_label(signs) if rule.kind == "slurm" else rule.label
             return Platform(family="other", kind=rule.kind, label=label, evidence=evidence)
     return Platform(family="other", kind="local", label="local machine")
 
 
-def _all(signs: _Signs, *names: str) -> tuple[Evidence, ...]:
+def _all(signs: _Signs, *names: str) -> tuple[FactEvidence, ...]:
     found = signs.variables(*names)
     return found if len(found) == len(names) else ()
 
 
-def _any_of(*names: str) -> Callable[[_Signs], tuple[Evidence, ...]]:
+def _any_of(*names: str) -> Callable[[_Signs], tuple[FactEvidence, ...]]:
     return lambda signs: signs.variables(*names)
 
 
-def _container(signs: _Signs) -> tuple[Evidence, ...]:
+def _container(signs: _Signs) -> tuple[FactEvidence, ...]:
     names = ("SINGULARITY_CONTAINER", "APPTAINER_CONTAINER", "KUBERNETES_SERVICE_HOST", "container")
     found = (*signs.variables(*names), *signs.paths(".dockerenv", "run/.containerenv"))
     if found:
         return found
     group = re.search(r"docker|kubepods|containerd|libpod|lxc", signs.text("proc/1/cgroup"))
-    return (Evidence("/proc/1/cgroup", group[0]),) if group else ()
+    return (FactEvidence("/proc/1/cgroup", group[0]),) if group else ()
 
 
-def _wsl(signs: _Signs) -> tuple[Evidence, ...]:
+def _wsl(signs: _Signs) -> tuple[FactEvidence, ...]:
     kernel = signs.text("proc/sys/kernel/osrelease").strip()
-    found = (Evidence("/proc/sys/kernel/osrelease", kernel),) if "microsoft" in kernel.lower() else ()
+    found = (FactEvidence("/proc/sys/kernel/osrelease", kernel),) if "microsoft" in kernel.lower() else ()
     return (*signs.variables("WSL_DISTRO_NAME"), *found)
 
 
-def _slurm(signs: _Signs) -> tuple[Evidence, ...]:
+def _slurm(signs: _Signs) -> tuple[FactEvidence, ...]:
     if not signs.value("SLURM_JOB_ID"):
         return ()
     return (
@@ -159,7 +159,7 @@ def _slurm(signs: _Signs) -> tuple[Evidence, ...]:
     )
 
 
-def _slurm_interactive(signs: _Signs) -> tuple[Evidence, ...]:
+def _slurm_interactive(signs: _Signs) -> tuple[FactEvidence, ...]:
     """Evidence of a person in the job: the job's name, or that srun gave it a terminal (--pty)."""
     if not signs.value("SLURM_JOB_ID"):
         return ()
@@ -167,7 +167,7 @@ def _slurm_interactive(signs: _Signs) -> tuple[Evidence, ...]:
     return name or signs.variables("SLURM_PTY_PORT")
 
 
-def _slurm_batch(signs: _Signs) -> tuple[Evidence, ...]:
+def _slurm_batch(signs: _Signs) -> tuple[FactEvidence, ...]:
     """Evidence of a script of sbatch's: it sets ENVIRONMENT to BATCH."""
     is_batch = signs.value("SLURM_JOB_ID") and signs.value("ENVIRONMENT") == "BATCH" and not _slurm_interactive(signs)
     return signs.variables("ENVIRONMENT") if is_batch else ()
@@ -183,18 +183,18 @@ _NOTEBOOK = ("JPY_PARENT_PID", "JPY_SESSION_NAME")
 _COLAB = ("COLAB_RELEASE_TAG", "COLAB_GPU", "COLAB_JUPYTER_IP")
 
 _RULES = (
-    _Rule("colab", "Google Colab", _any_of(*_COLAB)),
-    _Rule("kaggle", "Kaggle notebook", _any_of("KAGGLE_KERNEL_RUN_TYPE")),
-    _Rule("slurm", "Slurm allocation", _slurm),
-    _Rule("torchelastic", "torchrun worker", _any_of("TORCHELASTIC_RUN_ID")),
-    _Rule("kubernetes", "Kubernetes pod", _any_of("KUBERNETES_SERVICE_HOST")),
-    _Rule("jupyter", "Jupyter", _any_of(*_NOTEBOOK)),
-    _Rule("container", "container", _container),
-    _Rule("wsl", "Windows Subsystem for Linux", _wsl),
+    _PlatformRule("colab", "Google Colab", _any_of(*_COLAB)),
+    _PlatformRule("kaggle", "Kaggle notebook", _any_of("KAGGLE_KERNEL_RUN_TYPE")),
+    _PlatformRule("slurm", "Slurm allocation", _slurm),
+    _PlatformRule("torchelastic", "torchrun worker", _any_of("TORCHELASTIC_RUN_ID")),
+    _PlatformRule("kubernetes", "Kubernetes pod", _any_of("KUBERNETES_SERVICE_HOST")),
+    _PlatformRule("jupyter", "Jupyter", _any_of(*_NOTEBOOK)),
+    _PlatformRule("container", "container", _container),
+    _PlatformRule("wsl", "Windows Subsystem for Linux", _wsl),
 )
 """The most telling first: Colab and Kaggle run in containers too."""
 
-_FACETS: tuple[tuple[str, Callable[[_Signs], tuple[Evidence, ...]]], ...] = (
+_FACETS: tuple[tuple[str, Callable[[_Signs], tuple[FactEvidence, ...]]], ...] = (
     ("ssh", _any_of("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")),
     ("tmux", _any_of("TMUX")),
     ("screen", _any_of("STY")),

@@ -15,12 +15,13 @@ from lightning_tui.environment.model import (
     Finding,
     Host,
     Limit,
-    Place,
     Platform,
     Software,
+    StoragePlace,
     VisibleDevice,
 )
 from lightning_tui.gpus import GpuLink, GpuSample
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import NOT_KNOWN, count, plural, size
 
 FactRow = tuple[str, str]
@@ -62,7 +63,7 @@ def as_text(environment: Environment, width: int | None = None, runs_home_reason
     """Write it down line by line, labels aligned, findings with their remedies last; wrapped where a width is given."""
     rows = fact_rows(environment, runs_home_reason)
     lines = [line for label, text in rows for line in _wrapped(text, width, f"{label:<{LABEL_WIDTH}}", LABEL_WIDTH)]
-    return [_printable(line) for line in (*lines, "", *_finding_lines(environment.findings, width))]
+    return [harmless(line) for line in (*lines, "", *_finding_lines(environment.findings, width))]
 
 
 def fact_rows(environment: Environment, runs_home_reason: str = "") -> list[FactRow]:
@@ -93,11 +94,6 @@ def _wrapped(text: str, width: int | None, first: str, indent: int) -> list[str]
         break_long_words=False,
         break_on_hyphens=False,
     ) or [first.rstrip()]
-
-
-def _printable(line: str) -> str:
-    """Names and paths are other people's: nothing in them may steer the terminal."""
-    return "".join(character if character.isprintable() else "·" for character in line)
 
 
 def _platform_rows(platform: Platform) -> Iterator[FactRow]:
@@ -219,7 +215,7 @@ def _storage_rows(environment: Environment, runs_home_reason: str) -> Iterator[F
             yield "", f"why: {reason}"
 
 
-def _place_text(place: Place, before: Place | None) -> str:
+def _place_text(place: StoragePlace, before: StoragePlace | None) -> str:
     if place.error:
         is_told = before is not None and before.error == place.error
         return _joined(place.path, "the same" if is_told else place.error)
@@ -230,7 +226,7 @@ def _place_text(place: Place, before: Place | None) -> str:
     return _joined(place.path, f"{_size(place.free)} free of {_size(place.total)}", medium, *marks)
 
 
-def _is_one_disk(place: Place, before: Place) -> bool:
+def _is_one_disk(place: StoragePlace, before: StoragePlace) -> bool:
     return before.error is None and place.mount is not None and (place.mount, place.free) == (before.mount, before.free)
 
 

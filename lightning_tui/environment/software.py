@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lightning_tui.environment.model import Software
+from lightning_tui.text.safe import harmless
 
 PROBE_TIMEOUT_S = 20.0
 """Far more than the usual tenth of a second: a cold network file system takes its time."""
@@ -74,14 +75,7 @@ def probe_software(interpreter: Path, timeout_s: float = PROBE_TIMEOUT_S) -> Sof
     """Ask an interpreter in a child process; where that fails, the answer says why instead of raising."""
     script = f"NAMES = {PACKAGES!r}; MARK = {_MARK!r}\n{_PROBE}"
     try:
-        done = subprocess.run(
-            [str(interpreter), "-c", script],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            cwd="/",
-            check=False,
-        )
+        done = run_script(interpreter, script, timeout_s)
     except subprocess.TimeoutExpired:
         return _failed(interpreter, f"it did not answer within {timeout_s:g} s")
     except OSError as error:
@@ -89,6 +83,19 @@ def probe_software(interpreter: Path, timeout_s: float = PROBE_TIMEOUT_S) -> Sof
     if done.returncode != 0:
         return _failed(interpreter, _last_line(done.stderr) or f"it ended with {done.returncode}")
     return _understand(interpreter, done.stdout)
+
+
+def run_script(interpreter: Path, script: str, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    """Run a script in an interpreter, away from the current folder's modules, and return what it printed.
+
+    Raises:
+        OSError: the interpreter cannot be started.
+        subprocess.TimeoutExpired: it took longer.
+    """
+    command = [str(interpreter), "-c", script]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, cwd="/", check=False
+    )
 
 
 def _understand(interpreter: Path, output: bytes) -> Software:
@@ -110,4 +117,4 @@ def _failed(interpreter: Path, reason: str) -> Software:
 
 def _last_line(output: bytes) -> str:
     lines = output.decode(errors="replace").strip().splitlines()
-    return "".join(filter(str.isprintable, lines[-1]))[:200] if lines else ""
+    return harmless(lines[-1])[:200] if lines else ""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lightning_tui.environment.model import Place, Storage
+from lightning_tui.environment.model import StoragePlace, StoragePlaces
 from lightning_tui.gpus.files import lines_of
 from lightning_tui.persistent import persistent_storage
 
@@ -37,7 +37,9 @@ _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _HOST = frozenset({"9p", "virtiofs", "vboxsf", "drvfs"})
 
 
-def inspect_storage(environ: Mapping[str, str], *, runs_home: Path, folder: Path, root: Path = Path("/")) -> Storage:
+def inspect_storage(
+    environ: Mapping[str, str], *, runs_home: Path, folder: Path, root: Path = Path("/")
+) -> StoragePlaces:
     """Look at every place where a run reads or leaves something; mounts and the platform's folders lie below `root`.
 
     Where the runs home is a folder on a network, a file without a name is written there, to learn its server's clock
@@ -45,17 +47,17 @@ def inspect_storage(environ: Mapping[str, str], *, runs_home: Path, folder: Path
     """
     mounts = _read_mounts(root)
     persistent = persistent_storage(environ, root)
-    runs = _tried(_look(runs_home, mounts))
+    runs = _tried(_inspect(runs_home, mounts))
     artifacts, home = environ.get("LIGHTNING_ARTIFACTS_DIR"), environ.get("HOME")
-    return Storage(
+    return StoragePlaces(
         runs_home=runs,
-        folder=_look(folder, mounts),
-        persistent=_look(persistent.path, mounts) if persistent else None,
+        folder=_inspect(folder, mounts),
+        persistent=_inspect(persistent.path, mounts) if persistent else None,
         persistent_reason=persistent.reason if persistent else None,
         checkpoints=msgspec.structs.replace(runs, path=str(runs_home / "RUN" / "checkpoints"), exists=False),
-        data=_look(persistent.path / "data", mounts) if persistent else None,
-        artifacts=_look(Path(artifacts), mounts) if artifacts else None,
-        home=_look(Path(home), mounts) if home else None,
+        data=_inspect(persistent.path / "data", mounts) if persistent else None,
+        artifacts=_inspect(Path(artifacts), mounts) if artifacts else None,
+        home=_inspect(Path(home), mounts) if home else None,
     )
 
 
@@ -75,16 +77,16 @@ class _Mount(NamedTuple):
     read_only: bool
 
 
-def _look(path: Path, mounts: list[_Mount]) -> Place:
+def _inspect(path: Path, mounts: list[_Mount]) -> StoragePlace:
     try:
         nearest = _nearest_existing(path.absolute())
         answer = os.statvfs(nearest)
         is_folder = stat.S_ISDIR(nearest.stat().st_mode)
         writable = os.access(nearest, os.W_OK | os.X_OK)
     except OSError as error:
-        return Place(path=str(path), error=error.strerror or str(error))
+        return StoragePlace(path=str(path), error=error.strerror or str(error))
     mount = _mount_of(nearest.resolve(), mounts)
-    return Place(
+    return StoragePlace(
         path=str(path),
         exists=nearest == path.absolute(),
         writable=writable,
@@ -98,7 +100,7 @@ def _look(path: Path, mounts: list[_Mount]) -> Place:
     )
 
 
-def _tried(place: Place) -> Place:
+def _tried(place: StoragePlace) -> StoragePlace:
     """Try a folder on a network by a file without a name; on other storage the clock is ours and permissions hold."""
     if place.medium != "network" or not place.exists or place.error or not place.writable:
         return place

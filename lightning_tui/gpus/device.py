@@ -94,10 +94,10 @@ class Device:
         """Place and uuid of each: a place may be given to another slice."""
         nvml, handle = self._nvml, self._handle
         try:
-            mode = self._ask("mig", nvml.nvmlDeviceGetMigMode, handle)
+            mode = self._query("mig", nvml.nvmlDeviceGetMigMode, handle)
             if mode is None or mode[0] != nvml.NVML_DEVICE_MIG_ENABLE:
                 return []
-            most = self._ask("mig count", nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0
+            most = self._query("mig count", nvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0
         except _GpuTroubleError:
             return []
         handles = ((mig, answer(nvml, nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, mig)) for mig in range(most))
@@ -113,13 +113,13 @@ class Device:
             self._slow = self._ask_slow_facts()
         nvml, handle, slow = self._nvml, self._handle, self._slow
         used, total = self._memory()
-        rates = self._ask("utilization", nvml.nvmlDeviceGetUtilizationRates, handle)
+        rates = self._query("utilization", nvml.nvmlDeviceGetUtilizationRates, handle)
         return {
             "memory_used": used,
             "memory_total": total,
             "utilization": None if rates is None else rates.gpu,
-            "temperature": self._ask("temperature", nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
-            "power": _watts(self._ask("power", nvml.nvmlDeviceGetPowerUsage, handle)),
+            "temperature": self._query("temperature", nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+            "power": _watts(self._query("power", nvml.nvmlDeviceGetPowerUsage, handle)),
             "clock": slow.clock,
             "throttled": slow.throttled,
             "ecc_errors": slow.ecc_errors,
@@ -138,43 +138,43 @@ class Device:
 
     def _ask_constants(self) -> dict[str, Any]:
         nvml, handle = self._nvml, self._handle
-        capability = self._ask("capability", nvml.nvmlDeviceGetCudaComputeCapability, handle)
-        name = self._ask("name", nvml.nvmlDeviceGetName, handle)
-        uuid = self._ask("uuid", nvml.nvmlDeviceGetUUID, handle)
+        capability = self._query("capability", nvml.nvmlDeviceGetCudaComputeCapability, handle)
+        name = self._query("name", nvml.nvmlDeviceGetName, handle)
+        uuid = self._query("uuid", nvml.nvmlDeviceGetUUID, handle)
         return {
             "uuid": None if uuid is None else as_text(uuid),
             "name": None if name is None else as_text(name),
             "compute_capability": None if capability is None else "{}.{}".format(*capability),
-            "power_limit": _watts(self._ask("limit", nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
-            "clock_limit": self._ask("clock limit", nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM),
+            "power_limit": _watts(self._query("limit", nvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
+            "clock_limit": self._query("clock limit", nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM),
         }
 
     def _ask_slow_facts(self) -> _SlowFacts:
         nvml, handle = self._nvml, self._handle
-        reasons = self._ask("throttle", nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
+        reasons = self._query("throttle", nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
         if reasons is None:  # drivers before 535
-            reasons = self._ask("throttle v1", nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
+            reasons = self._query("throttle v1", nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
         kind = nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
         return _SlowFacts(
-            clock=self._ask("clock", nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            clock=self._query("clock", nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
             throttled=None if reasons is None else tuple(word for bit, word in _THROTTLES.items() if reasons & bit),
-            ecc_errors=self._ask("ecc", nvml.nvmlDeviceGetTotalEccErrors, handle, *kind),
+            ecc_errors=self._query("ecc", nvml.nvmlDeviceGetTotalEccErrors, handle, *kind),
             processes=self._ask_processes(),
         )
 
     def _memory(self) -> tuple[int | None, int | None]:
         """Used and total bytes. The first version counts what the driver keeps for itself as used, the second not."""
         nvml, handle = self._nvml, self._handle
-        memory = self._ask("memory v2", nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
+        memory = self._query("memory v2", nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
         if memory is None:
-            memory = self._ask("memory", nvml.nvmlDeviceGetMemoryInfo, handle)
+            memory = self._query("memory", nvml.nvmlDeviceGetMemoryInfo, handle)
         return (None, None) if memory is None else (int(memory.used), int(memory.total))
 
     def _ask_processes(self) -> tuple[tuple[int, int | None], ...] | None:
         nvml, handle = self._nvml, self._handle
-        found = self._ask("processes", nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
+        found = self._query("processes", nvml.nvmlDeviceGetComputeRunningProcesses_v3, handle)
         if found is None:  # drivers before 510
-            found = self._ask("processes v2", nvml.nvmlDeviceGetComputeRunningProcesses_v2, handle)
+            found = self._query("processes v2", nvml.nvmlDeviceGetComputeRunningProcesses_v2, handle)
         return None if found is None else tuple((process.pid, process.usedGpuMemory) for process in found)
 
     def _name_processes(self, names: ProcessNames, ours: Collection[int]) -> tuple[GpuProcess, ...] | None:
@@ -188,7 +188,7 @@ class Device:
             self._processes = tuple(names.identify(pid, memory, ours) for pid, memory in found)
         return self._processes
 
-    def _ask(self, what: str, call: Callable[..., ValueT], *arguments: Any) -> ValueT | None:
+    def _query(self, what: str, call: Callable[..., ValueT], *arguments: Any) -> ValueT | None:
         """Make one call; `None` where the driver has no answer to it.
 
         Raises:

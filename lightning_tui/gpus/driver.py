@@ -42,7 +42,7 @@ class DriverFacts(msgspec.Struct, frozen=True):
     """One for each pair of GPUs that NVML tells of, first < second; empty with fewer than two GPUs."""
 
 
-def ask_driver(nvml: ModuleType, handles: Mapping[int, Any]) -> DriverFacts:
+def query_driver(nvml: ModuleType, handles: Mapping[int, Any]) -> DriverFacts:
     """Ask for the facts; `handles` are the GPUs by index. Raises nothing that NVML raises."""
     return DriverFacts(
         driver=answer(nvml, nvml.nvmlSystemGetDriverVersion),

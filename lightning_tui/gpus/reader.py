@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from lightning_tui.gpus.absence import why_missing, why_no_device
 from lightning_tui.gpus.device import RETRY_S, Device
-from lightning_tui.gpus.driver import DriverFacts, ask_driver
+from lightning_tui.gpus.driver import DriverFacts, query_driver
 from lightning_tui.gpus.nvml import answer
 from lightning_tui.gpus.owners import ProcessNames
 from lightning_tui.record.samples import GpuSample
@@ -66,7 +66,7 @@ class GpuReader:
         if self._nvml is None:
             return DriverFacts()
         found = ((device.index, device.handle()) for device in self._devices)
-        return ask_driver(self._nvml, {index: handle for index, handle in found if handle is not None})
+        return query_driver(self._nvml, {index: handle for index, handle in found if handle is not None})
 
     def close(self) -> None:
         """Let the driver go. The next `read` would find it again."""

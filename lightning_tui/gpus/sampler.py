@@ -34,7 +34,7 @@ class GpuReading(msgspec.Struct, frozen=True):
     """Why there are no readings, in words."""
 
 
-class _Look(msgspec.Struct, frozen=True):
+class _TimedReading(msgspec.Struct, frozen=True):
     """One look at all GPUs: when it began and when it was over, on the monotonic clock."""
 
     began: float
@@ -51,7 +51,7 @@ class GpuSampler:
         """Pids of the run's processes, for the thread to mark."""
         self._make_reader = reader
         self._reader: GpuReader | None = None
-        self._look: _Look | None = None
+        self._look: _TimedReading | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -124,7 +124,7 @@ class GpuSampler:
                 is_wanted = self._is_wanted()
         except Exception as error:  # noqa: BLE001 a driver's library may do anything; whoever asks goes on
             now = time.monotonic()
-            self._look = _Look(now, now, GpuReading(missing=f"GPU readings broke: {error!r}"))
+            self._look = _TimedReading(now, now, GpuReading(missing=f"GPU readings broke: {error!r}"))
             self._is_stopped = True
 
     def _is_wanted(self) -> bool:
@@ -140,7 +140,7 @@ class GpuSampler:
         self._reader = self._reader or self._make_reader()
         is_thorough, self._is_thorough = self._is_thorough, False
         gpus = self._reader.read(self.ours, is_thorough=is_thorough)
-        self._look = _Look(began, time.monotonic(), GpuReading(gpus, self._reader.missing))
+        self._look = _TimedReading(began, time.monotonic(), GpuReading(gpus, self._reader.missing))
 
     def _rest(self, until: float) -> None:
         if not self._gave_up():

@@ -1,7 +1,7 @@
 """Start it, and reach it: what a program is, how a run begins, and how it is asked to stop."""
 
 from lightning_tui.launch.adoption import adopt_run
-from lightning_tui.launch.control import request, request_checkpoint, request_kill, request_stop
+from lightning_tui.launch.control import request, request_kill, request_stop
 from lightning_tui.launch.local import LaunchError, start_run
 from lightning_tui.launch.processes import marked_processes
 from lightning_tui.launch.program import Program, ProgramError, resolve_program
@@ -13,7 +13,6 @@ __all__ = [
     "adopt_run",
     "marked_processes",
     "request",
-    "request_checkpoint",
     "request_kill",
     "request_stop",
     "resolve_program",

@@ -33,8 +33,8 @@ from lightning_tui.record.state import RunState
 
 if TYPE_CHECKING:
     from lightning_tui.record.checkpoints import Checkpoint
-    from lightning_tui.record.history import RunSnapshot
     from lightning_tui.record.reader import RunReader
+    from lightning_tui.record.snapshot import RunSnapshot
 
 NODE = 0
 
@@ -55,7 +55,7 @@ class ProgramStart(msgspec.Struct, frozen=True):
     """Where it runs; `None`: where the supervisor does."""
 
 
-class LookBack(msgspec.Struct, frozen=True):
+class AttemptReview(msgspec.Struct, frozen=True):
     """What the record says when an attempt has ended."""
 
     snapshot: RunSnapshot
@@ -89,9 +89,9 @@ def start_of(pid: int | None) -> ProgramStart | None:
     return ProgramStart(command, environ, folder_of(pid)) if pid is not None and command and environ else None
 
 
-def say_started(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
+def report_started(journal: Journal, attempt: int, child_pid: int, command: Sequence[str]) -> None:
     """Say who supervises which program."""
-    journal.say(
+    journal.report(
         SupervisorStarted,
         node=NODE,
         host=os.uname().nodename,
@@ -105,10 +105,11 @@ def say_started(journal: Journal, attempt: int, child_pid: int, command: Sequenc
     )
 
 
-def look_back(directory: RunDirectory, end: Exit, cause: Cause) -> LookBack | None:
+def review_attempt(directory: RunDirectory, end: Exit, cause: Cause) -> AttemptReview | None:
     """Read the whole record as it is once the program is gone; `None` where it cannot be read."""
     from lightning_tui.record.checkpoints import checkpoints_of  # not needed before the end
     from lightning_tui.record.reader import RunReader
+    from lightning_tui.record.snapshot import snapshot_of
 
     with contextlib.suppress(RecordError, OSError, ValueError):
         reader = RunReader(directory)
@@ -116,27 +117,28 @@ def look_back(directory: RunDirectory, end: Exit, cause: Cause) -> LookBack | No
             pass
         ended = Ended(seq=0, time=time.time(), code=end.code, signal=end.signal, cause=cause)
         reader.history.apply_supervisor_event(ended)
-        snapshot = reader.history.snapshot(supervisor_alive=True, ranks_alive=False, now=time.time())
-        return LookBack(snapshot, checkpoints_of(directory, snapshot), reader)
+        snapshot = snapshot_of(reader.history, supervisor_alive=True, ranks_alive=False, now=time.time())
+        return AttemptReview(snapshot, checkpoints_of(directory, snapshot), reader)
     return None
 
 
 def leave_for_lists(directory: RunDirectory, reader: RunReader) -> None:
     """Once all is said: spare the first list of the runs home that it reads this run as a whole."""
+    from lightning_tui.record.snapshot import snapshot_of
     from lightning_tui.record.summaries import leave_summary
 
     with contextlib.suppress(RecordError, OSError, ValueError):
         while reader.poll():
             pass
-        leave_summary(directory, reader.history.snapshot(supervisor_alive=True, ranks_alive=False, now=time.time()))
+        leave_summary(directory, snapshot_of(reader.history, supervisor_alive=True, ranks_alive=False, now=time.time()))
 
 
-def how_it_ended(directory: RunDirectory, end: Exit, back: LookBack, host: HostSample | None) -> AttemptEnd:
+def how_it_ended(directory: RunDirectory, end: Exit, review: AttemptReview, host: HostSample | None) -> AttemptEnd:
     """What is known of a failed attempt; the diagnosis is asked of `lightning-tui diagnose`, as a person would ask."""
     from lightning_tui.record.checkpoints import last_good
 
-    progress, good = back.snapshot.progress, last_good(back.checkpoints)
-    has_failed = back.snapshot.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)
+    progress, good = review.snapshot.progress, last_good(review.checkpoints)
+    has_failed = review.snapshot.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)
     category, title = _diagnosis(directory) if has_failed else (None, "")
     return AttemptEnd(
         has_failed=has_failed,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,32 +38,40 @@ class WatchedProgram(Protocol):
         """SIGKILL its process group."""
 
 
+def start_session(
+    command: Sequence[str], environment: Mapping[str, str], output: Path, folder: Path | None, **more: Any
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own; what it prints goes to the end of `output`, a private file.
+
+    Raises:
+        OSError: it cannot be started, or the output file cannot be opened.
+        subprocess.SubprocessError: the new process could not be prepared.
+    """
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            **more,
+        )
+    finally:
+        os.close(descriptor)
+
+
 class StartedProgram:
     """A child of this process, in a session of its own. All other children are reaped along with it."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], output: Path, folder: Path | None = None
     ) -> None:
-        """Start it in `folder` (`None`: here), with signals as a fresh process has them; its output goes to `output`.
-
-        Raises:
-            OSError: it cannot be started, or the output file cannot be opened.
-            subprocess.SubprocessError: the new process could not be prepared.
-        """
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=descriptor,
-                stderr=descriptor,
-                start_new_session=True,
-                preexec_fn=_reset_signals,  # safe here: it takes no lock that another thread may hold
-            )
-        finally:
-            os.close(descriptor)
+        """Start it in `folder` (`None`: here), with signals as a fresh process has them; raises as `start_session`."""
+        # safe here: it takes no lock that another thread may hold
+        self._process = start_session(command, environment, output, folder, preexec_fn=_reset_signals)
         self.pid = self._process.pid
 
     def exit(self) -> Exit | None:

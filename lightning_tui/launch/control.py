@@ -78,16 +78,6 @@ def request_kill(directory: RunDirectory) -> Command:
     return _request(directory, new_command("kill"))
 
 
-def request_checkpoint(directory: RunDirectory) -> Command:
-    """Ask for a checkpoint at the next batch.
-
-    Raises:
-        RecordError: the run cannot be read.
-        LaunchError: the run is over, or its directory cannot be written.
-    """
-    return _request(directory, new_command("checkpoint"))
-
-
 def _request(directory: RunDirectory, command: Command, stop_patience_s: float = 30.0) -> Command:
     needs_adoption = not supervisor_alive(directory) and _is_orphaned(directory)
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning_tui.launch.program import Program
 from lightning_tui.plan.estimate import Calibration
+from lightning_tui.plan.setting import Setting
 from lightning_tui.record import RecordError, RunRecord, RunSnapshot, RunStore, mask_secrets, read_snapshot
 
 _LOOKED_INTO = 5
@@ -53,8 +54,7 @@ def calibration_of(run: RunSnapshot) -> Calibration | None:
     strategy, precision, batch_size = (actual.get(name) for name in ("strategy", "precision", "batch_size"))
     if not isinstance(strategy, str) or not isinstance(precision, str):
         return None
-    return Calibration(
-        peak=max(peaks),
+    setting = Setting(
         strategy=strategy,
         precision=precision,
         devices=run.trainer.world_size,
@@ -62,3 +62,4 @@ def calibration_of(run: RunSnapshot) -> Calibration | None:
         activation_checkpointing=bool(actual.get("activation_checkpointing")),
         options={name: value for name, value in actual.items() if name.startswith(_OPTIONS)},
     )
+    return Calibration(max(peaks), setting)

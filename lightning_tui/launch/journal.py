@@ -28,7 +28,7 @@ class Journal:
         """Since when nothing can be written, by both clocks, and why."""
         self._owed: list[tuple[type[Event], dict[str, Any]]] = []
 
-    def say(self, event_type: type[Event], **fields: Any) -> None:
+    def report(self, event_type: type[Event], **fields: Any) -> None:
         """Write an event, or owe it."""
         self._owed.append((event_type, fields))
         self.settle()

@@ -29,7 +29,7 @@ BUSY_FACTOR = 20
 """Checkpoints that are being written are waited for this many times the rung's patience, all together."""
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class StopView(msgspec.Struct, frozen=True, kw_only=True):
     """What can be seen of the run at one moment."""
 
     now: float
@@ -86,7 +86,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
         return gentle if after_sigterm is None else after_sigterm
 
 
-def climb(ladder: Ladder, view: View) -> Ladder:
+def climb(ladder: Ladder, view: StopView) -> Ladder:
     """Take one look and say where the stop stands now. The caller acts where the rung has changed."""
     for command in view.asked:
         ladder = _obey(ladder, command, view.now)
@@ -127,7 +127,7 @@ def _on(ladder: Ladder, rung: Rung, now: float) -> Ladder:
     return msgspec.structs.replace(ladder, rung=rung, since=now)
 
 
-def _wait_while_busy(ladder: Ladder, view: View) -> Ladder:
+def _wait_while_busy(ladder: Ladder, view: StopView) -> Ladder:
     """Stop the rung's clock while a checkpoint is being written, and let it go on after that."""
     if ladder.rung is None or view.busy == (ladder.busy_since is not None):
         return ladder
@@ -138,7 +138,7 @@ def _wait_while_busy(ladder: Ladder, view: View) -> Ladder:
     return msgspec.structs.replace(ladder, busy_since=None, busy_s=ladder.busy_s + took, since=since)
 
 
-def _follow(ladder: Ladder, view: View) -> Ladder:
+def _follow(ladder: Ladder, view: StopView) -> Ladder:
     """See how the request is answered; a new phase has a patience of its own."""
     if ladder.request is not None and view.answers.get(ladder.request.id) == "refused":
         return _harder(ladder, view.now)
@@ -146,7 +146,7 @@ def _follow(ladder: Ladder, view: View) -> Ladder:
     return ladder if phase == ladder.phase else msgspec.structs.replace(ladder, phase=phase, since=view.now)
 
 
-def _phase(ladder: Ladder, view: View) -> Phase:
+def _phase(ladder: Ladder, view: StopView) -> Phase:
     answered = ladder.request is not None and view.answers.get(ladder.request.id) == "done"
     if ladder.phase == "leaving" or answered:
         return "leaving"

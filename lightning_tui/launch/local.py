@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning_tui
 from lightning_tui.launch.allocation import allocation_change
+from lightning_tui.launch.child import start_session
 from lightning_tui.launch.program import Program
 from lightning_tui.launch.scope import scope_words
 from lightning_tui.record.directory import (
@@ -23,6 +24,7 @@ from lightning_tui.record.directory import (
 )
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.store import RunStore
+from lightning_tui.refusal import RefusalError
 
 SHIM = Path(lightning_tui.__file__).parent / "runner" / "lightning_tui_runner" / "shim.py"
 
@@ -37,7 +39,7 @@ _BOOT = (
 )
 
 
-class LaunchError(Exception):
+class LaunchError(RefusalError):
     """A run that cannot be started, or not be reached; the message is for people."""
 
 
@@ -135,20 +137,7 @@ def _run_to_its_begin(
     command: Sequence[str], directory: RunDirectory, folder: Path, environ: Mapping[str, str]
 ) -> int | None:
     """The exit code of the process that waits for the supervisor's begin; `None` where that took too long."""
-    descriptor = os.open(directory.supervisor_stderr(0), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
-        )
-    finally:
-        os.close(descriptor)
-    with process:
+    with start_session(command, environ, directory.supervisor_stderr(0), folder) as process:
         try:
             return process.wait(START_PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -18,6 +18,7 @@ from lightning_tui.launch.program import Program
 from lightning_tui.launch.throwaway import ThrowawayEnd, run_throwaway
 from lightning_tui.plan.cache import cached_file, write_cached
 from lightning_tui.plan.probe import ProbeError, ProgramProbe, parse_probe
+from lightning_tui.text.safe import harmless
 
 TIMEOUT_S = 300.0
 """A program may read a lot of data before its first step."""
@@ -69,8 +70,9 @@ def probe_program(
         except LaunchError as error:
             return ProgramProbe(error=str(error))
         found = _answer(file, end, timeout_s)
-    words = {name: _printable(getattr(found, name)) for name in ("error", "measuring_error", "forward_error")}
-    probe = msgspec.structs.replace(found, **words, took_s=round(time.monotonic() - began, 3))
+    texts = {name: getattr(found, name) for name in ("error", "measuring_error", "forward_error")}
+    safe = {name: harmless(text, keeps="\n") for name, text in texts.items() if text is not None}
+    probe = msgspec.structs.replace(found, **safe, took_s=round(time.monotonic() - began, 3))
     if cache is not None and not end.is_out_of_time and probe.error is None:
         write_cached(cache, msgspec.json.encode(probe))
     return probe
@@ -115,13 +117,6 @@ def _with_output(found: ProgramProbe, end: ThrowawayEnd) -> ProgramProbe:
     error = found.error or ""
     lines = "\n".join(end.last_words.strip().splitlines()[-_SHOWN_LINES:])[-_SHOWN:]
     return found if "\n" in error or not lines else msgspec.structs.replace(found, error=f"{error}\n{lines}")
-
-
-def _printable(text: str | None) -> str | None:
-    """The program's words without control sequences."""
-    if text is None:
-        return None
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 # --- The cache --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import msgspec
 
 import lightning_tui
 from lightning_tui.launch.scripts import Script, ScriptError, is_python_name, read_script
+from lightning_tui.refusal import UsageError
 
 DEMO = "demo"
 DEMO_LABEL = "gpt-demo"
@@ -24,7 +25,7 @@ _RANK_LAUNCHER_MODULES = frozenset({"torch.distributed.run", "torch.distributed.
 _ENVIRONMENT_LAUNCHERS = frozenset({"uv", "uvx", "poetry", "pixi", "conda", "mamba", "pipenv", "hatch", "rye", "pdm"})
 
 
-class ProgramError(Exception):
+class ProgramError(UsageError):
     """A program that cannot be run as it was given; the message names the value, what is allowed and the fix."""
 
 
@@ -41,7 +42,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: Path
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _ProgramContext(msgspec.Struct, frozen=True):
     """Where a program is looked for."""
 
     interpreter: Path
@@ -75,7 +76,7 @@ def resolve_program(
     Raises:
         ProgramError: nothing was given, or it is nothing that Python can run.
     """
-    place = _Place(interpreter.absolute(), interpreter_is_given, folder.absolute(), environ)
+    place = _ProgramContext(interpreter.absolute(), interpreter_is_given, folder.absolute(), environ)
     words = list(given)
     if not words or not words[0].strip():
         raise ProgramError(
@@ -97,7 +98,7 @@ def resolve_program(
     return _script_or_command(words, place)
 
 
-def _after_python(words: list[str], place: _Place) -> Program:
+def _after_python(words: list[str], place: _ProgramContext) -> Program:
     """`python train.py`: forgiven, and read as what stands after it."""
     python, *rest = words
     place = msgspec.structs.replace(place, interpreter=_typed_interpreter(python, place))
@@ -115,7 +116,7 @@ def _after_python(words: list[str], place: _Place) -> Program:
     return _script(words, rest, place)
 
 
-def _typed_interpreter(python: str, place: _Place) -> Path:
+def _typed_interpreter(python: str, place: _ProgramContext) -> Path:
     if place.interpreter_is_given or python in ("python", "python3"):
         return place.interpreter
     found = shutil.which(_from(place.folder, python) if "/" in python else python, path=place.environ.get("PATH"))
@@ -124,7 +125,7 @@ def _typed_interpreter(python: str, place: _Place) -> Path:
     return Path(found).absolute()
 
 
-def _module(given: list[str], rest: list[str], place: _Place) -> Program:
+def _module(given: list[str], rest: list[str], place: _ProgramContext) -> Program:
     if not rest:
         raise ProgramError("-m needs the name of a module: -m pkg.train")
     name = rest[0]
@@ -135,7 +136,7 @@ def _module(given: list[str], rest: list[str], place: _Place) -> Program:
     return place.program(given, name, ["-m", *rest])
 
 
-def _lightning_cli(words: list[str], place: _Place) -> Program:
+def _lightning_cli(words: list[str], place: _ProgramContext) -> Program:
     first, equals, value = words[0].partition("=")
     if not equals:
         value = words[1] if len(words) > 1 else ""
@@ -150,7 +151,7 @@ def _lightning_cli(words: list[str], place: _Place) -> Program:
     return place.program(words, path.name, ["--lightning-cli", "fit", *words])
 
 
-def _script_or_command(words: list[str], place: _Place) -> Program:
+def _script_or_command(words: list[str], place: _ProgramContext) -> Program:
     first = words[0]
     path = Path(_from(place.folder, first))
     if path.is_file() and not _is_command_path(path):
@@ -163,7 +164,7 @@ def _script_or_command(words: list[str], place: _Place) -> Program:
     raise _no_script(first, path)
 
 
-def _script(given: list[str], words: list[str], place: _Place) -> Program:
+def _script(given: list[str], words: list[str], place: _ProgramContext) -> Program:
     path = Path(_from(place.folder, words[0]))
     if not path.is_file():
         raise _no_script(words[0], path)
@@ -182,7 +183,7 @@ def _is_command_path(path: Path) -> bool:
         return False
 
 
-def _find_command(name: str, place: _Place) -> Path | None:
+def _find_command(name: str, place: _ProgramContext) -> Path | None:
     if "/" in name:
         return None
     beside = str(place.interpreter.parent)
@@ -190,7 +191,7 @@ def _find_command(name: str, place: _Place) -> Path | None:
     return Path(found).absolute() if found else None
 
 
-def _command(words: list[str], command: Path, place: _Place) -> Program:
+def _command(words: list[str], command: Path, place: _ProgramContext) -> Program:
     name = Path(words[0]).name
     hint = f"Give the Python program that {name} starts"
     script = _read(name, command, hint)
@@ -201,7 +202,7 @@ def _command(words: list[str], command: Path, place: _Place) -> Program:
     return place.program(words, f"{name} {words[1]}" if plain_word else name, [str(command), *words[1:]], interpreter)
 
 
-def _interpreter_of(script: Script, command: Path, place: _Place) -> Path:
+def _interpreter_of(script: Script, command: Path, place: _ProgramContext) -> Path:
     named = Path(script.interpreter or "")
     if named.is_absolute():
         if os.access(named, os.X_OK):

@@ -9,6 +9,7 @@ from lightning_tui.launch.processes import command_of
 from lightning_tui.record.events import CheckpointProof, Proof, Survivor
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.samples import GpuSample
+from lightning_tui.text.safe import harmless
 
 if TYPE_CHECKING:
     from lightning_tui.record.checkpoints import Checkpoint
@@ -82,4 +83,4 @@ def checkpoint_proof(checkpoints: Sequence[Checkpoint]) -> CheckpointProof | Non
 
 def _shown(pid: int) -> str:
     command = " ".join(mask_secrets(command_of(pid)))[:_LONGEST_COMMAND]
-    return "".join(letter if letter.isprintable() else "·" for letter in command) or "(its command cannot be read)"
+    return harmless(command) or "(its command cannot be read)"

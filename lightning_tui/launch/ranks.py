@@ -95,7 +95,7 @@ class RankWatch:
             rank = int(path.name.removesuffix(".jsonl").split("-")[1])
             while lines := tail.poll():
                 for line in lines:
-                    self._hear(rank, line)
+                    self._apply_line(rank, line)
 
     def newly_gone(self) -> list[tuple[int, int]]:
         """Rank and pid of each process that has vanished since the last call, by ascending rank."""
@@ -115,7 +115,7 @@ class RankWatch:
         except OSError:
             return []
 
-    def _hear(self, rank: int, line: bytes) -> None:
+    def _apply_line(self, rank: int, line: bytes) -> None:
         try:
             event = self._decoder.decode(line)
         except msgspec.DecodeError:  # the many events that do not matter here
@@ -125,9 +125,9 @@ class RankWatch:
         elif isinstance(event, Acknowledged):
             self._acks[event.command] = event
         elif rank == 0:
-            self._hear_stage(event)
+            self._apply_stage(event)
 
-    def _hear_stage(self, event: TrainerSeen | StageChanged | Progress | Saving | FitEnd | TelemetryTrouble) -> None:
+    def _apply_stage(self, event: TrainerSeen | StageChanged | Progress | Saving | FitEnd | TelemetryTrouble) -> None:
         self._moved_at = time.monotonic()
         if isinstance(event, TrainerSeen):
             self._trainer_seen = True

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from lightning_tui.files import write_whole
 from lightning_tui.record.directory import RunDirectory
 
 NAME = "report.txt"
@@ -18,15 +17,7 @@ def write_report(directory: RunDirectory, text: str) -> Path | None:
     """
     target = directory.path / NAME
     try:
-        # mkstemp makes a file of a new name, 0600: nobody else's file or link is ever written through.
-        descriptor, partial = tempfile.mkstemp(prefix=f".{NAME}.", dir=directory.path)
+        write_whole(target, text.encode(errors="replace"))
     except OSError:
-        return None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        Path(partial).replace(target)
-    except OSError:
-        Path(partial).unlink(missing_ok=True)
         return None
     return target

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import size_of
 from lightning_tui.launch.processes import written_files
 from lightning_tui.record.directory import RunDirectory
 
@@ -34,7 +35,7 @@ class SavingWatch:
         self._told: str | None = None
         self._stamp: tuple[int, ...] | None = None
 
-    def look(self, told: str | None, pids: Iterable[int], now: float) -> Writing | None:
+    def check(self, told: str | None, pids: Iterable[int], now: float) -> Writing | None:
         """Look once. `told` is the path that telemetry has begun to write, `now` a monotonic time."""
         self._note_growth(pids, now)
         if told != self._told:
@@ -59,7 +60,7 @@ class SavingWatch:
         stamp = _stamp(told)
         if stamp is None or (stamp == self._stamp and not Path(told).is_dir()):
             return None
-        return _size(Path(told))
+        return size_of(Path(told))
 
     def _is_own(self, path: str) -> bool:
         return path.startswith(self._own)
@@ -74,12 +75,3 @@ def _stamp(path: str) -> tuple[int, ...] | None:
     except (OSError, ValueError):
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _size(path: Path) -> int | None:
-    try:
-        if not path.is_dir():
-            return path.stat().st_size
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    except OSError:
-        return None

@@ -51,7 +51,7 @@ def is_python_name(name: str) -> bool:
 def _named_interpreter(first: str, second: str, path: Path) -> str:
     if second.startswith("'''exec'"):
         return _from_exec_trick(second, path)
-    words = _words(first)
+    words = _shebang_words(first)
     if words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
     if words[:2] == ["uv", "run"]:  # a script that carries its requirements; any interpreter reads it
@@ -66,13 +66,13 @@ def _from_exec_trick(line: str, path: Path) -> str:
     relative = _RELATIVE_TRICK.search(line)
     if relative:
         return str(path.absolute().parent / relative[1])
-    words = _words(line)
+    words = _shebang_words(line)
     if len(words) > 1 and words[0] == "exec" and is_python_name(Path(words[1]).name):
         return words[1]
     raise ScriptError("its first line says that it is run by /bin/sh")
 
 
-def _words(line: str) -> list[str]:
+def _shebang_words(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError:

@@ -11,17 +11,17 @@ import msgspec
 
 from lightning_tui.gpus import GpuReading, GpuSampler
 from lightning_tui.launch.attempts import (
-    LookBack,
+    AttemptReview,
     ProgramStart,
     begin_attempt,
     how_it_ended,
     leave_for_lists,
-    look_back,
-    say_started,
+    report_started,
+    review_attempt,
 )
 from lightning_tui.launch.child import AdoptedProgram, Exit, WatchedProgram
 from lightning_tui.launch.journal import Journal
-from lightning_tui.launch.ladder import Ladder, View, climb
+from lightning_tui.launch.ladder import Ladder, StopView, climb
 from lightning_tui.launch.processes import kill_until_gone, marked_processes, reap_children, send
 from lightning_tui.launch.proof import Witness, checkpoint_proof
 from lightning_tui.launch.ranks import RankWatch
@@ -74,7 +74,7 @@ class _After(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None
     cleaned: int
     survivors: tuple[int, ...]
-    back: LookBack | None
+    review: AttemptReview | None
     proof: Proof
 
 
@@ -120,11 +120,11 @@ class Supervisor:
         self._gpus.stop()
 
     def _see_to_its_end(self) -> _After:
-        while (end := self._look()) is None:
+        while (end := self._poll()) is None:
             self._wait(TICK_S)
         return self._clear_away(end)
 
-    def _look(self) -> Exit | None:
+    def _poll(self) -> Exit | None:
         """See and do all that is due; the program's end, once it has come."""
         now = time.monotonic()
         self._tend(now)
@@ -162,10 +162,10 @@ class Supervisor:
         commands = self._new_commands()
         if commands or self._ladder.rung is not None:
             self._ranks.read()
-            self._look_for_checkpoint(now)
+            self._check_saving(now)
         ranks = self._ranks
         hangs = ranks.is_validating and ranks.stands_still(is_idle=self._is_idle())
-        view = View(
+        view = StopView(
             now=now,
             asked=tuple(commands),
             listens=ranks.listens,
@@ -191,12 +191,12 @@ class Supervisor:
             return read_commands(self._directory.commands, self._seen_commands) + own
         return own
 
-    def _look_for_checkpoint(self, now: float) -> None:
+    def _check_saving(self, now: float) -> None:
         if now < self._saving_due and (self._writing is not None) == (self._ranks.saving is not None):
             return
         self._saving_due = now + RANKS_EVERY_S
         pids = {*self._ranks.pids, *([] if self._program.pid is None else [self._program.pid])}
-        self._writing = self._saving.look(self._ranks.saving, pids, now)
+        self._writing = self._saving.check(self._ranks.saving, pids, now)
 
     def _announce(self, before: Ladder, now: float) -> None:
         after = self._ladder
@@ -209,7 +209,7 @@ class Supervisor:
             return
         self._size_due = now + SIZE_EVERY_S
         wait_s = None if after.deadline is None else after.deadline - now
-        self._journal.say(
+        self._journal.report(
             Stopping,
             rung=after.rung,
             by=after.request.by,
@@ -229,7 +229,7 @@ class Supervisor:
     def _note_gone(self) -> None:
         for rank, pid in self._ranks.newly_gone():
             if self._is_a_loss(pid):
-                self._journal.say(RankGone, rank=rank, pid=pid)
+                self._journal.report(RankGone, rank=rank, pid=pid)
 
     def _is_a_loss(self, pid: int) -> bool:
         """Whether a rank vanished of something else than the program's orderly end, or our own signals."""
@@ -263,16 +263,16 @@ class Supervisor:
         gpus = self._gpus.refresh(2 * PERIOD_S)
         self._sample(gpus)
         cause, detail = _cause_of(end, self._ladder, was_adopted=isinstance(self._program, AdoptedProgram))
-        back = look_back(self._directory, end, cause)
+        review = review_attempt(self._directory, end, cause)
         proof = self._witness.proof(
             ranks=len(self._ranks.met - self._ranks.alive),
             survivors=survivors,
             gpus=gpus.gpus,
-            checkpoint=None if back is None else checkpoint_proof(back.checkpoints),
+            checkpoint=None if review is None else checkpoint_proof(review.checkpoints),
         )
         cleaned = len(killed - set(survivors))
         return _After(
-            end=end, cause=cause, detail=detail, cleaned=cleaned, survivors=tuple(survivors), back=back, proof=proof
+            end=end, cause=cause, detail=detail, cleaned=cleaned, survivors=tuple(survivors), review=review, proof=proof
         )
 
     def _wait_for_leftovers(self) -> None:
@@ -281,8 +281,8 @@ class Supervisor:
             time.sleep(TICK_S)
             reap_children()
 
-    def _tell_end(self, after: _After, not_restarted: str | None = None) -> None:
-        self._journal.say(
+    def _report_end(self, after: _After, not_restarted: str | None = None) -> None:
+        self._journal.report(
             Ended,
             code=after.end.code,
             signal=after.end.signal,
@@ -293,8 +293,8 @@ class Supervisor:
             proof=after.proof,
             not_restarted=not_restarted,
         )
-        if self._insist_on_last_word() and after.back is not None and not after.survivors:
-            leave_for_lists(self._directory, after.back.reader)
+        if self._insist_on_last_word() and after.review is not None and not after.survivors:
+            leave_for_lists(self._directory, after.review.reader)
 
     def _insist_on_last_word(self) -> bool:
         """Wait for a full disk; false where it did not take the end of the run in time."""
@@ -312,40 +312,40 @@ class Supervisor:
         decision = self._decide(after)
         start = self._conditions.start
         if decision.tally is None or start is None:
-            self._tell_end(after, decision.reason or None)
+            self._report_end(after, decision.reason or None)
             return False
         self._tally, self._attempt = decision.tally, self._attempt + 1
-        resume_from = self._say_restart(after, decision)
+        resume_from = self._report_restart(after, decision)
         self._ranks = RankWatch(self._directory, self._attempt)
         if not self._pause(pause_s(self._tally.in_a_row, self._conditions.first_pause_s)):
-            self._tell_end(self._ended_on_request(after, decision))
+            self._report_end(self._ended_on_request(after, decision))
             return False
         try:
             self._program = begin_attempt(self._directory, start, self._attempt, resume_from)
         except (OSError, subprocess.SubprocessError) as error:
             detail = f"it could not be started again: {error}"
-            self._tell_end(msgspec.structs.replace(after, cause="launch", detail=detail))
+            self._report_end(msgspec.structs.replace(after, cause="launch", detail=detail))
             return False
-        say_started(self._journal, self._attempt, self._program.pid or 0, start.command)
+        report_started(self._journal, self._attempt, self._program.pid or 0, start.command)
         return True
 
     def _decide(self, after: _After) -> Decision:
         most = self._conditions.most_restarts
-        if most == 0 or self._ladder.rung is not None or after.back is None:
+        if most == 0 or self._ladder.rung is not None or after.review is None:
             return Decision(None)
-        decision = decide(how_it_ended(self._directory, after.end, after.back, self._last_host), self._tally, most)
+        decision = decide(how_it_ended(self._directory, after.end, after.review, self._last_host), self._tally, most)
         if decision.tally is not None and after.survivors:
             return Decision(None, "processes of the last attempt could not be ended")
         if decision.tally is not None and self._conditions.start is None:
             return Decision(None, "nobody knows any more how it was started")
         return decision
 
-    def _say_restart(self, after: _After, decision: Decision) -> str | None:
+    def _report_restart(self, after: _After, decision: Decision) -> str | None:
         """Tell of the restart that is to come; returns the checkpoint that it goes on from."""
         from lightning_tui.record.checkpoints import last_good
 
-        good = None if after.back is None else last_good(after.back.checkpoints)
-        self._journal.say(
+        good = None if after.review is None else last_good(after.review.checkpoints)
+        self._journal.report(
             Restarting,
             attempt=self._attempt,
             number=self._tally.in_a_row,

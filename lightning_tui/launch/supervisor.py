@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from lightning_tui.launch.attempts import NODE, ProgramStart, begin_attempt, say_started, start_of
+from lightning_tui.launch.attempts import NODE, ProgramStart, begin_attempt, report_started, start_of
 from lightning_tui.launch.background import Caller, in_background
 from lightning_tui.launch.child import AdoptedProgram
 from lightning_tui.launch.journal import Journal, read_past
@@ -111,9 +111,9 @@ def _start(options: _Options, journal: Journal, caller: Caller) -> Supervisor | 
     except (OSError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         detail = f"{options.command[0]} cannot be started: {reason}. Choose another Python with --python PATH."
-        journal.say(Ended, code=None, signal=None, cause="launch", detail=detail)
+        journal.report(Ended, code=None, signal=None, cause="launch", detail=detail)
         return None
-    say_started(journal, attempt, program.pid, options.command)
+    report_started(journal, attempt, program.pid, options.command)
     ranks = RankWatch(directory, attempt)
     return Supervisor(directory, program, attempt, ranks, journal, _conditions(options, start, Tally()))
 
@@ -132,7 +132,7 @@ def _adopt(options: _Options, journal: Journal) -> Supervisor:
     ranks = RankWatch(directory, attempt)
     ranks.read()
     pid = _main_process(past.started.child_pid, ranks.pids, marked_processes(directory))
-    say_started(journal, attempt, pid or past.started.child_pid, past.started.command)
+    report_started(journal, attempt, pid or past.started.child_pid, past.started.command)
     last = past.restarting
     tally = Tally() if last is None else Tally(last.number, 0, last.global_step or 0)
     # Only of the process that was started itself is the command that of the program.

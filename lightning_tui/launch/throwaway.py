@@ -87,7 +87,7 @@ def run_throwaway(
     deadline = time.monotonic() + time_limit_s
     process = _start(program, folder, environ)
     assert process.stdout is not None
-    output = _Output(process.stdout)
+    output = _ChildOutput(process.stdout)
     try:
         cut = _follow(process, output, each, is_cancelled, deadline)
     finally:
@@ -126,7 +126,7 @@ def _alone(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _follow(
     process: subprocess.Popen[bytes],
-    output: _Output,
+    output: _ChildOutput,
     each: Callable[[], None],
     is_cancelled: Callable[[], bool],
     deadline: float,
@@ -144,7 +144,7 @@ def _follow(
             return "time"
 
 
-class _Output:
+class _ChildOutput:
     """The end of what a child prints; the rest is thrown away, so that a talkative one fills no disk."""
 
     def __init__(self, stream: IO[bytes]) -> None:

@@ -50,7 +50,7 @@ class _RateFound(msgspec.Struct, frozen=True, tag_field="event", tag="rate_found
     wanted: int
 
 
-class _Refused(msgspec.Struct, frozen=True, tag_field="event", tag="refused"):
+class _TuningRefused(msgspec.Struct, frozen=True, tag_field="event", tag="refused"):
     reason: str
     detail: str
 
@@ -62,7 +62,7 @@ class _Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
     in_fit: bool
 
 
-_Event = Begun | Trial | Point | _BatchSizeFound | _RateFound | _Refused | _Failed
+_Event = Begun | Trial | Point | _BatchSizeFound | _RateFound | _TuningRefused | _Failed
 _decoder = msgspec.json.Decoder(_Event)
 
 
@@ -87,7 +87,7 @@ def tune_batch_size(
         LaunchError: the program cannot be started.
         Cancelled: `is_cancelled` came true; nothing is left running.
     """
-    search = _Search(on_progress)
+    search = _SearchProgress(on_progress)
     options = {"mode": mode, "max_trials": max_trials}
     search.run(program, "batch-size", plan_changes, options, environ, is_cancelled, time_limit_s)
     found = search.found if isinstance(search.found, _BatchSizeFound) else search.found_before_the_end()
@@ -128,7 +128,7 @@ def tune_learning_rate(
     """
     if not 0 < lowest < highest:
         raise PlanError(f"--min {lowest:g} --max {highest:g}: allowed are rates above 0, the lower one first.")
-    search = _Search(on_progress)
+    search = _SearchProgress(on_progress)
     options = {"min": lowest, "max": highest, "num_steps": num_steps}
     search.run(program, "lr", plan_changes, options, environ, is_cancelled, time_limit_s)
     found = search.found
@@ -143,7 +143,7 @@ def tune_learning_rate(
     )
 
 
-class _Search:
+class _SearchProgress:
     """What one child has told so far."""
 
     def __init__(self, on_progress: OnProgress) -> None:
@@ -153,7 +153,7 @@ class _Search:
         self.found: _BatchSizeFound | _RateFound | None = None
         self.seconds = 0.0
         self._running: Trial | None = None
-        self._refused: _Refused | None = None
+        self._refused: _TuningRefused | None = None
         self._failed: _Failed | None = None
         self._end: ThrowawayEnd | None = None
         self._time_limit_s = 0.0
@@ -176,7 +176,7 @@ class _Search:
             plan=plan,
             options=options,
             environ=environ,
-            on_event=self._take,
+            on_event=self._read_event,
             is_cancelled=is_cancelled,
             time_limit_s=time_limit_s,
         )
@@ -215,19 +215,19 @@ class _Search:
             )
         return f"The program ended with code {end.code if end else None} before its fit: {_last_line(end)}."
 
-    def _take(self, line: bytes) -> None:
+    def _read_event(self, line: bytes) -> None:
         event = _decoder.decode(line)
         if isinstance(event, Begun | Trial | Point):
-            self._take_step(event)
+            self._add_step(event)
             self._on_progress(event)
-        elif isinstance(event, _Refused):
+        elif isinstance(event, _TuningRefused):
             self._refused = event
         elif isinstance(event, _Failed):
             self._failed = self._failed or event
         else:
             self.found = event
 
-    def _take_step(self, step: TuningStep) -> None:
+    def _add_step(self, step: TuningStep) -> None:
         if isinstance(step, Begun):
             self.begun = step
         elif isinstance(step, Trial):

@@ -22,7 +22,7 @@ class MergedOutput:
         self._after = since if since is not None else float("-inf")
         self._taken: dict[int, int] = {}
 
-    def take(self, paths: Mapping[int, Path], *, is_over: bool) -> Iterator[tuple[int, bytes]]:
+    def read_new(self, paths: Mapping[int, Path], *, is_over: bool) -> Iterator[tuple[int, bytes]]:
         """Rank and whole lines of what was sampled since the last call; of a run that is over, all that is left."""
         while self._times.poll():
             pass

@@ -143,7 +143,7 @@ def _parts_of(source: bytes) -> set[bytes]:
     return {source[place : place + 2] for place in range(len(source))}
 
 
-class Report(NamedTuple):
+class SearchReport(NamedTuple):
     """What `Hits` of one process tell those of another."""
 
     restarts: int
@@ -167,7 +167,7 @@ class Hits:
         self.path = path
         self.pattern = pattern
         self._file = GrowingFile(path)
-        self._blocks = _Blocks(path, pattern)
+        self._blocks = _HitBlocks(path, pattern)
         self._has_begun = False
 
     @property
@@ -206,16 +206,16 @@ class Hits:
         self._has_begun = True
         return taken
 
-    def report(self, restarts: int, known: int) -> Report:
+    def report(self, restarts: int, known: int) -> SearchReport:
         """What is new to one who knows so many blocks of the file, after so many restarts."""
         blocks = self._blocks
         new = blocks.since(known if restarts == blocks.restarts else 0)
-        return Report(blocks.restarts, self._file.size, blocks.size, blocks.total, self._has_begun, new)
+        return SearchReport(blocks.restarts, self._file.size, blocks.size, blocks.total, self._has_begun, new)
 
-    def take(self, report: Report) -> None:
+    def add(self, report: SearchReport) -> None:
         """Know what another process has found."""
         if report.restarts != self._blocks.restarts:
-            self._blocks = _Blocks(self.path, self.pattern, report.restarts)
+            self._blocks = _HitBlocks(self.path, self.pattern, report.restarts)
         self._file.restarts, self._file.size = report.restarts, report.file_size
         self._blocks.extend(report)
         self._has_begun = report.has_begun
@@ -235,15 +235,15 @@ class Hits:
                     return 0
                 restarts = self._file.restarts
                 if restarts != self._blocks.restarts:
-                    self._blocks = _Blocks(self.path, self.pattern, restarts)
+                    self._blocks = _HitBlocks(self.path, self.pattern, restarts)
                 data = os.pread(descriptor, BLOCK, self._blocks.size)
-                self._blocks.take(data)
+                self._blocks.add(data)
                 return len(data)
         except OSError:
             return 0
 
 
-class _Blocks:
+class _HitBlocks:
     """Where blocks of whole lines begin, and how many lines and hits stand before each."""
 
     def __init__(self, path: Path, pattern: re.Pattern[bytes], restarts: int = 0) -> None:
@@ -261,7 +261,7 @@ class _Blocks:
         """Whether what was cut off of the unfinished line matches already."""
         self._numbers = functools.lru_cache(maxsize=16)(self._find_again)
 
-    def take(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
         """Search the bytes that follow what is known."""
         begin = self.size - len(self._rest)
         text = self._rest + data
@@ -282,7 +282,7 @@ class _Blocks:
         parts = (self._starts, self._lines_before, self._hits_before)
         return array("Q", (part[place] for place in range(known + 1, len(self._starts)) for part in parts))
 
-    def extend(self, report: Report) -> None:
+    def extend(self, report: SearchReport) -> None:
         """Take blocks that another process has searched."""
         blocks = report.blocks
         self._hits_before.extend(blocks[2::3])

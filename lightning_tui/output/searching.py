@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from lightning_tui.output.search import Hits, PatternError, Report, slow_sentence
+from lightning_tui.output.search import Hits, PatternError, SearchReport, slow_sentence
 
 BLOCK_PATIENCE_S = 0.25
 """CPU time that a block of 64 KiB may take. A usual expression takes less than a millisecond."""
@@ -53,7 +53,7 @@ class SearchProcess:
         except BrokenPipeError:
             pass  # it could not begin: `reports` says so
 
-    def reports(self) -> Iterator[tuple[int, Report]]:
+    def reports(self) -> Iterator[tuple[int, SearchReport]]:
         """Number of the path, and what is new of it, until `end` is called.
 
         Raises:
@@ -67,7 +67,7 @@ class SearchProcess:
                 place, restarts, file_size, size, total, count, has_begun = _HEAD.unpack(head)
                 blocks = array("Q")
                 blocks.frombytes(stream.read(count * 8))
-                yield place, Report(restarts, file_size, size, total, bool(has_begun), blocks)
+                yield place, SearchReport(restarts, file_size, size, total, bool(has_begun), blocks)
             self._child.kill()  # where it has closed its end it has no more to say
             code = self._child.wait()
         if self._is_ended:
@@ -115,7 +115,7 @@ def _poll(hits: Hits) -> int:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def _write(answers: IO[bytes], place: int, report: Report) -> None:
+def _write(answers: IO[bytes], place: int, report: SearchReport) -> None:
     blocks = report.blocks
     head = (place, report.restarts, report.file_size, report.size, report.total, len(blocks), report.has_begun)
     answers.write(_HEAD.pack(*head) + blocks.tobytes())

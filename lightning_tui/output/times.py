@@ -59,7 +59,7 @@ class OutputTimes:
         lines = self._tail.poll()
         for line in lines:
             if b'"output_bytes"' in line:
-                self._take(line)
+                self._add_line(line)
         return bool(lines)
 
     def offset_at(self, rank: int, moment: float) -> int:
@@ -76,14 +76,14 @@ class OutputTimes:
         """All growth after a time, oldest first; at the same time, lower ranks first."""
         return heapq.merge(*(steps.ticks(rank, after) for rank, steps in sorted(self._steps.items())))
 
-    def _take(self, line: bytes) -> None:
+    def _add_line(self, line: bytes) -> None:
         try:
             sample = self._decoder.decode(line)
         except msgspec.DecodeError:
             return
         for name, size in sample.output_bytes.items():
             if _RANK.fullmatch(name) and 0 <= size < 1 << 63:
-                self._of_rank(int(name)).take(sample.time, size)
+                self._of_rank(int(name)).add(sample.time, size)
 
     def _of_rank(self, rank: int) -> _Steps:
         if rank not in self._steps:
@@ -99,7 +99,7 @@ class _Steps:
         self._gap = 0.0
         """Seconds between steps that are kept: of a long run less is known of each minute."""
 
-    def take(self, moment: float, size: int) -> None:
+    def add(self, moment: float, size: int) -> None:
         times, sizes = self.known
         if sizes and size < sizes[-1]:  # a new attempt writes a new file
             self.known = times, sizes = array("d"), array("Q")

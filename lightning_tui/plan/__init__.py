@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lightning_tui.plan.catalog import KNOWN_STRATEGIES, Choice, precision_choices, strategy_choices
     from lightning_tui.plan.checks import check_plan, find_obstacles
-    from lightning_tui.plan.estimate import Calibration, Estimate, Knob, estimate_table, knobs, largest_batch
     from lightning_tui.plan.export import as_command, as_plain_command, as_python, as_yaml
     from lightning_tui.plan.facts import MachineFacts, facts_under, machine_facts
     from lightning_tui.plan.model import FIELDS, PRECISIONS, Plan, PlanError, plan_from_mapping
-    from lightning_tui.plan.presets import PRESET_NAMES, PRESETS, RECOMMENDED, preset
-    from lightning_tui.plan.probe import ProgramProbe
+    from lightning_tui.plan.presets import PRESETS, RECOMMENDED, preset
     from lightning_tui.plan.recommended import Recommendation, recommend
     from lightning_tui.plan.registered import registered_strategies
     from lightning_tui.plan.sources import read_plan_file
@@ -26,27 +24,19 @@ __all__ = [
     "KNOWN_STRATEGIES",
     "PRECISIONS",
     "PRESETS",
-    "PRESET_NAMES",
     "RECOMMENDED",
-    "Calibration",
     "Choice",
-    "Estimate",
-    "Knob",
     "MachineFacts",
     "Plan",
     "PlanError",
-    "ProgramProbe",
     "Recommendation",
     "as_command",
     "as_plain_command",
     "as_python",
     "as_yaml",
     "check_plan",
-    "estimate_table",
     "facts_under",
     "find_obstacles",
-    "knobs",
-    "largest_batch",
     "machine_facts",
     "plan_from_mapping",
     "precision_choices",
@@ -67,8 +57,6 @@ _MODULES = (
     "presets",
     "recommended",
     "export",
-    "probe",
-    "estimate",
 )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import platformdirs
+
+from lightning_tui.files import write_whole
 
 
 def cached_file(name: str) -> Path:
@@ -18,9 +18,6 @@ def write_cached(path: Path, data: bytes) -> None:
     """Write whole or not at all. A cache that cannot be written is done without."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(draft).replace(path)
+        write_whole(path, data)
     except OSError:
         return

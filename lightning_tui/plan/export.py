@@ -8,20 +8,30 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lightning_tui.plan.catalog import strategy_family
 from lightning_tui.plan.fields import FLAGS
-from lightning_tui.plan.model import FIELDS, Plan
+from lightning_tui.plan.model import Plan
+from lightning_tui.runner.lightning_tui_runner.plan.options import (
+    CHECKPOINT_ARGUMENTS,
+    FINDERS,
+    LOADER_ARGUMENTS,
+    MODEL_PARALLEL,
+    STRATEGIES,
+    STRATEGY_ARGUMENTS,
+    STRATEGY_OPTIONS,
+    TORCH_ARGUMENTS,
+    TRAINER_ARGUMENTS,
+    checkpoint_settings,
+    meant_strategy,
+    strategy_arguments,
+)
 
 FLAVOURS = ("lightning.pytorch", "pytorch_lightning")
-
-TRAINER_FIELDS = tuple(name for name in FIELDS[: FIELDS.index("ckpt_path")] if name != "strategy")
-"""Fields that are the Trainer's arguments as they stand."""
 
 
 def as_command(program_words: Sequence[str], plan: Plan, python: Path | None = None) -> str:
@@ -92,7 +102,11 @@ def _typed(value: Any) -> str:
 
 
 def _trainer_arguments(plan: Plan) -> dict[str, Any]:
-    return {name: value for name, value in plan.changes().items() if name in TRAINER_FIELDS}
+    return _set(plan, [name for name in TRAINER_ARGUMENTS if name != "strategy"])
+
+
+def _set(plan: Plan, fields: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name in fields if (value := getattr(plan, name)) is not None}
 
 
 # -------------------------------------------------------------------------------------------- strategies and callbacks
@@ -101,7 +115,7 @@ def _trainer_arguments(plan: Plan) -> dict[str, Any]:
 class _Policy(msgspec.Struct, frozen=True):
     """Which modules FSDP wraps: Python alone can say that."""
 
-    classes: tuple[str, ...] = ()
+    classes: list[str] | None = None
     min_params: int | None = None
 
     def code(self) -> str:
@@ -120,16 +134,14 @@ class _Object(msgspec.Struct, frozen=True):
     """`strategies` or `callbacks`."""
     name: str
     arguments: dict[str, Any]
-    passed_on: tuple[str, ...] = ()
-    """Arguments that the class takes as `**kwargs`."""
 
     def code(self) -> str:
         return _call(self.name, self.arguments)
 
     def config(self, flavour: str) -> dict[str, Any]:
         plain = {name: value for name, value in self.arguments.items() if not isinstance(value, _Policy)}
-        own = {name: value for name, value in plain.items() if name not in self.passed_on}
-        passed_on = {name: value for name, value in plain.items() if name in self.passed_on}
+        own = {name: value for name, value in plain.items() if name not in TORCH_ARGUMENTS}
+        passed_on = {name: value for name, value in plain.items() if name in TORCH_ARGUMENTS}
         config: dict[str, Any] = {"class_path": f"{flavour}.{self.module}.{self.name}"}
         if own:
             config["init_args"] = own
@@ -140,106 +152,33 @@ class _Object(msgspec.Struct, frozen=True):
 
 def _strategy(plan: Plan) -> str | _Object | None:
     """The strategy as a name where that says all, else as an object."""
-    options = {name: value for name, value in plan.changes().items() if name in _OPTION_OWNERS}
-    owner = next((_OPTION_OWNERS[name] for name in options), "")
-    family = strategy_family(plan.strategy or owner)
-    if family == "auto" and owner == "ddp":
-        family = "ddp"  # what Lightning chooses where there is a choice
-    recomputes = family == "fsdp" and plan.activation_checkpointing is not None
-    if family not in _MAKERS or not (options or recomputes or family == "model_parallel"):
+    changes = plan.changes()
+    class_name, named = _class_and_named(plan)
+    recomputes = class_name == "FSDPStrategy" and plan.activation_checkpointing is not None
+    has_options = not changes.keys().isdisjoint(STRATEGY_ARGUMENTS.get(class_name, ()))
+    if not (has_options or recomputes or plan.strategy == MODEL_PARALLEL):
         return plan.strategy
-    return _MAKERS[family](plan)
+    arguments = strategy_arguments(class_name, named, changes, _Policy)
+    if recomputes:
+        arguments["activation_checkpointing_policy"] = _Policy(plan.activation_checkpointing)
+    return _Object("strategies", class_name, arguments)
 
 
-def _ddp(plan: Plan) -> _Object:
-    name = plan.strategy or "ddp"
-    arguments: dict[str, Any] = {}
-    if name.startswith(("ddp_spawn", "ddp_fork", "ddp_notebook")):
-        arguments["start_method"] = "spawn" if name.startswith("ddp_spawn") else "fork"
-    if "unused_parameters" in name:
-        arguments["find_unused_parameters"] = name.endswith("true")
-    own = tuple(arguments)[:1] if "start_method" in arguments else ()
-    arguments |= _renamed(plan, {field: field.removeprefix("ddp_") for field in _fields_of("ddp")})
-    passed_on = tuple(name for name in arguments if name not in own)
-    return _Object("strategies", "DDPStrategy", arguments, passed_on)
-
-
-def _fsdp(plan: Plan) -> _Object:
-    arguments: dict[str, Any] = {"cpu_offload": True} if plan.strategy == "fsdp_cpu_offload" else {}
-    plain = ("fsdp_sharding_strategy", "fsdp_cpu_offload", "fsdp_limit_all_gathers")
-    arguments |= _renamed(plan, {field: field.removeprefix("fsdp_") for field in plain})
-    if plan.fsdp_wrap_classes or plan.fsdp_wrap_min_params:
-        arguments["auto_wrap_policy"] = _Policy(tuple(plan.fsdp_wrap_classes or ()), plan.fsdp_wrap_min_params)
-    if plan.activation_checkpointing:
-        arguments["activation_checkpointing_policy"] = _Policy(tuple(plan.activation_checkpointing))
-    return _Object("strategies", "FSDPStrategy", arguments, ("limit_all_gathers",))
-
-
-def _deepspeed(plan: Plan) -> _Object:
-    name = plan.strategy or "deepspeed"
-    arguments: dict[str, Any] = {}
-    if name.startswith("deepspeed_stage_"):
-        arguments["stage"] = int(name[16])
-    if "offload" in name:
-        arguments |= {"offload_optimizer": True, **({"offload_parameters": True} if arguments["stage"] == 3 else {})}
-    fields = ("deepspeed_stage", "deepspeed_offload_optimizer", "deepspeed_offload_parameters")
-    arguments |= _renamed(plan, {field: field.removeprefix("deepspeed_") for field in fields})
-    if name.endswith("nvme") or plan.deepspeed_nvme_path is not None:
-        if not arguments.get("offload_optimizer") and not arguments.get("offload_parameters"):
-            arguments |= {"offload_optimizer": True, "offload_parameters": True}
-        arguments |= dict.fromkeys(("remote_device", "offload_optimizer_device", "offload_params_device"), "nvme")
-        arguments |= _renamed(plan, {"deepspeed_nvme_path": "nvme_path"})
-    return _Object("strategies", "DeepSpeedStrategy", arguments)
-
-
-def _model_parallel(plan: Plan) -> _Object:
-    fields = _fields_of("model_parallel")
-    return _Object("strategies", "ModelParallelStrategy", _renamed(plan, dict(zip(fields, fields, strict=True))))
-
-
-_MAKERS = {"ddp": _ddp, "fsdp": _fsdp, "deepspeed": _deepspeed, "model_parallel": _model_parallel}
-
-_OPTION_OWNERS = {
-    **dict.fromkeys(("data_parallel_size", "tensor_parallel_size"), "model_parallel"),
-    **{
-        name: owner
-        for owner in ("ddp", "fsdp", "deepspeed")
-        for name in Plan.__struct_fields__
-        if name.startswith(f"{owner}_")
-    },
-}
-
-
-def _fields_of(owner: str) -> list[str]:
-    return [name for name, its_owner in _OPTION_OWNERS.items() if its_owner == owner]
-
-
-def _renamed(plan: Plan, names: dict[str, str]) -> dict[str, Any]:
-    return {new: value for field, new in names.items() if (value := getattr(plan, field)) is not None}
-
-
-_CHECKPOINT_ARGUMENTS = {
-    "checkpoint_dir": "dirpath",
-    "checkpoint_monitor": "monitor",
-    "checkpoint_mode": "mode",
-    "checkpoint_save_top_k": "save_top_k",
-    "checkpoint_save_last": "save_last",
-    "checkpoint_on_exception": "save_on_exception",
-    "checkpoint_every_n_steps": "every_n_train_steps",
-}
+def _class_and_named(plan: Plan) -> tuple[str, dict[str, Any]]:
+    return STRATEGIES.get(meant_strategy(plan.strategy or "auto", plan.changes()), ("", {}))
 
 
 def _callbacks(plan: Plan) -> list[_Object]:
     found = []
-    asked = _renamed(plan, _CHECKPOINT_ARGUMENTS)
+    asked = _set(plan, CHECKPOINT_ARGUMENTS)
     if asked and plan.enable_checkpointing is not False:
-        top_k = 3 if plan.checkpoint_monitor is not None else 1  # without a metric there is no best
-        defaults = {"mode": "min", "save_top_k": top_k, "save_last": True}
-        found.append(_Object("callbacks", "ModelCheckpoint", {**defaults, **asked}))
+        arguments = {CHECKPOINT_ARGUMENTS[name]: value for name, value in checkpoint_settings(asked).items()}
+        found.append(_Object("callbacks", "ModelCheckpoint", arguments))
     if plan.auto_scale_batch_size is not None:
-        found.append(_Object("callbacks", "BatchSizeFinder", {"mode": plan.auto_scale_batch_size}))
+        mode = {"mode": plan.auto_scale_batch_size}
+        found.append(_Object("callbacks", FINDERS["auto_scale_batch_size"], mode))
     if plan.auto_lr_find:
-        found.append(_Object("callbacks", "LearningRateFinder", {}))
+        found.append(_Object("callbacks", FINDERS["auto_lr_find"], {}))
     return found
 
 
@@ -304,15 +243,13 @@ def _block(items: Sequence[str]) -> str:
     return "\n" + "".join(f"{textwrap.indent(item, '    ')},\n" for item in items)
 
 
-_LOADER_FIELDS = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "batch_size")
-
-
 def _python_notes(plan: Plan) -> Iterator[str]:
-    loader = _renamed(plan, {name: name for name in _LOADER_FIELDS})
+    yield from _idle(plan)
+    loader = _set(plan, LOADER_ARGUMENTS)
     if loader:
         yield "Data loading is no argument of the Trainer. Where the program makes its loaders:"
         yield f"    DataLoader(..., {', '.join(f'{name}={_code(value)}' for name, value in loader.items())})"
-    if plan.activation_checkpointing and strategy_family(plan.strategy or "") != "fsdp":
+    if plan.activation_checkpointing and _class_and_named(plan)[0] != "FSDPStrategy":
         yield "Activation checkpointing, before trainer.fit(model):"
         yield "    import functools"
         yield "    from torch.utils.checkpoint import checkpoint"
@@ -328,6 +265,13 @@ def _python_notes(plan: Plan) -> Iterator[str]:
         yield f"To go on from a checkpoint: trainer.fit(model, ckpt_path={_code(plan.ckpt_path)})"
 
 
+def _idle(plan: Plan) -> Iterator[str]:
+    used = STRATEGY_ARGUMENTS.get(_class_and_named(plan)[0], {})
+    idle = ", ".join(name for name in _set(plan, STRATEGY_OPTIONS) if name not in used)
+    if idle:
+        yield f"{idle}: left out, since the strategy is {plan.strategy or 'auto'}"
+
+
 def _last_names(names: list[str]) -> list[str]:
     return [name.rpartition(".")[2] for name in names]
 
@@ -336,7 +280,8 @@ def _last_names(names: list[str]) -> list[str]:
 
 
 def _yaml_notes(plan: Plan, strategy: str | _Object | None) -> Iterator[str]:
-    loader = _renamed(plan, {name: name for name in _LOADER_FIELDS})
+    yield from _idle(plan)
+    loader = _set(plan, LOADER_ARGUMENTS)
     if loader:
         yield "Data loading is no argument of the Trainer; give it to your data module:"
         yield f"    {', '.join(f'{name}: {json.dumps(value)}' for name, value in loader.items())}"
@@ -344,7 +289,7 @@ def _yaml_notes(plan: Plan, strategy: str | _Object | None) -> Iterator[str]:
         for name, value in strategy.arguments.items():
             if isinstance(value, _Policy):
                 yield f"No config can say {name}: export the plan as Python for that."
-    if plan.activation_checkpointing and strategy_family(plan.strategy or "") != "fsdp":
+    if plan.activation_checkpointing and _class_and_named(plan)[0] != "FSDPStrategy":
         yield f"No config can say activation_checkpointing: {', '.join(plan.activation_checkpointing)}"
     if plan.compile is not None:
         yield f"No config can say compile: {plan.compile}"

@@ -11,6 +11,7 @@ import msgspec
 
 from lightning_tui.plan import kinds
 from lightning_tui.plan.kinds import Kind
+from lightning_tui.refusal import UsageError
 
 PRECISIONS = (
     "32-true",
@@ -30,7 +31,7 @@ SHARDING_STRATEGIES = ("FULL_SHARD", "SHARD_GRAD_OP", "HYBRID_SHARD", "NO_SHARD"
 """FSDP's, as `FSDPStrategy(sharding_strategy=...)` names them."""
 
 
-class PlanError(ValueError):
+class PlanError(UsageError, ValueError):
     """A plan that cannot be meant; the message names the value, what is allowed and the fix."""
 
 

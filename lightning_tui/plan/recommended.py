@@ -142,16 +142,10 @@ def _estimate(
     if probe is None:
         return None
     from lightning_tui.plan.estimate import estimate
+    from lightning_tui.plan.setting import Setting
 
-    return estimate(
-        probe,
-        strategy=layout.strategy,
-        precision=precision,
-        devices=devices,
-        gpu_memory=facts.gpu_memory,
-        activation_checkpointing=layout.recomputes,
-        options=layout.fields,
-    )
+    setting = Setting(strategy=layout.strategy, precision=precision, devices=devices).under(layout.fields)
+    return estimate(probe, setting, facts.gpu_memory)
 
 
 def _best(judged: list[tuple[_Layout, Estimate]]) -> tuple[_Layout, Estimate]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from lightning_tui.environment.rules.software import COMPROMISED
+from lightning_tui.environment.software import run_script
 from lightning_tui.plan.cache import cached_file, write_cached
 
 TIMEOUT_S = 60.0
@@ -57,14 +58,7 @@ def remembered_strategies(interpreter: Path) -> list[str] | None:
 
 def _ask(interpreter: Path, timeout_s: float) -> list[str]:
     try:
-        done = subprocess.run(
-            [str(interpreter), "-c", _ASK],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            cwd="/",
-            check=False,
-        )
+        done = run_script(interpreter, _ASK, timeout_s)
     except (OSError, subprocess.TimeoutExpired):
         return []
     try:

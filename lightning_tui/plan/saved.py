@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import write_whole
 from lightning_tui.plan.model import Plan, PlanError
 from lightning_tui.plan.sources import read_plan_file
 
@@ -82,7 +82,8 @@ class SavedPlans:
         if not plan.changes():
             raise PlanError(f"Nothing is set in this plan: {name!r} would say what the script says anyway.")
         try:
-            _write_whole(path, f"# Plan for programs in {str(self.project)!r}\n{plan.to_toml()}")
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(path, f"# Plan for programs in {str(self.project)!r}\n{plan.to_toml()}".encode())
         except OSError as error:
             raise PlanError(f"The plan cannot be saved as {path}: {error.strerror or error}.") from error
         return path
@@ -132,15 +133,3 @@ def _read(path: Path) -> SavedPlan:
     except OSError:
         saved_at = 0.0
     return SavedPlan(name=path.stem, path=path, plan=plan, problem=problem, saved_at=saved_at)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, suffix=".draft")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -13,11 +13,11 @@ from lightning_tui.record.directory import (
     supervisor_alive,
 )
 from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeView
-from lightning_tui.record.history import ProgressView, RankView, RunSnapshot
 from lightning_tui.record.masking import mask_secrets
 from lightning_tui.record.reader import RunReader, read_snapshot
 from lightning_tui.record.samples import GpuProcess, GpuSample, HostSample
 from lightning_tui.record.series import Series
+from lightning_tui.record.snapshot import ProgressView, RankView, RunSnapshot
 from lightning_tui.record.state import Failure, RunState
 from lightning_tui.record.store import RunStore, UnreadableRun
 

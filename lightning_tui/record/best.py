@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from lightning_tui.record.events import TrainerSeen
-from lightning_tui.record.series import Point, Series
+from lightning_tui.record.series import Series, SeriesPoint
 
 _FALLING = ("loss", "error", "perplexity", "ppl", "mse", "mae", "rmse", "nll", "wer", "cer", "fid")
 _RISING = ("acc", "f1", "auc", "auroc", "precision", "recall", "iou", "miou", "map", "bleu", "rouge", "dice", "reward",
@@ -54,7 +54,7 @@ def mode_of(name: str, trainer: TrainerSeen | None = None) -> Mode | None:
 def metric_summary(name: str, series: Series, trainer: TrainerSeen | None = None) -> MetricSummary:
     """The metric's last and best value."""
     mode = mode_of(name, trainer)
-    best: Point | None = {"min": series.lowest_point, "max": series.highest_point, None: None}[mode]
+    best: SeriesPoint | None = {"min": series.lowest_point, "max": series.highest_point, None: None}[mode]
     return MetricSummary(
         name=name,
         last=series.last,

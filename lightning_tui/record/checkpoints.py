@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lightning_tui.files import size_of
 from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import CheckpointSaved
-from lightning_tui.record.history import RunSnapshot
 from lightning_tui.record.series import Series
+from lightning_tui.record.snapshot import RunSnapshot
 
 _TORN_PICKLE = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError,
@@ -127,7 +128,7 @@ def _is_folder_checkpoint(path: Path) -> bool:
     return path.name.endswith(".ckpt") or is_sharded(path) or (path / "latest").is_file()
 
 
-def _of_event(event: CheckpointSaved, curves: Mapping[str, _Curve]) -> Checkpoint:
+def _of_event(event: CheckpointSaved, curves: Mapping[str, _SeriesLookup]) -> Checkpoint:
     path = Path(event.path)
     torn = None if _is_remote(event.path) else whats_torn(path, event.size, was_told=True)
     metrics = _metrics_at(event.global_step, curves)
@@ -135,7 +136,7 @@ def _of_event(event: CheckpointSaved, curves: Mapping[str, _Curve]) -> Checkpoin
         path=event.path,
         global_step=event.global_step,
         epoch=event.epoch,
-        size=event.size if _is_remote(event.path) else _size(path),
+        size=event.size if _is_remote(event.path) else size_of(path),
         saved_at=event.time,
         metrics=metrics,
         is_complete=torn is None,
@@ -143,7 +144,7 @@ def _of_event(event: CheckpointSaved, curves: Mapping[str, _Curve]) -> Checkpoin
     )
 
 
-def _of_file(path: Path, torn: str | None, curves: Mapping[str, _Curve]) -> Checkpoint:
+def _of_file(path: Path, torn: str | None, curves: Mapping[str, _SeriesLookup]) -> Checkpoint:
     named = {word: int(number) for word, number in _IN_NAME.findall(path.name)}
     step = named.get("step")
     metrics = _metrics_at(step, curves) if step is not None else {}
@@ -151,7 +152,7 @@ def _of_file(path: Path, torn: str | None, curves: Mapping[str, _Curve]) -> Chec
         path=str(path),
         global_step=step,
         epoch=named.get("epoch"),
-        size=_size(path),
+        size=size_of(path),
         saved_at=_changed_at(path),
         metrics=metrics,
         is_complete=torn is None,
@@ -164,15 +165,6 @@ def _age_order(checkpoint: Checkpoint) -> tuple[float, int]:
     return (checkpoint.saved_at or 0.0, step)
 
 
-def _size(path: Path) -> int | None:
-    try:
-        if not path.is_dir():
-            return path.stat().st_size
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    except OSError:
-        return None
-
-
 def _changed_at(path: Path) -> float | None:
     try:
         return path.stat().st_mtime
@@ -183,7 +175,7 @@ def _changed_at(path: Path) -> float | None:
 # ----------------------------------------------------------------------------------------------------- how good it was
 
 
-class _Curve(NamedTuple):
+class _SeriesLookup(NamedTuple):
     """A series, ready to be asked for many steps. Steps rise between `starts`; a restart goes back."""
 
     series: Series
@@ -192,23 +184,23 @@ class _Curve(NamedTuple):
     starts: list[int]
 
 
-def _curves(metrics: Mapping[str, Series]) -> dict[str, _Curve]:
+def _curves(metrics: Mapping[str, Series]) -> dict[str, _SeriesLookup]:
     return {name: _curve(series) for name, series in metrics.items()}
 
 
-def _curve(series: Series) -> _Curve:
+def _curve(series: Series) -> _SeriesLookup:
     bins = series.bins()
     assert bins.mean is not None
     starts = [0, *(at for at, (one, next_one) in enumerate(pairwise(bins.steps), 1) if next_one < one)]
-    return _Curve(series, bins.steps, bins.mean, starts)
+    return _SeriesLookup(series, bins.steps, bins.mean, starts)
 
 
-def _metrics_at(step: int, curves: Mapping[str, _Curve]) -> dict[str, float]:
+def _metrics_at(step: int, curves: Mapping[str, _SeriesLookup]) -> dict[str, float]:
     found = {name: _value_at(step, curve) for name, curve in curves.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _value_at(step: int, curve: _Curve) -> float | None:
+def _value_at(step: int, curve: _SeriesLookup) -> float | None:
     """The last value at or before `step`; of a long series, whose neighbours were merged, the mean around it."""
     series = curve.series
     if series.last_step is not None and series.last_step <= step:

@@ -76,7 +76,7 @@ class CommandLog:
     def __init__(self) -> None:
         self._known: dict[str, CommandProgress] = {}
         self._attempts: dict[str, int] = {}
-        self._heard: dict[str, set[int]] = {}
+        self._acknowledged_by: dict[str, set[int]] = {}
         self._reached: dict[str, RankAcknowledged] = {}
         """What the first rank said that came to the batch."""
 
@@ -91,7 +91,7 @@ class CommandLog:
         changes: dict[str, object] = {"status": event.status, "detail": event.detail}
         if event.status == "taken":
             changes |= {"taken_step": event.global_step, "taken_at": event.time}
-            self._heard.setdefault(event.command, set()).add(0)
+            self._acknowledged_by.setdefault(event.command, set()).add(0)
         else:
             changes |= {"done_step": event.global_step, "done_at": event.time}
         self._known[event.command] = msgspec.structs.replace(known, **changes)
@@ -99,7 +99,7 @@ class CommandLog:
 
     def apply_rank(self, event: RankAcknowledged, rank: int) -> None:
         """Take what a rank says for itself."""
-        self._heard.setdefault(event.command, set()).add(rank)
+        self._acknowledged_by.setdefault(event.command, set()).add(rank)
         self._reached.setdefault(event.command, event)
 
     def is_stop_asked(self) -> bool:
@@ -139,7 +139,7 @@ class CommandLog:
         now: float,
         rank_clock: float | None,
     ) -> CommandProgress:
-        heard, first = self._heard.get(known.id, set()), self._reached.get(known.id)
+        heard, first = self._acknowledged_by.get(known.id, set()), self._reached.get(known.id)
         if first is not None and known.taken_at is None:
             known = msgspec.structs.replace(known, taken_step=first.global_step, taken_at=first.time)
         if is_over or known.status == "refused" or known.op == "kill":

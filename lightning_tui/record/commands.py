@@ -12,13 +12,16 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from lightning_tui.files import write_whole
+from lightning_tui.refusal import UsageError
+
 Operation: TypeAlias = Literal["stop", "kill", "checkpoint", "pause", "resume", "validate", "set-lr", "log-level"]
 After: TypeAlias = Literal["batch", "epoch", "validation"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
-class CommandError(ValueError):
+class CommandError(UsageError, ValueError):
     """A command that makes no sense; the message names the value, and what is allowed."""
 
 
@@ -94,10 +97,7 @@ def write_command(folder: Path, command: Command) -> Path:
         OSError: the folder cannot be written.
     """
     path = folder / f"{int(command.time * 1000):015d}-{command.id}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.encode(command))
-    partial.chmod(0o600)
-    partial.rename(path)
+    write_whole(path, msgspec.json.encode(command))
     return path
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from lightning_tui.record.best import MetricSummary, metric_summary
 from lightning_tui.record.events import FieldValue
-from lightning_tui.record.history import RunSnapshot
+from lightning_tui.record.snapshot import RunSnapshot
 
 
 class FieldDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class MetricPair(msgspec.Struct, frozen=True, kw_only=True):
     """0 or 1, the run with the better best value; `None` where that is not known, or they are equal."""
 
 
-class Sums(msgspec.Struct, frozen=True, kw_only=True):
+class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What one run adds up to."""
 
     id: str
@@ -53,8 +53,8 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Two runs side by side."""
 
-    first: Sums
-    second: Sums
+    first: RunTotals
+    second: RunTotals
     fields: tuple[FieldDifference, ...]
     """Only those in which they differ, in the order of the plan's fields as far as the Trainer told them."""
     metrics: tuple[MetricPair, ...]
@@ -126,11 +126,11 @@ def _better(first: MetricSummary | None, second: MetricSummary | None) -> int | 
     return 0 if is_first else 1
 
 
-def _sums(run: RunSnapshot, now: float) -> Sums:
+def _sums(run: RunSnapshot, now: float) -> RunTotals:
     step = run.progress.global_step if run.progress is not None else None
     peaks = [rank.peak_allocated for rank in run.ranks if rank.peak_allocated is not None]
     trainer = run.trainer
-    return Sums(
+    return RunTotals(
         id=run.record.id,
         state=run.state.value,
         duration_s=run.took_s(now),

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import write_whole
 from lightning_tui.record.events import FORMAT_VERSION, FieldValue
+from lightning_tui.refusal import RefusalError
 
 RUN_VARIABLE = "LIGHTNING_TUI_RUN_DIR"
 """Environment variable with the absolute run directory. Every process of a run inherits it: it is the run's marker."""
@@ -21,7 +23,7 @@ RESUME_VARIABLE = "LIGHTNING_TUI_RESUME_FROM"
 """The checkpoint that an attempt after a failed one goes on from; it takes the place of the plan's `ckpt_path`."""
 
 
-class RecordError(Exception):
+class RecordError(RefusalError):
     """A run directory that cannot be read, written or understood; the message is for people."""
 
 
@@ -131,7 +133,7 @@ class RunDirectory:
             for folder in (self.supervisor, self.commands, self.checkpoints):
                 folder.mkdir(mode=0o700)
             self.prepare_attempt(0)
-            self._write_record(record)
+            write_whole(self.path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
         except OSError as error:
             raise RecordError(
                 f"The run directory {self.path} cannot be made: {error.strerror or error}. "
@@ -169,13 +171,6 @@ class RunDirectory:
             raise RecordError(f"{path} is no run record: {error}.") from error
         # A folder that was copied or renamed by hand is a run of its own, and goes by the name that it can be found by.
         return msgspec.structs.replace(record, id=self.id)
-
-    def _write_record(self, record: RunRecord) -> None:
-        partial = self.path / "run.json.partial"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(record), indent=2))
-        partial.rename(self.path / "run.json")
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

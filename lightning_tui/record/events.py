@@ -115,7 +115,7 @@ class Metrics(Event, frozen=True, kw_only=True, tag="metrics"):
     series: dict[str, Points]
 
 
-class Memory(Event, frozen=True, kw_only=True, tag="memory"):
+class DeviceMemory(Event, frozen=True, kw_only=True, tag="memory"):
     """The rank's view of its device through torch's allocator, in bytes."""
 
     device: str
@@ -355,7 +355,7 @@ RankEvent: TypeAlias = (
     | StageChanged
     | Progress
     | Metrics
-    | Memory
+    | DeviceMemory
     | Saving
     | CheckpointSaved
     | CheckpointRemoved

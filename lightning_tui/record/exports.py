@@ -35,11 +35,11 @@ def logged_values(directory: RunDirectory) -> Iterator[LoggedValue]:
     """
     batch: list[Metrics] = []
 
-    def take(source: Mapping[str, int], event: AnyEvent) -> None:
+    def collect(source: Mapping[str, int], event: AnyEvent) -> None:
         if isinstance(event, Metrics) and source.get("rank") == 0:
             batch.append(event)
 
-    reader = RunReader(directory, on_event=take)
+    reader = RunReader(directory, on_event=collect)
     while reader.poll():
         for event in batch:
             for name, points in event.series.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from lightning_tui.record.events import Sampled
-from lightning_tui.record.samples import GpuChange, GpuSample, HostSample, fields_of
+from lightning_tui.record.samples import GpuSample, HostSample, fields_of
 
 POINTS = 600
 SECONDS = 1.0
@@ -39,7 +40,49 @@ class GpuHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Distance between two points."""
 
 
-class NodeHardware:
+class HardwareView(NamedTuple):
+    """What the samples of all nodes add up to."""
+
+    nodes: tuple[NodeView, ...]
+    """By node number."""
+    histories: Mapping[GpuKey, GpuHistory]
+
+
+class HardwareHistory:
+    """The fold of all nodes' samples; frozen once a sample, and not once a snapshot."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[int, _NodeHistory] = {}
+        self._view: HardwareView | None = None
+
+    def add_sample(self, number: int, sampled: Sampled) -> None:
+        """Add the next sample of a node."""
+        self._changing(number).add(sampled)
+
+    def name_host(self, number: int, hostname: str) -> None:
+        """Add on which host a node's supervisor runs."""
+        self._changing(number).hostname = hostname
+
+    def node_of_host(self) -> dict[str, int]:
+        """The number of the node on each host that is known by name; of several there the first one's."""
+        nodes = sorted(self._nodes.items(), reverse=True)
+        return {node.hostname: number for number, node in nodes if node.hostname is not None}
+
+    def _changing(self, number: int) -> _NodeHistory:
+        self._view = None
+        return self._nodes.setdefault(number, _NodeHistory(number))
+
+    def view(self) -> HardwareView:
+        """Freeze what is known; the same object as long as no sample comes."""
+        if self._view is None:
+            ordered = [self._nodes[number] for number in sorted(self._nodes)]
+            named = list(zip(ordered, _name_nodes(ordered), strict=True))
+            histories = {key: history for node, name in named for key, history in node.histories(name).items()}
+            self._view = HardwareView(tuple(node.view(name) for node, name in named), histories)
+        return self._view
+
+
+class _NodeHistory:
     """The fold of one node's samples; bounded however long the run is."""
 
     def __init__(self, number: int) -> None:
@@ -50,34 +93,29 @@ class NodeHardware:
         self._gpus: dict[tuple[int, int | None], dict[str, Any]] = {}
         self._tracks: dict[tuple[int, int | None], _Track] = {}
 
-    def take(self, sampled: Sampled) -> None:
+    def add(self, sampled: Sampled) -> None:
         """Add the next sample of this node."""
         self._host, self._missing = sampled.host, sampled.gpus_missing
-        self._gpus = {change.key: self._told(change) for change in sampled.gpus}
-        for key, told in self._gpus.items():
+        self._gpus = {change.key: self._gpus.get(change.key, {}) | fields_of(change) for change in sampled.gpus}
+        for key, known in self._gpus.items():
             track = self._tracks.get(key)
             if track is None:
                 track = self._tracks[key] = _Track(sampled.time)
-            is_fresh = told.get("stale_s") is None
+            is_fresh = known.get("stale_s") is None
             track.add(
                 sampled.time,
-                told.get("utilization") if is_fresh else None,
-                told.get("memory_used") if is_fresh else None,
+                known.get("utilization") if is_fresh else None,
+                known.get("memory_used") if is_fresh else None,
             )
 
     def view(self, name: str) -> NodeView:
         """Freeze the newest sample."""
-        gpus = tuple(GpuSample(index=index, mig=mig, **told) for (index, mig), told in self._gpus.items())
+        gpus = tuple(GpuSample(index=index, mig=mig, **known) for (index, mig), known in self._gpus.items())
         return NodeView(name=name, host=self._host, gpus=gpus, gpus_missing=self._missing)
 
     def histories(self, name: str) -> dict[GpuKey, GpuHistory]:
         """Freeze the last minutes of all GPUs."""
         return {(name, *key): track.history() for key, track in self._tracks.items()}
-
-    def _told(self, change: GpuChange) -> dict[str, Any]:
-        told = self._gpus.get(change.key, {})
-        told.update(fields_of(change))
-        return told
 
 
 class _Track:
@@ -109,7 +147,7 @@ class _Track:
         return GpuHistory(utilization=tuple(self._utilization), memory_used=tuple(self._memory))
 
 
-def name_nodes(nodes: list[NodeHardware]) -> list[str]:
+def _name_nodes(nodes: list[_NodeHistory]) -> list[str]:
     """Name each node by its host, and by its number too where that is not enough, or all that is known."""
     hosts = [node.hostname for node in nodes]
     return [

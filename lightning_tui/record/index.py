@@ -7,17 +7,16 @@ written where the run directory cannot be. It holds data only, never code. Reade
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import keep, read_kept
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.events import AnyEvent, Memory, Metrics, Progress, Sampled, StageChanged
+from lightning_tui.record.events import AnyEvent, DeviceMemory, Metrics, Progress, Sampled, StageChanged
 from lightning_tui.record.pace import PaceState
 from lightning_tui.record.series import SeriesState, TimelineState
 from lightning_tui.record.tail import LineTail
@@ -35,8 +34,6 @@ _NEAR_THE_END_BYTES = 1 << 20
 
 _FINGERPRINT_BYTES = 128
 
-_SUM_BYTES = 4
-"""A CRC-32 of the rest comes first: a file that was cut or edited does not have it."""
 
 _EVENT_FILE = re.compile(r"supervisor/[0-9]+\.jsonl|attempt-[0-9]+/events/rank-[0-9]+(?:-[0-9]+)?\.jsonl")
 
@@ -51,7 +48,7 @@ class Folded(msgspec.Struct):
     kept: list[bytes]
 
 
-class Sums(msgspec.Struct):
+class SkippedTotals(msgspec.Struct):
     """What the lines that are not kept have added up to."""
 
     metrics: dict[str, SeriesState]
@@ -60,15 +57,15 @@ class Sums(msgspec.Struct):
     unreadable_lines: int
 
 
-class _Content(msgspec.Struct):
+class _IndexContent(msgspec.Struct):
     version: int
     byte_order: str
     run: str
     files: dict[str, Folded]
-    sums: Sums
+    sums: SkippedTotals
 
 
-class _Line(msgspec.Struct):
+class _KeptLine(msgspec.Struct):
     """A kept line; only the newest with the same key is needed, of those that have one."""
 
     line: bytes
@@ -81,7 +78,7 @@ class RunIndex:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
-        self._lines: dict[str, list[_Line]] = {}
+        self._lines: dict[str, list[_KeptLine]] = {}
         self._saved_at = 0
         self._seen = 0
 
@@ -96,21 +93,18 @@ class RunIndex:
             return
         key = _key_of(event)
         lines = self._lines.setdefault(self._name(path), [])
-        lines.append(_Line(line, key, event.time))
+        lines.append(_KeptLine(line, key, event.time))
         if len(lines) >= 64 and len(lines) & (len(lines) - 1) == 0:  # at powers of two: cheap on average
             lines[:] = _needed(lines)
 
-    def load(self, tails: dict[Path, LineTail]) -> tuple[dict[Path, list[bytes]], Sums] | None:
+    def load(self, tails: dict[Path, LineTail]) -> tuple[dict[Path, list[bytes]], SkippedTotals] | None:
         """Return the lines to read again by file, and the sums; `tails` then go on after them.
 
         `None` where there is no index, or one that does not fit the files.
         """
         try:
-            data = self.path.read_bytes()
-            if data[:_SUM_BYTES] != _sum_of(data[_SUM_BYTES:]):
-                return None
-            content = msgspec.msgpack.decode(data[_SUM_BYTES:], type=_Content)
-        except (OSError, msgspec.DecodeError, ValueError):
+            content = msgspec.msgpack.decode(read_kept(self.path) or b"", type=_IndexContent)
+        except (msgspec.DecodeError, ValueError):
             return None
         said = (content.version, content.byte_order, content.run)
         is_ours = said == (INDEX_VERSION, sys.byteorder, self._directory.id)
@@ -132,7 +126,7 @@ class RunIndex:
         is_enough = new >= SAVE_AFTER_BYTES and (now < _NEAR_THE_END_BYTES or new >= self._saved_at)
         return is_enough and not any(tail.restarts for tail in tails.values())
 
-    def save(self, tails: Mapping[Path, LineTail], sums: Sums) -> None:
+    def save(self, tails: Mapping[Path, LineTail], sums: SkippedTotals) -> None:
         """Write it; where that cannot be done, nothing happens."""
         self._saved_at = sum(tail.offset for tail in tails.values())
         files = {}
@@ -143,21 +137,10 @@ class RunIndex:
             name = self._name(path)
             lines = self._lines[name] = _needed(self._lines.get(name, []))
             files[name] = Folded(tail.inode, tail.offset, fingerprint, [line.line for line in lines])
-        content = _Content(INDEX_VERSION, sys.byteorder, self._directory.id, files, sums)
-        data = msgspec.msgpack.encode(content)
-        self._write(_sum_of(data) + data)
-
-    def _write(self, data: bytes) -> None:
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        content = _IndexContent(INDEX_VERSION, sys.byteorder, self._directory.id, files, sums)
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                beside.replace(self.path)
-            finally:
-                beside.unlink(missing_ok=True)
+        keep(self.path, msgspec.msgpack.encode(content))
 
     def _fits(self, name: str, folded: Folded) -> bool:
         if _EVENT_FILE.fullmatch(name) is None:
@@ -177,14 +160,14 @@ class RunIndex:
 def _key_of(event: AnyEvent) -> str | None:
     if isinstance(event, Progress | StageChanged):
         return f"{type(event).__name__} {event.stage}"
-    return type(event).__name__ if isinstance(event, Memory | Sampled) else None
+    return type(event).__name__ if isinstance(event, DeviceMemory | Sampled) else None
 
 
-def _needed(lines: list[_Line]) -> list[_Line]:
+def _needed(lines: list[_KeptLine]) -> list[_KeptLine]:
     """Those that say something that a later one does not, in their order."""
     newest = max((line.time for line in lines if line.key == "Sampled"), default=0.0)
 
-    def walk() -> Iterator[_Line]:
+    def walk() -> Iterator[_KeptLine]:
         seen: set[str] = set()
         for line in reversed(lines):
             if line.key == "Sampled":
@@ -195,10 +178,6 @@ def _needed(lines: list[_Line]) -> list[_Line]:
                 yield line
 
     return list(walk())[::-1]
-
-
-def _sum_of(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(_SUM_BYTES, "big")
 
 
 def _fingerprint(path: Path, offset: int) -> bytes | None:

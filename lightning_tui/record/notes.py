@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-
 import msgspec
 
+from lightning_tui.files import write_whole
 from lightning_tui.record.directory import RecordError, RunDirectory
 
 FILE = "notes.json"
@@ -55,17 +53,10 @@ def set_note(directory: RunDirectory, note: str) -> Notes:
 
 
 def _write(directory: RunDirectory, notes: Notes) -> Notes:
-    beside = directory.path / f".{FILE}.{os.getpid()}"
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(notes), indent=2))
-        beside.replace(directory.path / FILE)
+        write_whole(directory.path / FILE, msgspec.json.format(msgspec.json.encode(notes), indent=2))
     except OSError as error:
         raise RecordError(f"{directory.path / FILE} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
     return notes
 
 

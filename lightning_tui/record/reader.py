@@ -14,8 +14,9 @@ import msgspec
 from lightning_tui.record.commands import read_commands
 from lightning_tui.record.directory import RunDirectory, boot_id, process_belongs, supervisor_alive
 from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
-from lightning_tui.record.history import RunHistory, RunSnapshot
+from lightning_tui.record.history import RunHistory
 from lightning_tui.record.index import RunIndex
+from lightning_tui.record.snapshot import RunSnapshot, snapshot_of
 from lightning_tui.record.tail import LineTail
 
 EventT = TypeVar("EventT", RankEvent, SupervisorEvent)
@@ -63,7 +64,7 @@ class RunReader:
         kept, sums = found
         try:
             for path, lines in kept.items():
-                self._take_lines(path, lines)
+                self._apply_lines(path, lines)
             self.history.restore(sums)
         except (ValueError, TypeError):
             self._index = RunIndex(self.directory)
@@ -90,7 +91,8 @@ class RunReader:
         is_supervised, ranks_alive = is_heard or supervisor_alive(self.directory), self._any_rank_alive()
         if not is_supervised:
             self.poll()  # it may have left since the last look, and its last words came before it let go of its lock
-        return self.history.snapshot(
+        return snapshot_of(
+            self.history,
             supervisor_alive=is_supervised,
             ranks_alive=ranks_alive,
             now=self._clock(),
@@ -121,21 +123,21 @@ class RunReader:
 
     def _poll_supervisors(self) -> int:
         return sum(
-            self._take_lines(path, self._lines(path)) for path in _matching(self.directory.supervisor, _NODE_FILE)
+            self._apply_lines(path, self._read_lines(path)) for path in _matching(self.directory.supervisor, _NODE_FILE)
         )
 
     def _poll_ranks(self, attempt: int) -> int:
         paths = _matching(self.directory.events(attempt), _RANK_FILE)
-        return sum(self._take_lines(path, self._lines(path)) for path in paths)
+        return sum(self._apply_lines(path, self._read_lines(path)) for path in paths)
 
-    def _take_lines(self, path: Path, lines: list[bytes]) -> int:
+    def _apply_lines(self, path: Path, lines: list[bytes]) -> int:
         if path.parent == self.directory.supervisor:
-            self._take_supervisor_lines(path, lines)
+            self._apply_supervisor_lines(path, lines)
         else:
-            self._take_rank_lines(path, lines)
+            self._apply_rank_lines(path, lines)
         return len(lines)
 
-    def _take_supervisor_lines(self, path: Path, lines: list[bytes]) -> None:
+    def _apply_supervisor_lines(self, path: Path, lines: list[bytes]) -> None:
         node = int(path.stem)
         for line in lines:
             event = self._decode(line, self._supervisor_decoder, {"node": node})
@@ -143,7 +145,7 @@ class RunReader:
                 self._keep(path, line, event)
                 self.history.apply_supervisor_event(event, node)
 
-    def _take_rank_lines(self, path: Path, lines: list[bytes]) -> None:
+    def _apply_rank_lines(self, path: Path, lines: list[bytes]) -> None:
         rank = int(path.stem.split("-")[1])
         attempt = int(path.parent.parent.name.removeprefix("attempt-"))
         for line in lines:
@@ -156,7 +158,7 @@ class RunReader:
         if self._index is not None:
             self._index.note(path, line, event)
 
-    def _lines(self, path: Path) -> list[bytes]:
+    def _read_lines(self, path: Path) -> list[bytes]:
         if path not in self._tails:
             self._tails[path] = LineTail(path)
         return self._tails[path].poll()

@@ -31,7 +31,7 @@ class Bins(NamedTuple):
     `None` where each bin holds one value: then `low` is it."""
 
 
-class Point(NamedTuple):
+class SeriesPoint(NamedTuple):
     """One value and where it was logged."""
 
     step: int
@@ -89,8 +89,8 @@ class Series:
         self.count = 0
         self.last: float | None = None
         self.last_step: int | None = None
-        self.lowest_point: Point | None = None
-        self.highest_point: Point | None = None
+        self.lowest_point: SeriesPoint | None = None
+        self.highest_point: SeriesPoint | None = None
         self.first_broken_step: int | None = None
         self.broken_count = 0
         self.broken_since: int | None = None
@@ -113,7 +113,7 @@ class Series:
         if self._in_last == 0:
             self._open_bin(step)
         if math.isfinite(value):
-            self._take_finite(step, value)
+            self._add_finite_value(step, value)
         else:
             self._bins.broken[-1] = 1
             self.broken_count += 1
@@ -141,9 +141,9 @@ class Series:
         """Add finite values that all fall into the last bin."""
         lowest, highest = min(values), max(values)
         if self.lowest_point is None or lowest < self.lowest_point.value:
-            self.lowest_point = Point(steps[values.index(lowest)], lowest)
+            self.lowest_point = SeriesPoint(steps[values.index(lowest)], lowest)
         if self.highest_point is None or highest > self.highest_point.value:
-            self.highest_point = Point(steps[values.index(highest)], highest)
+            self.highest_point = SeriesPoint(steps[values.index(highest)], highest)
         _, low, high, _, mean = self._bins
         assert mean is not None
         before, self._finite_in_last = self._finite_in_last, self._finite_in_last + len(values)
@@ -182,17 +182,17 @@ class Series:
         series._bins = Bins(steps, low, high, bytearray(state.broken), mean)
         series._per_bin, series._in_last, series._finite_in_last = state.per_bin, state.in_last, state.finite_in_last
         series.count, series.last, series.last_step = state.count, state.last, state.last_step
-        series.lowest_point = Point(*state.lowest) if state.lowest is not None else None
-        series.highest_point = Point(*state.highest) if state.highest is not None else None
+        series.lowest_point = SeriesPoint(*state.lowest) if state.lowest is not None else None
+        series.highest_point = SeriesPoint(*state.highest) if state.highest is not None else None
         series.first_broken_step, series.broken_count = state.first_broken_step, state.broken_count
         series.broken_since = state.broken_since
         return series
 
-    def _take_finite(self, step: int, value: float) -> None:
+    def _add_finite_value(self, step: int, value: float) -> None:
         if self.lowest_point is None or value < self.lowest_point.value:
-            self.lowest_point = Point(step, value)
+            self.lowest_point = SeriesPoint(step, value)
         if self.highest_point is None or value > self.highest_point.value:
-            self.highest_point = Point(step, value)
+            self.highest_point = SeriesPoint(step, value)
         self.broken_since = None
         _, low, high, _, mean = self._bins
         assert mean is not None

@@ -22,9 +22,9 @@ from lightning_tui.record.directory import (
     supervisor_alive,
 )
 from lightning_tui.record.events import FieldValue
-from lightning_tui.record.history import RunSnapshot
 from lightning_tui.record.notes import read_notes
 from lightning_tui.record.reader import read_snapshot
+from lightning_tui.record.snapshot import RunSnapshot
 from lightning_tui.record.state import RunState
 from lightning_tui.record.summaries import RunSummary, Summaries
 
@@ -119,6 +119,18 @@ class RunStore:
                 broken.append((directory, _unreadable(directory, error)))
         readable.sort(key=lambda pair: pair[1].created_at, reverse=True)
         return [*readable, *broken]
+
+    def snapshots(self) -> Iterator[RunSnapshot | UnreadableRun]:
+        """Every run as it is now, newest first; broken ones at the end.
+
+        Raises:
+            RecordError: the home exists and cannot be read.
+        """
+        for directory, record in self.records():
+            try:
+                yield record if isinstance(record, UnreadableRun) else read_snapshot(directory)
+            except RecordError as error:
+                yield _unreadable(directory, error)
 
     def summaries(self) -> Iterator[RunSummary | UnreadableRun]:
         """Every run in a line, one by one as they are read, newest first; broken ones at the end.

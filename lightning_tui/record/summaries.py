@@ -11,21 +11,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import time
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 
+from lightning_tui.files import keep, read_kept
 from lightning_tui.record.best import MetricSummary, leading_metric
 from lightning_tui.record.directory import RunDirectory
-from lightning_tui.record.history import ProgressView, RunSnapshot
 from lightning_tui.record.notes import FILE as NOTES
 from lightning_tui.record.notes import read_notes
 from lightning_tui.record.reader import read_snapshot
+from lightning_tui.record.snapshot import ProgressView, RunSnapshot
 from lightning_tui.record.state import RunState
 
 SUMMARIES_VERSION = 1
@@ -36,7 +35,6 @@ SETTLED_S = 2.0
 FILE = "summary.msgpack"
 """Of one run, in its directory."""
 
-_SUM_BYTES = 4
 _EVENT_FILE = re.compile(r"(?:rank-)?\d{1,9}(?:-\d+)?\.jsonl")
 
 Stamp: TypeAlias = tuple[int, int] | None
@@ -80,16 +78,10 @@ class _Kept(msgspec.Struct):
 
 
 class _Content(msgspec.Struct):
+    """Of a file: by the runs' ids, those of a home, or the one that a run's supervisor has left."""
+
     version: int
     runs: dict[str, _Kept]
-
-
-class _Left(msgspec.Struct):
-    version: int
-    run: _Kept
-
-
-ContentT = TypeVar("ContentT", _Content, _Left)
 
 
 def summarize(directory: RunDirectory, snapshot: RunSnapshot | None = None) -> RunSummary:
@@ -150,7 +142,7 @@ def leave_summary(directory: RunDirectory, snapshot: RunSnapshot) -> None:
     if not snapshot.state.is_final or not _has_settled({NOTES: stamps[NOTES]}, time.time()):
         return
     summary = summarize(directory, snapshot)
-    _write(directory.path / FILE, msgspec.msgpack.encode(_Left(SUMMARIES_VERSION, _kept(summary, stamps))))
+    _write(directory.path / FILE, {directory.id: _kept(summary, stamps)})
 
 
 class Summaries:
@@ -160,9 +152,9 @@ class Summaries:
         """Read what was kept; nothing where there is nothing, or nothing that fits."""
         self.path = home / "summaries.msgpack"
         self._home = home
-        found = _load(self.path, _Content)
-        self._runs = {} if found is None else found.runs
-        self._new = 0
+        self._runs = _load(self.path)
+        self.new = 0
+        """How many came to those that are kept since the last save."""
 
     def get(self, run_id: str) -> RunSummary | None:
         """The kept summary of a run, where nothing of the run has changed since it was made."""
@@ -173,12 +165,12 @@ class Summaries:
 
     def _left(self, run_id: str) -> _Kept | None:
         """What the run's supervisor has left, where it still holds; kept with the others then."""
-        found = _load(self._home / run_id / FILE, _Left)
-        if found is None or found.run.summary.id != run_id or not self._holds(run_id, found.run):
+        found = _load(self._home / run_id / FILE).get(run_id)
+        if found is None or not self._holds(run_id, found):
             return None
-        self._runs[run_id] = found.run
-        self._new += 1
-        return found.run
+        self._runs[run_id] = found
+        self.new += 1
+        return found
 
     def make(self, directory: RunDirectory) -> RunSummary:
         """Make a run's summary, and keep it where the run is over.
@@ -190,19 +182,14 @@ class Summaries:
         summary = summarize(directory)
         if summary.is_over and _has_settled(stamps, before):
             self._runs[directory.id] = _kept(summary, stamps)
-            self._new += 1
+            self.new += 1
         return summary
-
-    @property
-    def new(self) -> int:
-        """How many came to those that are kept since the last save."""
-        return self._new
 
     def save(self, present: Iterable[str]) -> None:
         """Write those of the runs that are `present`; where that cannot be done, nothing happens."""
         runs = {run_id: self._runs[run_id] for run_id in present if run_id in self._runs}
-        self._new = 0
-        _write(self.path, msgspec.msgpack.encode(_Content(SUMMARIES_VERSION, runs)))
+        self.new = 0
+        _write(self.path, runs)
 
     def _holds(self, run_id: str, kept: _Kept) -> bool:
         if not kept.summary.state.is_final and kept.seen_from != os.uname().nodename:
@@ -211,33 +198,17 @@ class Summaries:
         return all(_stamp(base + name) == stamp for name, stamp in kept.stamps.items())
 
 
-def _load(path: Path, form: type[ContentT]) -> ContentT | None:
-    """What the file holds; `None` where it is not there, torn, or of another version."""
+def _load(path: Path) -> dict[str, _Kept]:
+    """What the file holds; nothing where it is not there, torn, or of another version."""
     try:
-        data = path.read_bytes()
-        if data[:_SUM_BYTES] != _sum_of(data[_SUM_BYTES:]):
-            return None
-        content = msgspec.msgpack.decode(data[_SUM_BYTES:], type=form)
-    except (OSError, msgspec.DecodeError, ValueError):
-        return None
-    return content if content.version == SUMMARIES_VERSION else None
+        content = msgspec.msgpack.decode(read_kept(path) or b"", type=_Content)
+    except (msgspec.DecodeError, ValueError):
+        return {}
+    return content.runs if content.version == SUMMARIES_VERSION else {}
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Put it in place of what is there, whole, readable by its owner alone; where that cannot be, nothing happens."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
-    with contextlib.suppress(OSError):
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_sum_of(data) + data)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
-def _sum_of(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(_SUM_BYTES, "big")
+def _write(path: Path, runs: dict[str, _Kept]) -> None:
+    keep(path, msgspec.msgpack.encode(_Content(SUMMARIES_VERSION, runs)))
 
 
 def _kept(summary: RunSummary, stamps: Stamps) -> _Kept:

@@ -48,13 +48,13 @@ class LineTail:
             self._inode = status.st_ino
             if status.st_size == self.offset:
                 return []
-            return self._take(os.pread(descriptor, limit, self.offset), limit)
+            return self._whole_lines(os.pread(descriptor, limit, self.offset), limit)
         except OSError:
             return []
         finally:
             os.close(descriptor)
 
-    def _take(self, data: bytes, limit: int) -> list[bytes]:
+    def _whole_lines(self, data: bytes, limit: int) -> list[bytes]:
         end = data.rfind(b"\n") + 1
         if end == 0:
             self.offset += len(data) if len(data) >= limit else 0

@@ -9,10 +9,10 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -114,11 +114,11 @@ class CockpitApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette's commands: the keys of the screen, the cockpit's where it has none, and the themes."""
         keys: tuple[Key, ...] = getattr(screen, "palette_keys", KEYS)
-        target: Screen[Any] = self.cockpit if keys is KEYS else screen
+        run: Callable[[str], object] = self.cockpit.action_act if keys is KEYS else screen.run_action
         for key in keys:
             if key.group != "move" and key.id not in ("open", "back"):
                 shown = shown_key(key, self._options.settings.keys)
-                yield SystemCommand(key.help, f"{key.label}: {shown}", partial(target.run_action, key.action))
+                yield SystemCommand(key.help, f"{key.label}: {shown}", partial(run, key.action))
         yield SystemCommand("Dark theme", "Light text on a near-black ground", partial(self._set_theme, DARK))
         yield SystemCommand("Light theme", "Dark text on a near-white ground", partial(self._set_theme, LIGHT))
 
@@ -127,7 +127,7 @@ class CockpitApp(App[None]):
         if self.screen is not self.cockpit:
             self.exit()
         else:
-            self.cockpit.action_leave()
+            self.cockpit.action_act("leave")
 
     def action_help_quit(self) -> None:
         """What ctrl+c says."""

@@ -156,30 +156,3 @@ def shown_key(key: Key, remapped: Mapping[str, str]) -> str:
     """How the key is written on the screen, after the user's own settings."""
     name = remapped.get(key.id, key.keys).partition(",")[0]
     return _NAMES.get(name, name)
-
-
-def is_offered(
-    key: Key,
-    *,
-    startable: bool,
-    active: bool,
-    training: bool,
-    has_run: bool,
-    has_ranks: bool,
-    pane: str,
-    zoomed: bool,
-    fixable: bool = False,
-) -> bool:
-    """Whether the footer offers the key now."""
-    return {
-        "always": True,
-        "startable": startable,
-        "active": active,
-        "training": training,
-        "plan": pane == "plan",
-        "log": pane == "log" and has_run,
-        "ranks": pane == "log" and has_ranks,
-        "metrics": pane == "metrics" and has_run,
-        "zoomed": zoomed,
-        "fixable": fixable,
-    }[key.when]

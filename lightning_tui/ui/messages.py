@@ -1,171 +1,210 @@
-"""Everything that threads and windows tell the cockpit: read as the protocol between them."""
+"""What do threads and windows report to the screens? Every message, as the protocol between them.
+
+Nobody compares or prints them: what `dataclass` would write for that is left out, for the sake of the first frame.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.recommended import Recommendation
     from lightning_tui.plan.saved import SavedPlan
     from lightning_tui.record import RunDirectory, RunSnapshot, UnreadableRun
-    from lightning_tui.ui.failure.findings import Findings
-    from lightning_tui.ui.plan_services import Export, FieldChoices, Judgement
+    from lightning_tui.services.cases import Export, FieldChoices, Judgement
+    from lightning_tui.services.findings import Findings
+    from lightning_tui.services.runs import ListedRun, RunDetails
 
 
-class EnvironmentKnown(Message):
+class Report(Message):
+    """What a thread or a window reports to a screen."""
+
+
+Takes = Mapping[type[Report], Callable[[Any], None]]
+"""Reports, and what takes each of them."""
+
+
+@dataclass(eq=False, repr=False)
+class EnvironmentKnown(Report):
     """The machine has been looked at."""
 
-    def __init__(self, environment: Environment) -> None:
-        self.environment = environment
-        super().__init__()
+    environment: Environment
 
 
-class SoftwareKnown(Message):
+@dataclass(eq=False, repr=False)
+class SoftwareKnown(Report):
     """The program's interpreter has said what is installed in it."""
 
-    def __init__(self, software: Software) -> None:
-        self.software = software
-        super().__init__()
+    software: Software
 
 
-class RunStarted(Message):
+@dataclass(eq=False, repr=False)
+class RunStarted(Report):
     """A run was started; it lives in this directory."""
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self.directory = directory
-        super().__init__()
+    directory: RunDirectory
 
 
-class RunsListed(Message):
+@dataclass(eq=False, repr=False)
+class RunsListed(Report):
     """Some of the runs, newest first; `is_complete` when no more will come."""
 
-    def __init__(self, runs: tuple[RunSnapshot | UnreadableRun, ...], is_complete: bool) -> None:
-        self.runs = runs
-        self.is_complete = is_complete
-        super().__init__()
+    runs: tuple[RunSnapshot | UnreadableRun, ...]
+    is_complete: bool
 
 
-class Answered(Message):
+@dataclass(eq=False, repr=False)
+class Answered(Report):
     """An action was carried out; the sentence says what happens now."""
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
-        super().__init__()
+    sentence: str
 
 
-class CommandWritten(Message):
+@dataclass(eq=False, repr=False)
+class Returned(Report):
+    """What was asked in a thread is there; `take` deals with it on the event loop."""
+
+    take: Callable[[], object]
+
+
+class CommandWritten(Report):
     """A command lies where the run looks for it; the run's snapshots tell what becomes of it."""
 
 
-class Refused(Message):
+@dataclass(eq=False, repr=False)
+class Refused(Report):
     """An action could not be carried out; the sentence says why and what helps."""
 
-    def __init__(self, title: str, sentence: str) -> None:
-        self.title = title
-        self.sentence = sentence
-        super().__init__()
+    title: str
+    sentence: str
 
 
-class Broken(Message):
+@dataclass(eq=False, repr=False)
+class Broken(Report):
     """A thread ended by an error of our own; the rest goes on."""
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
-        super().__init__()
+    sentence: str
 
 
-class ProgramFound(Message):
+@dataclass(eq=False, repr=False)
+class ProgramFound(Report):
     """The words of the program to offer where none was named; may be empty."""
 
-    def __init__(self, given: tuple[str, ...]) -> None:
-        self.given = given
-        super().__init__()
+    given: tuple[str, ...]
 
 
-class ChoicesKnown(Message):
+@dataclass(eq=False, repr=False)
+class ChoicesKnown(Report):
     """What a field of the plan may be set to."""
 
-    def __init__(self, field: str, found: FieldChoices) -> None:
-        self.field = field
-        self.found = found
-        super().__init__()
+    field: str
+    found: FieldChoices
 
 
-class PlanJudged(Message):
+@dataclass(eq=False, repr=False)
+class PlanJudged(Report):
     """What is known of the plan that was asked about with this number."""
 
-    def __init__(self, number: int, judgement: Judgement, is_measured: bool = False) -> None:
-        self.number = number
-        self.judgement = judgement
-        self.is_measured = is_measured
-        """Whether the program was run for it."""
-        super().__init__()
+    number: int
+    judgement: Judgement
+    is_measured: bool = False
+    """Whether the program was run for it."""
 
 
-class MeasureFailed(Message):
+@dataclass(eq=False, repr=False)
+class MeasureFailed(Report):
     """The program's memory could not be measured; the sentence says why, and is empty where it was given up."""
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
-        super().__init__()
+    sentence: str
 
 
-class Recommended(Message):
+@dataclass(eq=False, repr=False)
+class Recommended(Report):
     """The plan that suits machine and program, with reasons."""
 
-    def __init__(self, recommendation: Recommendation) -> None:
-        self.recommendation = recommendation
-        super().__init__()
+    recommendation: Recommendation
 
 
-class PlansListed(Message):
+@dataclass(eq=False, repr=False)
+class PlansListed(Report):
     """The plans that were saved for the project."""
 
-    def __init__(self, plans: Sequence[SavedPlan]) -> None:
-        self.plans = plans
-        super().__init__()
+    plans: Sequence[SavedPlan]
 
 
-class PlanExported(Message):
+@dataclass(eq=False, repr=False)
+class PlanExported(Report):
     """The plan in its forms."""
 
-    def __init__(self, exports: Sequence[Export]) -> None:
-        self.exports = exports
-        super().__init__()
+    exports: Sequence[Export]
 
 
-class LogCopied(Message):
+@dataclass(eq=False, repr=False)
+class LogCopied(Report):
     """Lines of the log were taken out; `text` is for the terminal's clipboard, where it is for that."""
 
-    def __init__(self, text: str | None, sentence: str, token: str) -> None:
-        self.text = text
-        self.sentence = sentence
-        self.token = token
-        super().__init__()
+    text: str | None
+    sentence: str
+    token: str
 
 
-class Diagnosed(Message):
+@dataclass(eq=False, repr=False)
+class Diagnosed(Report):
     """A run in trouble has been explained; the number is that of the question."""
 
-    def __init__(self, number: int, findings: Findings) -> None:
-        self.number = number
-        self.findings = findings
-        super().__init__()
+    number: int
+    findings: Findings
 
 
-class Relaunched(Message):
+@dataclass(eq=False, repr=False)
+class Relaunched(Report):
     """A child run was started; it lives in this directory, and the sentence says whose child it is."""
 
-    def __init__(self, directory: RunDirectory, sentence: str) -> None:
-        self.directory = directory
-        self.sentence = sentence
-        super().__init__()
+    directory: RunDirectory
+    sentence: str
 
 
-class LeaveNow(Message):
+class LeaveNow(Report):
     """What had to be done before leaving is done."""
+
+
+# ------------------------------------------------------------------------------------------------ the runs screen
+
+
+@dataclass(eq=False, repr=False)
+class RunsRead(Report):
+    """The runs, as far as they have been read; newest first is not promised."""
+
+    runs: tuple[ListedRun, ...]
+    is_complete: bool
+
+
+@dataclass(eq=False, repr=False)
+class RunsUnread(Report):
+    """The runs home cannot be read; the sentence says why."""
+
+    sentence: str
+
+
+@dataclass(eq=False, repr=False)
+class DetailsRead(Report):
+    """What there is to tell of a run; `details` is `None` where it cannot be read, and the sentence says why."""
+
+    directory: str
+    details: RunDetails | None
+    sentence: str = ""
+
+
+class CursorMoved(Report):
+    """Another run is selected, or what is typed has changed which runs are shown."""
+
+
+class FilterTyped(Report):
+    """Other words are looked for."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.cases import Judgement
 from lightning_tui.ui.messages import (
     Answered,
     ChoicesKnown,
     CommandWritten,
-    LeaveNow,
     MeasureFailed,
     PlanExported,
     PlanJudged,
@@ -19,8 +20,6 @@ from lightning_tui.ui.messages import (
     Refused,
     RunStarted,
 )
-from lightning_tui.ui.plan_services import Judgement
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
@@ -31,9 +30,10 @@ if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import RunDirectory
     from lightning_tui.record.commands import Operation
-    from lightning_tui.ui.plan_services import PlanCase
-    from lightning_tui.ui.runs.services import Origin
-    from lightning_tui.ui.services import ProgramChoice, Services
+    from lightning_tui.services.cases import PlanCase
+    from lightning_tui.services.programs import ProgramChoice
+    from lightning_tui.services.runs import Origin
+    from lightning_tui.ui.services import Services
 
 ONLY_WATCHES = "this cockpit only watches"
 NO_RUN = "no run is going on"
@@ -56,13 +56,9 @@ class Orders:
             "starting", "The run could not be started", lambda: RunStarted(self._services.start(program, plan))
         )
 
-    def stop(self, directory: RunDirectory) -> None:
-        """Ask for a gentle stop."""
-        self._tell(directory, self._services.stop, Answered(STOP_ASKED))
-
-    def stop_harder(self, directory: RunDirectory) -> None:
-        """Take the stop's next step at once."""
-        self._tell(directory, self._services.stop, Answered("the next step of the stop is taken now"))
+    def stop(self, directory: RunDirectory, answer: Message) -> None:
+        """Ask for a gentle stop; asked again, for the next and harder step at once."""
+        self._tell(directory, self._services.stop, answer)
 
     def tell(self, directory: RunDirectory, op: Operation, what: Mapping[str, object]) -> None:
         """Ask a training for what it can do while it goes on; what becomes of it is told by the run's snapshots."""
@@ -78,10 +74,6 @@ class Orders:
     def kill(self, directory: RunDirectory) -> None:
         """End every process of the run."""
         self._tell(directory, self._services.kill, Answered("asked to kill: every process of the run is ended"))
-
-    def stop_and_leave(self, directory: RunDirectory) -> None:
-        """Ask for a gentle stop; answered by `LeaveNow`."""
-        self._tell(directory, self._services.stop, LeaveNow())
 
     def relaunch(self, origin: Origin, program: ProgramChoice, plan: Plan) -> None:
         """Start a child of a run; answered by `RunStarted`."""
@@ -173,7 +165,7 @@ class Orders:
     def _tell(
         self,
         directory: RunDirectory,
-        tell: Callable[[RunDirectory], None],
+        tell: Callable[[RunDirectory], object],
         answer: Message,
         refusal: str = "The run could not be stopped",
     ) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.ui.log.following import Output
-    from lightning_tui.ui.services import Hardware, Reader, Services
+    from lightning_tui.services.machine import Hardware
+    from lightning_tui.ui.services import Reader, Services
 
 FOLLOW_PERIOD_S = 0.1
 REST_PERIOD_S = 0.5
@@ -64,23 +64,23 @@ class Worker:
 
 
 class Follower(Worker):
-    """Reads one run and the output of its ranks, about ten times a second."""
+    """Reads one run, about ten times a second; `read_output` reads with it what its ranks print."""
 
-    def __init__(self, directory: RunDirectory, services: Services, post: Callable[[Message], object]) -> None:
-        from lightning_tui.ui.log.following import OutputFollower  # not for the first frame
-
+    def __init__(
+        self,
+        directory: RunDirectory,
+        services: Services,
+        post: Callable[[Message], object],
+        read_output: Callable[[RunSnapshot], bool],
+    ) -> None:
+        """Make it; `read_output` says whether there is more to read at once."""
         super().__init__("following the run", post)
         self.directory = directory
         self.newest: RunSnapshot | None = None
         """Replaced whole; a new object means that something is new."""
-        self.output_follower = OutputFollower(directory)
+        self._read_output = read_output
         self._open = services.open_run
         self._is_behind = False
-
-    @property
-    def output(self) -> Output | None:
-        """What the log can show: replaced whole."""
-        return self.output_follower.newest
 
     def turn(self, reader: Reader) -> None:
         """Read what is new, once."""
@@ -88,7 +88,7 @@ class Follower(Worker):
         snapshot = reader.snapshot()
         if is_new or self.newest is None or snapshot != self.newest:
             self.newest = snapshot
-        self._is_behind = self.output_follower.turn(snapshot)
+        self._is_behind = self._read_output(snapshot)
 
     def _body(self) -> None:
         reader = self._open(self.directory)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, width_of
 from lightning_tui.ui.keys import PANES
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
     from lightning_tui.plan.model import Plan
     from lightning_tui.record import GpuSample, HostSample, NodeView, RunSnapshot
-    from lightning_tui.ui.advice.line import AdviceLine
-    from lightning_tui.ui.failure.findings import Findings
-    from lightning_tui.ui.plan_services import Judgement
-    from lightning_tui.ui.runs.services import Origin
-    from lightning_tui.ui.services import Hardware, ProgramChoice
+    from lightning_tui.services.cases import Judgement
+    from lightning_tui.services.findings import Findings
+    from lightning_tui.services.machine import Hardware
+    from lightning_tui.services.programs import ProgramChoice
+    from lightning_tui.services.runs import Origin
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -29,6 +30,25 @@ class Notice(msgspec.Struct, frozen=True):
     token: str
     until: float | None
     """Clock time at which it goes; `None`: when the next one comes."""
+
+
+_LEAST_TITLE = 16
+"""Narrower than this a title of advice says nothing."""
+
+
+class AdviceLine(NamedTuple):
+    """A title that may be cut, and what stands behind it whole."""
+
+    title: Row
+    tail: Row
+
+    def row(self, width: int) -> Row:
+        """The line in so many cells."""
+        room = width - width_of(self.tail)
+        if room < 0:
+            return EMPTY
+        title = crop(self.title, room) if room >= min(_LEAST_TITLE, width_of(self.title)) else EMPTY
+        return (*title, *self.tail)
 
 
 @dataclass(frozen=True)
@@ -81,46 +101,42 @@ class View:
     @property
     def gpus(self) -> tuple[GpuSample, ...]:
         """GPUs as the live run sees them, else as they are now."""
-        if self._run_reports and self.run is not None:
-            return self.run.gpus
-        return self.hardware.gpus if self.hardware is not None else ()
+        return self._reporter.gpus if self._reporter is not None else ()
 
     @property
     def gpus_missing(self) -> str | None:
         """Why there are no GPU readings."""
-        if self._run_reports and self.run is not None:
-            return self.run.gpus_missing
-        return self.hardware.gpus_missing if self.hardware is not None else None
+        return self._reporter.gpus_missing if self._reporter is not None else None
 
     @property
     def host(self) -> HostSample | None:
         """Host as the live run sees it, else as it is now."""
-        if self._run_reports and self.run is not None:
-            return self.run.host
-        return self.hardware.host if self.hardware is not None else None
+        return self._reporter.host if self._reporter is not None else None
 
     @property
     def nodes(self) -> tuple[NodeView, ...]:
         """Hardware of all nodes of the live run, else of this machine as it is now."""
-        if self._run_reports and self.run is not None:
-            return self.run.nodes
-        if self.hardware is None:
+        if self._reporter is None:
             return ()
-        from lightning_tui.record import NodeView  # not for the first frame: then nothing is known
+        from lightning_tui.record import NodeView, RunSnapshot  # not for the first frame: then nothing is known
 
-        gpus, missing, host = self.hardware
+        if isinstance(self._reporter, RunSnapshot):
+            return self._reporter.nodes
+        gpus, missing, host = self._reporter
         return (NodeView(name="", host=host, gpus=gpus, gpus_missing=missing),)
 
     @property
-    def _run_reports(self) -> bool:
-        return self.is_active and self.state != "lost" and self.run is not None and self.run.host is not None
+    def _reporter(self) -> RunSnapshot | Hardware | None:
+        """Who tells of the hardware: the run while it lives and does so, else a look at this machine."""
+        reports = self.run is not None and self.is_active and self.state != "lost" and self.run.host is not None
+        return self.run if reports else self.hardware
 
     @property
     def can_fix(self) -> bool:
         """Whether a change of the plan may help the run that has ended badly."""
         if self.findings is None or self.readonly:
             return False
-        from lightning_tui.ui.failure.findings import findings_for, is_told
+        from lightning_tui.services.findings import findings_for, is_told
 
         found = findings_for(self.run, self.findings)
         is_over = self.run is not None and self.run.is_over

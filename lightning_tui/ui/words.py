@@ -1,9 +1,11 @@
-"""The screen's own words: the colour of each state, the state of a rank, and short names."""
+"""The screen's own words: its name, the colour of each state, the state of a rank, and short names."""
 
 from __future__ import annotations
 
 from lightning_tui.text.units import STATE_GLYPHS
-from lightning_tui.ui.drawing.rows import Span
+from lightning_tui.ui.drawing.rows import Row, Span
+
+BRAND: Row = ((" ⚡ ", "accent"), ("lightning-tui", "accent+b"))
 
 _STATE_TOKENS = {
     "starting": "accent",

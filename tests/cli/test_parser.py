@@ -9,7 +9,7 @@ import pytest
 
 from lightning_tui import __version__
 from lightning_tui.cli.parser import build_parser, parse
-from lightning_tui.cli.terminal import duration, harmless, significant, size
+from lightning_tui.cli.terminal import duration, significant, size
 from lightning_tui.plan import FIELDS
 from lightning_tui.plan.fields import FLAGS
 
@@ -21,7 +21,7 @@ def test_everything_after_the_dashes_is_the_programs() -> None:
 
 
 def test_no_command_is_the_cockpit() -> None:
-    assert parse([]).command == "cockpit"
+    assert parse([]).function == "opening:cockpit"
     assert parse([]).program is None
     assert parse(["--", "train.py"]).program == ["train.py"]
 
@@ -49,7 +49,7 @@ def test_wrong_usage_is_2(line: list[str], capsys: pytest.CaptureFixture[str]) -
 def test_nothing_to_parse_means_the_same_as_the_whole_grammar_says() -> None:
     for program in ([], ["--", "train.py"]):
         whole = vars(build_parser().parse_args([]))
-        assert vars(parse(program)) == {**whole, "command": "cockpit", "program": program[1:] or None}
+        assert vars(parse(program)) == {**whole, "program": program[1:] or None}
 
 
 def test_ascii_is_asked_for_of_each_command_that_opens_the_cockpit() -> None:
@@ -70,20 +70,6 @@ def test_version() -> None:
         [sys.executable, "-m", "lightning_tui", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"lightning-tui {__version__}\n"
-
-
-@pytest.mark.parametrize(
-    ("output", "shown"),
-    [
-        (b"plain \xc3\xa9\ttab\r\n", "plain é\ttab\r\n".encode()),
-        (b"\x1b[31mred\x1b[0m", b"\x1b[31mred\x1b[0m"),
-        (b"\x1b[2J\x1b[H\x1b]0;title\x07", "·[2J·[H·]0;title·".encode()),
-        (b"\x00\x08\x7f\x0e", "····".encode()),
-        (b"\xc2\x9b31m", "·31m".encode()),
-    ],
-)
-def test_nothing_that_steers_a_terminal_gets_through(output: bytes, shown: bytes) -> None:
-    assert harmless(output) == shown
 
 
 def test_numbers_for_people() -> None:

@@ -12,11 +12,11 @@ import msgspec
 import psutil
 import pytest
 
-from lightning_tui.cli.estimating import _as_json, _lines, _table
+from lightning_tui.cli.estimating import _as_json, _lines
 from lightning_tui.cli.parser import parse
 from lightning_tui.plan import MachineFacts, Plan
-from lightning_tui.plan.outlook import outlook
 from lightning_tui.plan.probe import BlockFacts, Measurement, ProgramProbe
+from lightning_tui.services.estimating import Measured, memory_table
 from tests.cli.command import COMMAND, environ, lightning_tui
 
 PROGRAM = str(Path(__file__).parent.parent / "programs" / "tunable.py")
@@ -126,8 +126,7 @@ def probe() -> ProgramProbe:
 
 def test_the_table_of_estimates_is_aligned_and_says_what_it_leaves_out() -> None:
     plan = Plan(precision="bf16-mixed", strategy="ddp", devices=8)
-    found = outlook(probe(), plan, MachineFacts(gpus=8, gpu_memory=24 * GIB))
-    rows = _table(found, plan, None)
+    found, rows = memory_table(Measured(probe()), plan, MachineFacts(gpus=8, gpu_memory=24 * GIB))
     lines = _lines(found, rows)
     grid = lines[3:9]
     assert grid[0].split() == ["GiB", "32-true", "16-mixed", "bf16-mixed", "bf16-true"]
@@ -145,8 +144,7 @@ def test_the_table_of_estimates_is_aligned_and_says_what_it_leaves_out() -> None
 
 
 def test_without_a_gpu_nothing_is_said_to_fit() -> None:
-    found = outlook(probe(), Plan(), MachineFacts(gpus=0))
-    rows = _table(found, Plan(), None)
+    found, rows = memory_table(Measured(probe()), Plan(), MachineFacts(gpus=0))
     assert {row.fits for row in rows} == {"unknown"}
     text = "\n".join(_lines(found, rows))
     assert " fits" not in text
@@ -159,8 +157,7 @@ def test_without_a_gpu_nothing_is_said_to_fit() -> None:
 
 def test_what_is_not_known_of_a_model_is_null_and_not_0() -> None:
     bare = msgspec.structs.replace(probe(), measurements=(), batch_size=None)
-    found = outlook(bare, Plan(), MachineFacts(gpus=2, gpu_memory=24 * GIB))
-    rows = _table(found, Plan(), None)
+    found, rows = memory_table(Measured(bare), Plan(), MachineFacts(gpus=2, gpu_memory=24 * GIB))
     assert all(row.high is None for row in rows)
     assert "or more" in "\n".join(_lines(found, rows))
     assert _as_json(found, rows)["rows"][0]["high"] is None

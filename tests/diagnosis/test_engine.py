@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_tui.diagnosis import Conduct, Diagnosis, Evidence, Output, Raised, apply, diagnose
+from lightning_tui.diagnosis import Conduct, Diagnosis, Evidence, OutputTail, ReportedException, apply, diagnose
 from lightning_tui.diagnosis.model import CodeHint, Suggestion
 from lightning_tui.plan import Plan
 from lightning_tui.record import GpuSample, HostSample
@@ -46,7 +46,7 @@ Root Cause (first observed failure):
 
 
 def told(text: str) -> tuple[Diagnosis, ...]:
-    return diagnose(Evidence(outputs=(Output(text),)))
+    return diagnose(Evidence(outputs=(OutputTail(text),)))
 
 
 def categories(text: str) -> list[str]:
@@ -212,14 +212,14 @@ def test_a_time_limit_beats_the_sigterm_that_it_sends() -> None:
 # ------------------------------------------------------------------------------------- telemetry, exit codes, conduct
 
 
-def raised(**fields: object) -> Raised:
-    return Raised(**{"type": "ValueError", "message": "boom", "traceback": USER_ERROR, "rank": 0, **fields})  # type: ignore[arg-type]
+def raised(**fields: object) -> ReportedException:
+    return ReportedException(**{"type": "ValueError", "message": "boom", "traceback": USER_ERROR, "rank": 0, **fields})  # type: ignore[arg-type]
 
 
 def test_telemetry_alone_is_enough_and_the_output_adds_the_line() -> None:
     event = raised(type="AttributeError", message="'Net' object has no attribute 'table'", hook="train")
     alone = diagnose(Evidence(exceptions=(event,)))
-    both = diagnose(Evidence(exceptions=(event,), outputs=(Output("hello\n" + USER_ERROR),)))
+    both = diagnose(Evidence(exceptions=(event,), outputs=(OutputTail("hello\n" + USER_ERROR),)))
     assert [each.category for each in alone] == [each.category for each in both] == ["user-exception"]
     assert alone[0].evidence.line is None
     assert both[0].evidence.line == 11
@@ -259,12 +259,12 @@ def test_a_sigkill_with_full_memory_is_the_kernels() -> None:
 
 def test_an_end_on_request_is_no_failure() -> None:
     assert diagnose(Evidence(signal="SIGTERM", conduct=Conduct(ended_on_request=True))) == ()
-    text = (Output("[rank: 0] Received SIGTERM: 15\n" + PEER_GONE),)
+    text = (OutputTail("[rank: 0] Received SIGTERM: 15\n" + PEER_GONE),)
     assert diagnose(Evidence(outputs=text, conduct=Conduct(ended_on_request=True))) == ()
 
 
 def test_what_a_finished_run_overcame_is_no_failure() -> None:
-    assert diagnose(Evidence(outputs=(Output(USER_ERROR),), conduct=Conduct(finished=True))) == ()
+    assert diagnose(Evidence(outputs=(OutputTail(USER_ERROR),), conduct=Conduct(finished=True))) == ()
     assert categories(USER_ERROR + "\n`Trainer.fit` stopped: `max_epochs=2` reached.") == []
 
 
@@ -300,7 +300,7 @@ OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. G
 
 def test_half_the_batch_and_twice_the_accumulation_keep_the_effective_batch() -> None:
     evidence = Evidence(
-        outputs=(Output(OOM),),
+        outputs=(OutputTail(OOM),),
         batch_size=32,
         actual={"accumulate_grad_batches": 3, "precision": "32-true", "strategy": "ddp"},
         world_size=4,
@@ -321,7 +321,7 @@ def test_half_the_batch_and_twice_the_accumulation_keep_the_effective_batch() ->
 
 def test_what_is_so_already_is_not_suggested_as_a_change() -> None:
     evidence = Evidence(
-        outputs=(Output(OOM),), plan={"precision": "bf16-mixed", "strategy": "fsdp", "batch_size": 1}, world_size=2
+        outputs=(OutputTail(OOM),), plan={"precision": "bf16-mixed", "strategy": "fsdp", "batch_size": 1}, world_size=2
     )
     found = diagnose(evidence)[0].suggestions
     assert found
@@ -482,7 +482,11 @@ def test_random_english_with_alarming_words_is_no_failure(seed: int) -> None:
 )
 @settings(max_examples=200, deadline=None)
 def test_no_text_makes_it_raise(text: str) -> None:
-    diagnose(Evidence(outputs=(Output(text),), exceptions=(Raised(type=text[:30], message=text, traceback=text),)))
+    diagnose(
+        Evidence(
+            outputs=(OutputTail(text),), exceptions=(ReportedException(type=text[:30], message=text, traceback=text),)
+        )
+    )
 
 
 @given(st.binary(max_size=400))
@@ -493,9 +497,11 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
 
 
 def test_what_is_told_carries_no_control_sequence() -> None:
-    for found in told(
+    findings = told(
         'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: \x07bad\x9b2J \u202etxt'
-    ):
+    )
+    assert findings
+    for found in findings:
         for text in (found.title, found.cause, found.evidence.text):
             assert all(char.isprintable() for char in text)
 

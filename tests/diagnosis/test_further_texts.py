@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
 
 FAILURES = [
     ("nccl-timeout", """
@@ -180,7 +180,7 @@ RuntimeError: no alignment for utterance A-17
 
 @pytest.mark.parametrize(("category", "text"), FAILURES, ids=[category for category, _ in FAILURES])
 def test_a_text_that_no_rule_was_written_from(category: str, text: str) -> None:
-    found = diagnose(Evidence(outputs=(Output(text),)))
+    found = diagnose(Evidence(outputs=(OutputTail(text),)))
     assert [each.category for each in found][:1] == [category]
 
 
@@ -249,4 +249,4 @@ Saving latest checkpoint...
 
 @pytest.mark.parametrize("text", HEALTHY.values(), ids=list(HEALTHY))
 def test_nothing_is_said_of_a_healthy_log(text: str) -> None:
-    assert [(each.category, each.evidence.text) for each in diagnose(Evidence(outputs=(Output(text),)))] == []
+    assert [(each.category, each.evidence.text) for each in diagnose(Evidence(outputs=(OutputTail(text),)))] == []

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lightning_tui.diagnosis import Evidence, Output, diagnose
+from lightning_tui.diagnosis import Evidence, OutputTail, diagnose
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.model import Rule, Sign
 from lightning_tui.diagnosis.rules import all_rules
@@ -31,7 +31,7 @@ WITHOUT_TEXT = {"stall", "memory-growth", "user-exception"}
 
 
 def categories(text: str) -> list[str]:
-    return [found.category for found in diagnose(Evidence(outputs=(Output(text),)))]
+    return [found.category for found in diagnose(Evidence(outputs=(OutputTail(text),)))]
 
 
 @pytest.mark.parametrize(("category", "example"), EXAMPLES, ids=[f"{c}-{n}" for n, (c, _) in enumerate(EXAMPLES)])
@@ -52,7 +52,7 @@ def test_an_example_is_recognised_amid_a_log(category: str, example: str) -> Non
         "  rank      : 1 (local_rank: 1)",
         "  exitcode  : 1 (pid: 4711)",
     ]
-    found = diagnose(Evidence(outputs=(Output("\n".join(lines)),)))
+    found = diagnose(Evidence(outputs=(OutputTail("\n".join(lines)),)))
     told = [each.category for each in found if each.severity == RULE_OF[category].severity or each.category == category]
     assert told[0] == category
     line = next(each.evidence.line for each in found if each.category == category)
@@ -64,7 +64,7 @@ def test_each_category_has_one_rule_and_says_something_useful() -> None:
     assert len(set(names)) == len(names)
     for rule in RULES:
         assert rule.title, rule.category
-        assert rule.advice, rule.category
+        assert rule.suggestions, rule.category
         assert rule.docs is not None, rule.category
         assert rule.docs.startswith("https://"), rule.category
         assert rule.examples or rule.category in WITHOUT_TEXT, rule.category
@@ -72,7 +72,7 @@ def test_each_category_has_one_rule_and_says_something_useful() -> None:
 
 def test_suggested_changes_can_stand_in_a_plan() -> None:
     for rule in RULES:
-        for advice in rule.advice:
+        for advice in rule.suggestions:
             plan_from_mapping(advice.changes or {})
             assert advice.computed is None or advice.computed in COMPUTED, (rule.category, advice.computed)
 
@@ -120,13 +120,25 @@ def repeats(parsed: Any, inside: int = 0) -> Iterator[tuple[int, int]]:
 
 def all_patterns() -> list[str]:
     """The rules' own, and those with which the texts are read."""
-    from lightning_tui.diagnosis import engine, exceptions, growth, matching, report, text, words
+    from lightning_tui.diagnosis import (
+        configs,
+        engine,
+        exceptions,
+        growth,
+        matching,
+        prefixes,
+        printers,
+        report,
+        templates,
+        text,
+    )
+    from lightning_tui.text import safe
 
     read = [
         p.pattern
-        for module in (engine, exceptions, growth, matching, report, text, words)
+        for module in (configs, engine, exceptions, growth, matching, prefixes, printers, report, templates, text, safe)
         for p in vars(module).values()
-        if isinstance(p, re.Pattern)
+        if isinstance(p, re.Pattern) and isinstance(p.pattern, str)
     ]
     return [p for _, sign in signs() for p in (sign.pattern, sign.detail) if p] + read
 

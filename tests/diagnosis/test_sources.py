@@ -14,14 +14,14 @@ from lightning_tui.diagnosis.growth import steady_growth
 from lightning_tui.diagnosis.model import Evidence
 from lightning_tui.diagnosis.report import flags, masked
 from lightning_tui.diagnosis.sources import HEAD_BYTES, TAIL_BYTES
-from lightning_tui.diagnosis.words import fill
+from lightning_tui.diagnosis.templates import fill
 from lightning_tui.record import GpuSample, HostSample, ProgramRecord, RunDirectory, RunRecord, read_snapshot
 from lightning_tui.record.events import (
+    DeviceMemory,
     Ended,
     Event,
     ExceptionRaised,
     Hello,
-    Memory,
     ProgramEnd,
     Progress,
     RankGone,
@@ -209,7 +209,7 @@ def test_a_suggestion_may_take_what_was_captured() -> None:
 def test_memory_that_grows_is_told(run: RunDirectory) -> None:
     memory = [
         make(
-            Memory,
+            DeviceMemory,
             device="cuda:0",
             uuid=None,
             allocated=GIB + step * (GIB >> 6),
@@ -284,7 +284,8 @@ def test_plan_changes_are_typed_as_flags() -> None:
         ("[[{a} of {b}: ]]full", {"a": "1"}, "full"),
         ("[[{a}[[ of {b}]]: ]]full", {"a": "1"}, "1: full"),
         ("{name!r} is missing", {"name": "x"}, "'x' is missing"),
-        ("{name} is missing", {}, "… is missing"),
+        ("{name} is missing", {}, ""),
+        ("It failed. Port {port} is taken. Choose another.", {}, "It failed. Choose another."),
         ("[[{a}]]", {"a": "{b} [[c]]"}, "{b} [[c]]"),
     ],
 )

@@ -63,23 +63,6 @@ def test_the_training_outlives_the_screen_and_stops_from_another() -> None:
     assert b"\x1b[?1049l" in second.terminal.output
 
 
-def test_a_killed_rank_is_named_and_nothing_is_left() -> None:
-    plan = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu"]
-    started = lightning_tui("run", "--detach", *plan, "--", "demo")
-    assert started.returncode == 0, started.stderr
-    directory = next(runs())
-    wait_until(lambda: len(newest_snapshot().ranks) == 2, what="both ranks")
-    wait_for_steps(2)
-    victim = next(rank for rank in newest_snapshot().ranks if rank.rank == 1)
-    os.kill(victim.pid, signal.SIGKILL)
-    wait_until(lambda: newest_snapshot().state.is_final, what="the end")
-    snapshot = newest_snapshot()
-    assert snapshot.state is RunState.FAILED
-    assert snapshot.failure is not None
-    assert snapshot.failure.rank == 1
-    assert processes_of(directory) == []
-
-
 def test_a_killed_supervisor_is_said_and_stop_still_works() -> None:
     started = lightning_tui("run", "--detach", "--", "demo")
     assert started.returncode == 0, started.stderr

@@ -11,12 +11,12 @@ from lightning_tui.environment import (
     Host,
     Limit,
     Limits,
-    Place,
     Platform,
     Session,
     Slurm,
     Software,
-    Storage,
+    StoragePlace,
+    StoragePlaces,
     reason_not_to_start,
 )
 from lightning_tui.environment.findings import find_problems
@@ -25,14 +25,14 @@ from lightning_tui.environment.rules.software import runs_on
 from lightning_tui.gpus import DriverFacts, GpuProcess, GpuSample
 from lightning_tui.text.units import GIB
 
-PLACE = Place(path="/runs", exists=True, writable=True, free=500 * GIB, total=1000 * GIB)
+PLACE = StoragePlace(path="/runs", exists=True, writable=True, free=500 * GIB, total=1000 * GIB)
 SOFTWARE = Software(
     interpreter="/venv/bin/python", python="3.12.1", torch="2.13.0", torch_build="cu130", lightning="2.6.6"
 )
 HEALTHY = Environment(
     platform=Platform(family="lightning_local", kind="local", label="local machine"),
     host=Host(cpus=8, shared_memory_total=8 * GIB),
-    storage=Storage(runs_home=PLACE, folder=PLACE),
+    storage=StoragePlaces(runs_home=PLACE, folder=PLACE),
     gpus=(GpuSample(index=0, name="NVIDIA L40S"),),
     software=SOFTWARE,
 )
@@ -57,7 +57,7 @@ def with_packages(**versions: str | None) -> Environment:
 
 
 def with_runs_home(**changes: object) -> Environment:
-    return but(storage=Storage(runs_home=msgspec.structs.replace(PLACE, **changes), folder=PLACE))
+    return but(storage=StoragePlaces(runs_home=msgspec.structs.replace(PLACE, **changes), folder=PLACE))
 
 
 def test_a_healthy_machine_has_nothing_to_say() -> None:
@@ -259,16 +259,16 @@ def test_a_clock_that_was_never_set(now: float | None, speaks: bool) -> None:
     ],
 )
 def test_root_in_a_home_that_is_not_its_own(uid: int, medium: str, writable: bool, speaks: bool) -> None:
-    home = Place(path="/root", exists=True, medium=medium, file_system="nfs4", writable=writable)
-    storage = Storage(runs_home=PLACE, folder=PLACE, home=home)
+    home = StoragePlace(path="/root", exists=True, medium=medium, file_system="nfs4", writable=writable)
+    storage = StoragePlaces(runs_home=PLACE, folder=PLACE, home=home)
     assert ids(but(storage=storage, session=Session(uid=uid))) == (["root-squash"] if speaks else [])
 
 
 def test_a_full_disk_is_told_once_where_both_places_lie_on_it() -> None:
     full = msgspec.structs.replace(PLACE, free=2 * GIB, mount="/")
-    assert ids(but(storage=Storage(runs_home=full, folder=full))) == ["low-disk"]
+    assert ids(but(storage=StoragePlaces(runs_home=full, folder=full))) == ["low-disk"]
     other = msgspec.structs.replace(full, path="/data", mount="/data")
-    assert ids(but(storage=Storage(runs_home=full, folder=other))) == ["low-disk", "low-disk"]
+    assert ids(but(storage=StoragePlaces(runs_home=full, folder=other))) == ["low-disk", "low-disk"]
 
 
 def test_a_place_that_is_mounted_read_only_says_so() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_tui.environment import Evidence, Software, detect_platform
+from lightning_tui.environment import FactEvidence, Software, detect_platform
 from lightning_tui.environment.platform import platform_with_software
 from tests.environment.machines import build_root
 from tests.environment.test_matrix import CASES, JOB, MACHINE, STUDIO, Case
@@ -29,19 +29,22 @@ def test_evidence_shows_no_value_that_is_anybodys_business(case: Case, tmp_path:
 def test_evidence_of_a_studio_says_what_was_seen(tmp_path: Path) -> None:
     platform = detect_platform(STUDIO, tmp_path)
     assert platform.label == "Lightning Studio"
-    assert platform.evidence == (Evidence("LIGHTNING_CLOUD_SPACE_ID", "set"), Evidence("LIGHTNING_INTERACTIVE", "true"))
+    assert platform.evidence == (
+        FactEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),
+        FactEvidence("LIGHTNING_INTERACTIVE", "true"),
+    )
 
 
 def test_evidence_of_facets_is_told_beside_the_platforms_own(tmp_path: Path) -> None:
     platform = detect_platform({**STUDIO, "SSH_TTY": "/dev/pts/1", "SLURM_JOB_ID": "7"}, tmp_path)
     assert platform.facets == ("ssh", "slurm")
-    assert platform.facet_evidence == (Evidence("SSH_TTY", "set"), Evidence("SLURM_JOB_ID", "7"))
+    assert platform.facet_evidence == (FactEvidence("SSH_TTY", "set"), FactEvidence("SLURM_JOB_ID", "7"))
     assert detect_platform({"SLURM_JOB_ID": "7"}, tmp_path).facet_evidence == ()
 
 
 def test_a_value_that_should_be_harmless_and_does_not_look_it_is_not_shown(tmp_path: Path) -> None:
     environ = {"SLURM_JOB_ID": "42", "SLURM_JOB_NAME": "\x1b[31m rm -rf / \x1b[0m"}
-    assert Evidence("SLURM_JOB_NAME", "set") in detect_platform(environ, tmp_path).evidence
+    assert FactEvidence("SLURM_JOB_NAME", "set") in detect_platform(environ, tmp_path).evidence
 
 
 @settings(max_examples=25)

@@ -103,7 +103,7 @@ def test_what_an_interpreter_prints_at_its_start_is_passed_over(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("echo 'bad \x1b[31mcolour' >&2; exit 3", "bad [31mcolour"),
+        ("echo 'bad \x1b[31mcolour' >&2; exit 3", "bad colour"),
         ("exit 4", "it ended with 4"),
         ("echo hello", "it gave no answer"),
         ("echo 'lightning-tui-probe:{'", "it gave no answer that can be read"),

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from lightning_tui.diagnosis import CodeHint, Diagnosis, diagnose, evidence_of_run
 from lightning_tui.launch import resolve_program, start_run
-from lightning_tui.launch.relaunch import relaunch
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunStore
+from lightning_tui.services.children import relaunch
 from lightning_tui.settings import Settings
 from tests.conftest import wait_until
 from tests.launch.support import wait_for_end

@@ -7,11 +7,12 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lightning_tui.diagnosis import diagnose, evidence_of_run
 from lightning_tui.launch import request_kill
-from lightning_tui.record import RunDirectory, RunState, pace, read_snapshot
+from lightning_tui.record import RunDirectory, RunState, pace, process_belongs, read_snapshot
 from lightning_tui.record.checkpoints import checkpoints_of, last_good
 from tests.failures import machines
 from tests.failures.failing import Ended, Lab, changes_of, check_place, ended, wait_for
@@ -140,6 +141,10 @@ def test_two_ranks_with_unused_parameters_then_with_one_killed(lab: Lab) -> None
     os.kill(pid_of_rank(second, 1), signal.SIGKILL)
     run = ended(second)
     check(run, "worker-sigkill", rank=1)
+    assert run.snapshot.state is RunState.FAILED
+    assert run.snapshot.failure is not None
+    assert run.snapshot.failure.rank == 1
+    assert not [pid for pid in psutil.pids() if process_belongs(pid, second)], "nothing is left"
 
     newest = checkpoints_of(run.directory, run.snapshot)[0]
     assert newest.global_step == 6

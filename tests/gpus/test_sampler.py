@@ -40,6 +40,10 @@ class FakeReader(GpuReader):
         return (GpuSample(index=0, utilization=self.looks),)
 
 
+def is_sampling() -> bool:
+    return any(thread.name == "GPU sampler" for thread in threading.enumerate())
+
+
 @pytest.fixture
 def reader() -> FakeReader:
     return FakeReader()
@@ -78,7 +82,7 @@ def test_the_thread_ends_when_nobody_asks_and_comes_back(
 ) -> None:
     monkeypatch.setattr(sampler, "IDLE_S", 0.0)
     assert gpus.latest(10).gpus
-    wait_until(lambda: not any(thread.name == "GPU sampler" for thread in threading.enumerate()), what="its end")
+    wait_until(lambda: not is_sampling(), what="its end")
     looks = reader.looks
     reader.go_on.clear()
     assert gpus.latest().gpus == (), "what was read long ago is not shown as if it were new"
@@ -89,7 +93,7 @@ def test_the_thread_ends_when_nobody_asks_and_comes_back(
 def test_where_there_is_no_driver_it_ends_at_once(reader: FakeReader, gpus: GpuSampler) -> None:
     reader.gives_up, reader.missing = True, "no NVIDIA driver found"
     assert gpus.latest(10).missing == "no NVIDIA driver found"
-    wait_until(lambda: not any(thread.name == "GPU sampler" for thread in threading.enumerate()), what="its end")
+    wait_until(lambda: not is_sampling(), what="its end")
     gpus.latest()
     assert reader.looks == 1
 
@@ -103,8 +107,12 @@ def test_a_library_that_breaks_is_told_and_not_asked_again(reader: FakeReader, g
 def test_a_stop_leaves_a_thread_that_hangs_behind(reader: FakeReader, gpus: GpuSampler) -> None:
     reader.go_on.clear()
     gpus.latest()
+    wait_until(lambda: reader.looks == 1, what="the call that hangs")
     gpus.stop()
-    assert reader.looks <= 1
+    assert is_sampling()
+    reader.go_on.set()
+    wait_until(lambda: not is_sampling(), what="its end")
+    assert reader.looks == 1
 
 
 _CHILD = """

@@ -24,6 +24,15 @@ def work(caller):
 sys.exit(in_background(work))
 """
 
+AFTER_LETTING_GO = """caller.let_go()
+    for _ in range(6000):
+        if Path("end").exists():
+            break
+        time.sleep(0.01)
+    Path("done").touch()
+    return 0
+"""
+
 
 def begin(folder: Path, then: str) -> subprocess.Popen[bytes]:
     environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -33,11 +42,12 @@ def begin(folder: Path, then: str) -> subprocess.Popen[bytes]:
 
 
 def test_the_caller_is_let_go_when_the_work_has_begun(tmp_path: Path) -> None:
-    with begin(tmp_path, "caller.let_go(); time.sleep(0.5); Path('done').touch(); return 0") as process:
+    with begin(tmp_path, AFTER_LETTING_GO) as process:
         (tmp_path / "go").touch()
         assert process.wait(30) == 0
         assert not (tmp_path / "done").exists()
-    wait_until((tmp_path / "done").exists, 10, "the end of the work")
+        (tmp_path / "end").touch()
+    wait_until((tmp_path / "done").exists, what="the end of the work")
     assert (tmp_path / "waits").read_text() == "True"
 
 
@@ -51,8 +61,8 @@ def test_work_that_fails_before_it_begins_is_told(tmp_path: Path) -> None:
 
 def test_a_caller_that_has_gone_is_noticed(tmp_path: Path) -> None:
     with begin(tmp_path, "caller.let_go(); Path('done').touch(); return 0") as process:
-        wait_until((tmp_path / "pid").exists, 10, "the work")
+        wait_until((tmp_path / "pid").exists, what="the work")
         process.kill()
     (tmp_path / "go").touch()
-    wait_until((tmp_path / "done").exists, 10, "the end of the work")
+    wait_until((tmp_path / "done").exists, what="the end of the work")
     assert (tmp_path / "waits").read_text() == "False"

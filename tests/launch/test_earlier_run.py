@@ -11,8 +11,9 @@ import pytest
 from lightning_tui.launch.earlier_run import earlier_run
 from lightning_tui.launch.program import Program
 from lightning_tui.plan.estimate import Calibration
+from lightning_tui.plan.setting import Setting
 from lightning_tui.record import ProgramRecord, RunStore
-from lightning_tui.record.events import Hello, Memory, Progress, TrainerField, TrainerSeen
+from lightning_tui.record.events import DeviceMemory, Hello, Progress, TrainerField, TrainerSeen
 from lightning_tui.record.masking import MASK
 from tests.record.events import make
 
@@ -44,7 +45,7 @@ class Home:
             if rank == 0:
                 events.append(make(TrainerSeen, world_size=2, fields=FIELDS))
             if peak is not None:
-                events.append(make(Memory, peak_allocated=peak, **MEMORY))
+                events.append(make(DeviceMemory, peak_allocated=peak, **MEMORY))
             lines = [msgspec.json.encode(event) + b"\n" for event in events]
             (directory.events(0) / f"rank-{rank}.jsonl").write_bytes(b"".join(lines))
         return directory.id
@@ -80,13 +81,15 @@ def test_the_newest_run_with_the_same_words_that_recorded_peaks_speaks(tmp_path:
     assert earlier_run(home.store, program) == (
         speaks,
         Calibration(
-            peak=4 * GIB,
-            strategy="fsdp",
-            precision="bf16-mixed",
-            devices=2,
-            batch_size=8,
-            activation_checkpointing=True,
-            options={"fsdp_cpu_offload": True},
+            4 * GIB,
+            Setting(
+                strategy="fsdp",
+                precision="bf16-mixed",
+                devices=2,
+                batch_size=8,
+                activation_checkpointing=True,
+                options={"fsdp_cpu_offload": True},
+            ),
         ),
     )
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ import pytest
 from lightning_tui.launch import (
     LaunchError,
     Program,
-    request_checkpoint,
+    request,
     request_kill,
     request_stop,
     start_run,
@@ -203,9 +204,9 @@ class TestRequests:
     def test_a_run_that_is_over_takes_no_command(self, runs: Runs) -> None:
         directory = runs.start("")
         wait_for_end(directory)
-        for request in (request_stop, request_kill, request_checkpoint):
+        for ask in (request_stop, request_kill, partial(request, op="checkpoint")):
             with pytest.raises(LaunchError, match="over already"):
-                request(directory)
+                ask(directory)
         assert list(directory.commands.iterdir()) == []
 
     def test_a_run_that_died_with_its_supervisor_is_gone(self, runs: Runs) -> None:

@@ -85,14 +85,14 @@ def test_a_checkpoint_that_nobody_tells_of_is_known_by_its_growth(tmp_path: Path
         (tmp_path / "model.ckpt").open("wb", buffering=0) as model,
         directory.output(0, 0).open("wb", buffering=0) as output,
     ):
-        assert watch.look(None, me, 0.0) is None
+        assert watch.check(None, me, 0.0) is None
         output.write(b"a line")
-        assert watch.look(None, me, 1.0) is None, "output that grows is no checkpoint"
+        assert watch.check(None, me, 1.0) is None, "output that grows is no checkpoint"
         model.write(bytes(1000))
-        seen = watch.look(None, me, 2.0)
+        seen = watch.check(None, me, 2.0)
         assert seen is not None
         assert seen.size == 1000
-        assert watch.look(None, me, 2.0 + GROWING_S) is None
-    told = watch.look(str(tmp_path / "model.ckpt"), me, 20.0)
+        assert watch.check(None, me, 2.0 + GROWING_S) is None
+    told = watch.check(str(tmp_path / "model.ckpt"), me, 20.0)
     assert told is not None
     assert told.size is None, "the file that is there is the one before"

@@ -200,7 +200,7 @@ class TestStop:
         runs.wait_for("up")
         for rung in ("asked", "sigterm", "sigkill"):
             request_stop(directory)
-            wait_until(lambda: rungs(directory)[-1:] == [rung], 10, rung)  # noqa: B023 called in this very turn
+            wait_until(lambda: rungs(directory)[-1:] == [rung], what=rung)  # noqa: B023 called in this very turn
         assert wait_for_end(directory).state is RunState.KILLED
 
     def test_kill_is_at_once_and_for_all(self, runs: Runs) -> None:
@@ -270,7 +270,7 @@ class TestRanks:
     def test_a_killed_rank_is_noticed_while_the_others_go_on(self, runs: Runs) -> None:
         directory, pid = self.start_two_ranks(runs)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: events(directory, RankGone), 10, "the loss of rank 1")
+        wait_until(lambda: events(directory, RankGone), what="the loss of rank 1")
         assert [(event.rank, event.pid) for event in events(directory, RankGone)] == [(1, pid)]
         assert events(directory, Ended) == []
         (runs.folder / "leave").touch()

@@ -13,7 +13,7 @@ import pytest
 
 from lightning_tui.launch.program import Program, resolve_program
 from lightning_tui.launch.throwaway import MARK, Cancelled, ThrowawayEnd
-from lightning_tui.launch.tuning import TuningError, _Search, tune_batch_size, tune_learning_rate
+from lightning_tui.launch.tuning import TuningError, _SearchProgress, tune_batch_size, tune_learning_rate
 from lightning_tui.plan.model import PlanError
 from lightning_tui.plan.tuning import (
     BatchSizeResult,
@@ -121,12 +121,22 @@ def test_a_loader_that_ignores_the_size_gives_no_result(tmp_path: Path) -> None:
 def test_a_cancelled_search_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
     sleeps = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n"
     (tmp_path / "sleeps.py").write_text(sleeps + "open('asleep', 'w').close()\ntime.sleep(600)\n")
+    alive: list[Path] = []
+
+    def is_cancelled() -> bool:
+        alive[:] = marked(temporary)
+        return (tmp_path / "asleep").exists()
+
     with pytest.raises(Cancelled):
-        tune_learning_rate(
-            program(tmp_path, "sleeps.py"), {}, environ=environ(), is_cancelled=(tmp_path / "asleep").exists
-        )
+        tune_learning_rate(program(tmp_path, "sleeps.py"), {}, environ=environ(), is_cancelled=is_cancelled)
+    assert len(alive) >= 2, "the program and the process in a session of its own"
     assert left_in(temporary) == []
-    assert not [pid for pid in Path("/proc").iterdir() if pid.name.isdigit() and is_marked(pid, temporary)]
+    assert marked(temporary) == []
+
+
+def marked(folder: Path) -> list[Path]:
+    """Processes of searches that keep their files in the folder."""
+    return [pid for pid in Path("/proc").iterdir() if pid.name.isdigit() and is_marked(pid, folder)]
 
 
 def is_marked(process: Path, folder: Path) -> bool:
@@ -194,10 +204,10 @@ def is_marked(process: Path, folder: Path) -> bool:
 def test_every_end_without_a_result_is_told_with_its_cause(
     lines: list[dict[str, object]], end: ThrowawayEnd, words: str
 ) -> None:
-    search = _Search(lambda step: None)
+    search = _SearchProgress(lambda step: None)
     search._end, search._time_limit_s = end, 5
     for line in lines:
-        search._take(msgspec.json.encode(line))
+        search._read_event(msgspec.json.encode(line))
     sentence = search.why_nothing()
     assert words in sentence
     assert sentence.isprintable()
@@ -207,13 +217,13 @@ def test_every_end_without_a_result_is_told_with_its_cause(
     ("end", "stopped_by"), [(ThrowawayEnd(-9, "", is_out_of_time=True), "time"), (ThrowawayEnd(-9, ""), "killed")]
 )
 def test_what_was_found_before_the_time_was_up_or_the_kernel_struck_is_kept(end: ThrowawayEnd, stopped_by: str) -> None:
-    search = _Search(lambda step: None)
+    search = _SearchProgress(lambda step: None)
     search._end = end
     for number, size in enumerate((2, 4, 8), start=1):
         begun = {"event": "trial", "number": number, "batch_size": size, "status": "running"}
-        search._take(msgspec.json.encode(begun))
-        search._take(msgspec.json.encode({**begun, "status": "ok", "real_size": min(size, 7)}))
-    search._take(msgspec.json.encode({"event": "trial", "number": 4, "batch_size": 16, "status": "running"}))
+        search._read_event(msgspec.json.encode(begun))
+        search._read_event(msgspec.json.encode({**begun, "status": "ok", "real_size": min(size, 7)}))
+    search._read_event(msgspec.json.encode({"event": "trial", "number": 4, "batch_size": 16, "status": "running"}))
     found = search.found_before_the_end()
     assert found is not None
     assert (found.batch_size, found.stopped_by) == (7, stopped_by)

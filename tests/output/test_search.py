@@ -79,7 +79,7 @@ def test_a_long_line_without_an_end_is_looked_at_once_and_whole_when_it_ends(tmp
     path.write_bytes(b"a" + b"." * 500_000)
     looked_at: list[int] = []
 
-    class Counting(search._Blocks):
+    class Counting(search._HitBlocks):
         def _matches(self, text: bytes, begin: int = 0) -> bool:
             looked_at.append(len(text) - begin)
             return super()._matches(text, begin)

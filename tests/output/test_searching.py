@@ -26,7 +26,7 @@ def searching(pattern: str, *paths: Path) -> Iterator[Callable[[Callable[[list[H
     def wait_for(is_wanted: Callable[[list[Hits]], bool]) -> list[Hits]:
         while not is_wanted(known):
             place, report = next(reports)
-            known[place].take(report)
+            known[place].add(report)
         return known
 
     try:

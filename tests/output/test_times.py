@@ -82,12 +82,12 @@ def test_all_ranks_are_merged_by_the_second_and_nothing_is_lost(tmp_path: Path) 
     sample(directory, 1.0, r0=3, r1=3)
     sample(directory, 2.0, r0=13, r1=3)
     merged = MergedOutput(OutputTimes(directory))
-    assert list(merged.take(paths, is_over=False)) == [(0, b"a1\n"), (1, b"b1\n"), (0, b"a2\n")]
+    assert list(merged.read_new(paths, is_over=False)) == [(0, b"a1\n"), (1, b"b1\n"), (0, b"a2\n")]
     sample(directory, 3.0, r0=14, r1=6)
-    assert list(merged.take(paths, is_over=False)) == [(1, b"b2\n")]
-    assert list(merged.take(paths, is_over=True)) == [(0, b"a3 unfin")]
+    assert list(merged.read_new(paths, is_over=False)) == [(1, b"b2\n")]
+    assert list(merged.read_new(paths, is_over=True)) == [(0, b"a3 unfin")]
     since = MergedOutput(OutputTimes(directory), since=1.5)
-    assert list(since.take(paths, is_over=True)) == [(0, b"a2\n"), (1, b"b2\n"), (0, b"a3 unfin")]
+    assert list(since.read_new(paths, is_over=True)) == [(0, b"a2\n"), (1, b"b2\n"), (0, b"a3 unfin")]
 
 
 @given(st.lists(st.sampled_from([b"\n", b"a", b"bb\n"]), max_size=30).map(b"".join), st.integers(0, 40))

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from lightning_tui.environment import Environment, Finding, Host, Place, Platform, Software, Storage, VisibleDevice
+from lightning_tui.environment import (
+    Environment,
+    Finding,
+    Host,
+    Platform,
+    Software,
+    StoragePlace,
+    StoragePlaces,
+    VisibleDevice,
+)
 from lightning_tui.gpus import GpuSample
 
 GIB = 1 << 30
@@ -25,11 +34,11 @@ def machine(
 ) -> Environment:
     """A machine with GPUs of one kind."""
     samples = [GpuSample(index=n, name=name, compute_capability=compute, memory_total=memory) for n in range(gpus)]
-    place = Place(path="/")
+    place = StoragePlace(path="/")
     return Environment(
         platform=Platform(family="other", kind="local", label="local machine", facets=facets),
         host=Host(cpus=cpus, gpu_devices=devices),
-        storage=Storage(runs_home=place, folder=place),
+        storage=StoragePlaces(runs_home=place, folder=place),
         gpus=tuple(samples),
         gpus_missing=None if gpus else "no NVIDIA driver found",
         visible=visible,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -11,13 +13,12 @@ from lightning_tui.plan.estimate import (
     OVERHEAD,
     Calibration,
     Estimate,
-    Knob,
     estimate,
     estimate_table,
-    knobs,
-    largest_batch,
 )
 from lightning_tui.plan.probe import BlockFacts, ForwardMeasurement, Measurement, ProgramProbe
+from lightning_tui.plan.savings import Knob, knobs, largest_batch
+from lightning_tui.plan.setting import Setting
 
 N = 1_000_000_000
 """Parameters: at fp32 4 GB of them, 4 GB of gradients and 8 GB of Adam's state."""
@@ -79,16 +80,12 @@ def of(
     calibration: Calibration | None = None,
     **options: object,
 ) -> Estimate:
-    return estimate(
-        probe,
-        strategy=strategy,
-        precision=precision,
-        devices=devices,
-        gpu_memory=gpu_memory,
-        batch_size=batch_size,
-        calibration=calibration,
-        options=options,
-    )
+    setting = Setting(strategy=strategy, precision=precision, devices=devices, batch_size=batch_size, options=options)
+    return estimate(probe, setting, gpu_memory, calibration)
+
+
+def on_eight(strategy: str, precision: str = "32-true", **more: Any) -> Setting:
+    return Setting(strategy=strategy, precision=precision, devices=8, **more)
 
 
 def part(found: Estimate, name: str) -> int:
@@ -218,7 +215,7 @@ def test_what_is_not_known_is_said(strategy: str, precision: str, probe: Program
 
 def test_an_earlier_run_calibrates_all_estimates() -> None:
     peak = int((of("ddp").low or 0) * 1.2)
-    earlier = Calibration(peak=peak, strategy="ddp", precision="32-true", devices=8, batch_size=32)
+    earlier = Calibration(peak, on_eight("ddp", batch_size=32))
     plain, found = of("single_device"), of("ddp", calibration=earlier)
     assert (found.low or 0) < peak < (found.high or 0)
     assert (found.high or 0) - (found.low or 0) < peak * 0.1 + OVERHEAD
@@ -227,9 +224,7 @@ def test_an_earlier_run_calibrates_all_estimates() -> None:
 
 def test_an_earlier_run_is_judged_by_its_own_options() -> None:
     peak = of("ddp", ddp_gradient_as_bucket_view=True).low or 0
-    earlier = Calibration(
-        peak=peak, strategy="ddp", precision="32-true", devices=8, options={"ddp_gradient_as_bucket_view": True}
-    )
+    earlier = Calibration(peak, on_eight("ddp", options={"ddp_gradient_as_bucket_view": True}))
     for is_view in (False, True):
         plain = of("ddp", ddp_gradient_as_bucket_view=is_view)
         found = of("ddp", calibration=earlier, ddp_gradient_as_bucket_view=is_view)
@@ -237,12 +232,12 @@ def test_an_earlier_run_is_judged_by_its_own_options() -> None:
 
 
 def test_a_run_that_cannot_be_this_program_is_passed_over() -> None:
-    other = Calibration(peak=7, strategy="ddp", precision="32-true", devices=8)
+    other = Calibration(7, on_eight("ddp"))
     assert of("ddp", calibration=other) == of("ddp")
 
 
 def test_the_table_has_every_pair_in_order() -> None:
-    table = estimate_table(PROBE, ["ddp", "fsdp"], ["32-true", "bf16-mixed"], 8, 80 * GIB)
+    table = estimate_table(PROBE, on_eight("auto"), ["ddp", "fsdp"], ["32-true", "bf16-mixed"], 80 * GIB)
     assert [(row.strategy, row.precision) for row in table] == [
         ("ddp", "32-true"),
         ("ddp", "bf16-mixed"),
@@ -253,18 +248,18 @@ def test_the_table_has_every_pair_in_order() -> None:
 
 
 def test_the_largest_batch_is_the_last_that_fits() -> None:
-    found = largest_batch(PROBE, strategy="ddp", precision="bf16-mixed", devices=8, gpu_memory=80 * GIB)
+    found = largest_batch(PROBE, on_eight("ddp", "bf16-mixed"), 80 * GIB)
     assert found is not None
     assert of("ddp", "bf16-mixed", batch_size=found).fits == "fits"
     assert of("ddp", "bf16-mixed", batch_size=found + 1).fits != "fits"
-    assert largest_batch(PROBE, strategy="ddp", precision="32-true", devices=8, gpu_memory=8 * GIB) == 0
-    assert largest_batch(PROBE, strategy="ddp", precision="32-true", devices=8, gpu_memory=None) is None
+    assert largest_batch(PROBE, on_eight("ddp"), 8 * GIB) == 0
+    assert largest_batch(PROBE, on_eight("ddp"), None) is None
     one_point = msgspec.structs.replace(PROBE, measurements=PROBE.measurements[:1])
-    assert largest_batch(one_point, strategy="ddp", precision="32-true", devices=8, gpu_memory=80 * GIB) is None
+    assert largest_batch(one_point, on_eight("ddp"), 80 * GIB) is None
 
 
 def test_knobs_say_what_each_change_saves() -> None:
-    found = knobs(PROBE, strategy="ddp", precision="32-true", devices=8)
+    found = knobs(PROBE, on_eight("ddp"))
     assert [knob.saves for knob in found] == sorted((knob.saves for knob in found), reverse=True)
     assert len(found) == 5
     by_field = {name: knob for knob in found for name in knob.changes}
@@ -277,7 +272,7 @@ def test_knobs_say_what_each_change_saves() -> None:
 
 
 def test_fsdp_saves_more_with_units() -> None:
-    found = knobs(PROBE, strategy="fsdp", precision="bf16-mixed", devices=8, batch_size=1)
+    found = knobs(PROBE, on_eight("fsdp", "bf16-mixed", batch_size=1))
     assert found[0].changes == {"fsdp_wrap_classes": ["Block"]}
 
 
@@ -286,9 +281,15 @@ def of_saving(strategy: str, precision: str, then: str, then_precision: str) -> 
 
 
 def test_no_knob_is_offered_twice() -> None:
-    found = knobs(
-        PROBE, strategy="fsdp", precision="bf16-mixed", devices=8, batch_size=1, activation_checkpointing=True,
-        options={"fsdp_wrap_classes": ["Block"]},
-    )  # fmt: skip
+    wrapped = on_eight("fsdp", "bf16-mixed", batch_size=1, options={"fsdp_wrap_classes": ["Block"]})
+    found = knobs(PROBE, msgspec.structs.replace(wrapped, activation_checkpointing=True))
     assert found == []
-    assert knobs(ProgramProbe(error="no"), strategy="ddp", precision="32-true", devices=1) == []
+    assert knobs(ProgramProbe(error="no"), on_eight("ddp")) == []
+
+
+def test_an_option_against_the_strategys_name_counts() -> None:
+    """As in the run that it stands for."""
+    assert of("deepspeed_stage_2_offload", deepspeed_offload_optimizer=False).low == of("deepspeed_stage_2").low
+    on_nvme = of("deepspeed_stage_3", deepspeed_nvme_path="/nvme")
+    assert on_nvme.low == of("deepspeed_stage_3_offload").low
+    assert of("auto", devices=1, ddp_static_graph=True).low == of("ddp", devices=1).low

@@ -15,12 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lightning_tui
+from lightning_tui.cli.arguments import plan_of
 from lightning_tui.cli.parser import parse
-from lightning_tui.cli.plans import plan_of
 from lightning_tui.plan import FIELDS, Plan, as_command, as_plain_command, as_python, as_yaml
-from lightning_tui.plan.export import TRAINER_FIELDS
 from lightning_tui.plan.model import KINDS
-from lightning_tui.runner.lightning_tui_runner.plan import trainer_arguments
 
 RUNNER = Path(lightning_tui.__file__).parent / "runner"
 
@@ -192,12 +190,6 @@ def test_exported_code_and_configs_run_as_they_are_and_build_the_plans_trainer(t
 def _in_effect(changes: dict[str, Any]) -> dict[str, Any]:
     """A plan under the names that a live Trainer has for it."""
     return {**changes, "accelerator": "cuda" if changes["accelerator"] == "gpu" else changes["accelerator"]}
-
-
-def test_the_trainers_fields_are_its_arguments() -> None:
-    rest = set(FIELDS) - set(TRAINER_FIELDS)
-    assert {"strategy", "ckpt_path", "num_workers", "compile"} < rest
-    assert set(TRAINER_FIELDS) == set(trainer_arguments.FIELDS) - {"strategy"}, "as the runner sets them"
 
 
 def test_what_is_no_argument_of_the_trainer_is_said_beside_it() -> None:

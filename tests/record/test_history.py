@@ -45,7 +45,7 @@ from lightning_tui.record.events import (
     TelemetryTrouble,
     TrainerSeen,
 )
-from lightning_tui.record.history import NO_COMMANDS
+from lightning_tui.record.snapshot import NO_COMMANDS
 from tests.record.events import make
 
 PROGRAM = ProgramRecord(label="train.py", given=["train.py"], folder="/", interpreter="/usr/bin/python3")

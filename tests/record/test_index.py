@@ -16,10 +16,10 @@ from lightning_tui.record import index as module
 from lightning_tui.record.append import EventLog
 from lightning_tui.record.events import (
     CheckpointSaved,
+    DeviceMemory,
     Event,
     FitEnd,
     Hello,
-    Memory,
     Metrics,
     Points,
     Progress,
@@ -65,7 +65,7 @@ def training(directory: RunDirectory, first: int, last: int, attempt: int = 0) -
                     for b in range(11)
                 ),
                 make(Metrics, time=time, epoch=epoch, series={"loss": Points([epoch, epoch + 1], [2, "nan"])}),
-                make(Memory, time=time, device="cuda:0", uuid=None, allocated=epoch, reserved=2, peak_allocated=3,
+                make(DeviceMemory, time=time, device="cuda:0", uuid=None, allocated=epoch, reserved=2, peak_allocated=3,
                      peak_reserved=3, total=None),
                 make(StageChanged, stage="validate", time=time + 60, epoch=epoch),
                 make(StageChanged, stage="train", time=time + 80, epoch=epoch),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from lightning_tui.record.events import (
+    DeviceMemory,
     ExceptionRaised,
     FitEnd,
     Hello,
-    Memory,
     Metrics,
     ProgramEnd,
     Progress,
@@ -21,9 +20,8 @@ from lightning_tui.record.events import (
     TelemetryTrouble,
 )
 from lightning_tui.runner.lightning_tui_runner.process import events
-from tests.conftest import wait_until
 
-from .running import PROGRAMS, Outcome, command, environment, events_in, make_run, run, run_in_run, running
+from .running import PROGRAMS, Outcome, command, environment, make_run, run, run_in_run
 
 pytestmark = pytest.mark.e2e
 
@@ -49,17 +47,6 @@ def test_an_exception_on_rank_1_is_told_by_rank_1(tmp_path: Path) -> None:
     assert outcome.of(ProgramEnd, 1)[-1].code == 1
     assert [event.time for event in outcome.of(ExceptionRaised, 0)] > [error.time]
     assert not outcome.of(FitEnd, 0)
-
-
-def test_sigterm_is_told_as_what_lightning_makes_of_it(tmp_path: Path) -> None:
-    with running(tmp_path, [PAUSABLE[0]]) as (process, directory):
-        wait_until(lambda: any(isinstance(e, Metrics) and "loss" in e.series for e in events_in(directory)))
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
-    (error,) = [event for event in events_in(directory) if isinstance(event, ExceptionRaised)]
-    assert error.type.endswith("SIGTERMException")
-    assert error.hook == "train"
-    assert isinstance(events_in(directory)[-1], ProgramEnd)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +139,7 @@ def test_what_only_a_gpu_or_a_broken_number_brings_decodes_too(tmp_path: Path) -
     file.flush()
     lines = (tmp_path / "rank-0.jsonl").read_bytes().splitlines()
     memory, metrics, trouble = (msgspec.json.decode(line, type=RankEvent) for line in lines)
-    assert isinstance(memory, Memory)
+    assert isinstance(memory, DeviceMemory)
     assert isinstance(metrics, Metrics)
     assert metrics.series["loss"].values == ["nan", "inf", "-inf", 1.5]
     assert isinstance(trouble, TelemetryTrouble)

@@ -89,6 +89,7 @@ def test_a_program_sees_what_it_would_see(form: str, place: Path) -> None:
     assert packages == ["lightning_tui_runner"], "nothing else becomes importable through our folder"
     brought = ours.pop("ours")
     assert "lightning_tui" not in brought
+    assert brought
     assert all(name.startswith("lightning_tui_runner") for name in brought)
     bare.pop("ours")
     assert ours == bare

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lightning_tui.plan.model import Plan
-from lightning_tui.record import RunDirectory, RunSnapshot, Series
+from lightning_tui.record import ProgressView, RunDirectory, RunSnapshot, RunState, Series, UnreadableRun
+from lightning_tui.record.best import MetricSummary
 from lightning_tui.record.checkpoints import Checkpoint
-from lightning_tui.record.summaries import summarize
-from lightning_tui.ui.runs.lines import UNREADABLE, RunLine, Value
-from lightning_tui.ui.runs.services import Origin, PruneRule, RunDetails, RunServices, line_of
-from lightning_tui.ui.services import ProgramChoice, RefusalError
+from lightning_tui.record.comparison import compare_runs
+from lightning_tui.record.summaries import RunSummary, summarize
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
+from lightning_tui.services.runs import (
+    ComparedRuns,
+    Deletion,
+    ListedRun,
+    Origin,
+    PlannedChild,
+    PruneRule,
+    Pruning,
+    RunDetails,
+    directory_of,
+)
+from lightning_tui.ui.runs.listing import is_over, total_size
+from lightning_tui.ui.services import RunServices
+from tests.ui.machines import GIB, NOW, replace_struct
 
 if TYPE_CHECKING:
-    from tests.ui.scenes import FakeOutside
+    from tests.ui.outside import FakeOutside
 
-NOW = 1_790_000_751.0
-GIB = 1 << 30
 MIB = 1 << 20
 
 
@@ -33,47 +44,71 @@ class FakeRuns:
         self.outside = outside
         self.gone: set[str] = set()
 
-    def lines(self) -> Iterator[RunLine]:
+    def runs(self) -> Iterator[ListedRun]:
         outside = self.outside
         if outside.refusal is not None:
             raise RefusalError(outside.refusal)
-        found = outside.lines if outside.lines is not None else tuple(map(_line_of_snapshot, outside.runs))
-        yield from (line for line in found if line.directory not in self.gone)
+        found = outside.listed if outside.listed is not None else tuple(map(_summary, outside.runs))
+        yield from (run for run in found if run.directory not in self.gone)
 
-    def line(self, directory: RunDirectory) -> RunLine:
-        found = next((one for one in self.lines() if one.directory == str(directory.path)), None)
+    def listed(self, directory: RunDirectory) -> ListedRun:
+        found = next((one for one in self.runs() if one.directory == str(directory.path)), None)
         if found is None:
             raise RefusalError(f"{directory.path / 'run.json'} cannot be read: No such file or directory.")
         return found
 
+    def run(self, directory: RunDirectory) -> RunSummary:
+        found = self.listed(directory)
+        if isinstance(found, UnreadableRun):
+            raise RefusalError(found.problem)
+        return found
+
     def details(self, directory: RunDirectory) -> RunDetails:
-        self.line(directory)
+        self.run(directory)
         run = next((one for one in self.outside.runs if one.directory == str(directory.path)), None)
         if run is None:
             raise RefusalError("This scene tells no more of it.")
         return RunDetails(run, self.outside.checkpoints, "GPU memory is full" if run.state.value == "failed" else "")
 
-    def delete(self, directory: RunDirectory) -> None:
-        if not self.line(directory).is_over:
+    def compare(self, first: RunDirectory, second: RunDirectory) -> ComparedRuns:
+        one, other = (self.details(directory).snapshot for directory in (first, second))
+        return ComparedRuns(one, other, compare_runs(one, other, NOW))
+
+    def delete(self, directories: Sequence[RunDirectory], rule: PruneRule | None) -> Deletion:
+        still = None if rule is None else {run.id for run in self.prunable(rule).doomed}
+        deleted: list[ListedRun] = []
+        refusals: list[str] = []
+        for directory in (one for one in directories if still is None or one.id in still):
+            try:
+                deleted.append(self._deleted(directory))
+            except RefusalError as error:
+                refusals.append(str(error))
+        return Deletion(tuple(map(directory_of, deleted)), total_size(deleted), tuple(refusals))
+
+    def _deleted(self, directory: RunDirectory) -> ListedRun:
+        found = self.listed(directory)
+        if not is_over(found):
             raise RefusalError(f"The run {directory.id} is alive. Stop it first: lightning-tui stop {directory.id}")
-        self.gone.add(str(directory.path))
+        self.gone.add(found.directory)
         self.outside.asked.append(("delete", directory.path))
+        return found
 
-    def prunable(self, rule: PruneRule) -> tuple[RunLine, ...]:
+    def prunable(self, rule: PruneRule) -> Pruning:
         self.outside.asked.append(("prune", rule))
-        return tuple(one for one in self.lines() if one.is_over and one.is_readable)[-2:]
+        readable = tuple(one for one in self.runs() if isinstance(one, RunSummary))
+        return Pruning(tuple(one for one in readable if one.is_over)[-2:], readable)
 
-    def write_words(self, directory: RunDirectory, name: str, note: str) -> None:
+    def write_notes(self, directory: RunDirectory, name: str, note: str) -> None:
         self.outside.asked.append(("words", (directory.id, name, note)))
-        changed = msgspec.structs.replace(self.line(directory), name=name, note=note)
-        assert self.outside.lines is not None
-        self.outside.lines = tuple(
-            changed if line.directory == changed.directory else line for line in self.outside.lines
+        changed = replace_struct(self.run(directory), name=name, note=note)
+        assert self.outside.listed is not None
+        self.outside.listed = tuple(
+            changed if run.directory == changed.directory else run for run in self.outside.listed
         )
 
-    def plan_of_child(self, origin: Origin) -> Plan:
+    def plan_child(self, origin: Origin) -> PlannedChild:
         run = self.details(origin.run).snapshot
-        return Plan(**run.record.plan, ckpt_path=origin.checkpoint)  # type: ignore[arg-type]
+        return PlannedChild(origin, run, Plan(**run.record.plan, ckpt_path=origin.checkpoint))  # type: ignore[arg-type]
 
     def relaunch(self, origin: Origin, program: ProgramChoice, plan: Plan) -> RunDirectory:
         self.outside.asked.append(("relaunch", (origin.run.id, origin.checkpoint, program.given, plan.changes())))
@@ -85,23 +120,24 @@ def run_services(outside: FakeOutside) -> RunServices:
     """What the screen asks, answered from the scene."""
     fake = FakeRuns(outside)
     return RunServices(
-        lines=fake.lines,
-        line=fake.line,
+        runs=fake.runs,
+        run=fake.run,
         mark=lambda: (len(fake.gone), outside.mark),
         details=fake.details,
+        compare=fake.compare,
         prunable=fake.prunable,
         delete=fake.delete,
-        write_words=fake.write_words,
-        plan_of_child=fake.plan_of_child,
+        write_notes=fake.write_notes,
+        plan_child=fake.plan_child,
         relaunch=fake.relaunch,
     )
 
 
-def _line_of_snapshot(run: RunSnapshot) -> RunLine:
-    return line_of(summarize(RunDirectory(Path(run.directory)), run))
+def _summary(run: RunSnapshot) -> RunSummary:
+    return summarize(directory_of(run), run)
 
 
-def runs_home(folder: Path) -> tuple[tuple[RunLine, ...], tuple[RunSnapshot, ...]]:
+def runs_home(folder: Path) -> tuple[tuple[ListedRun, ...], tuple[RunSnapshot, ...]]:
     """A runs home of a few days: lines for the list, and what is told of four of the runs."""
     from tests.ui import scenes
 
@@ -109,19 +145,19 @@ def runs_home(folder: Path) -> tuple[tuple[RunLine, ...], tuple[RunSnapshot, ...
         make(folder) for make in (scenes.training, scenes.failed, scenes.finished, scenes.lost)
     )
     finished = _renamed(finished, folder, "train-5c2e90", created_at=NOW - 9400)
-    finished = msgspec.structs.replace(finished, metrics=_curves(1.18, 5000))
-    failed = msgspec.structs.replace(failed, metrics=_curves(1.74, 480))
-    lost = msgspec.structs.replace(lost, metrics=_curves(0.93, 1900))
+    finished = replace_struct(finished, metrics=_curves(1.18, 5000))
+    failed = replace_struct(failed, metrics=_curves(1.74, 480))
+    lost = replace_struct(lost, metrics=_curves(0.93, 1900))
     failed = _renamed(
         failed, folder, "train-91b0d4", created_at=NOW - 90_000, parent="train-5c2e90", plan={"precision": "32-true"}
     )
     lost = _renamed(lost, folder, "finetune-e07c12", created_at=NOW - 260_000)
     runs = (training, finished, failed, lost)
     sizes = (int(1.46 * GIB), int(4.31 * GIB), 212 * MIB, 890 * MIB)
-    told = [msgspec.structs.replace(_line_of_snapshot(run), size=size) for run, size in zip(runs, sizes, strict=True)]
-    told[0] = msgspec.structs.replace(told[0], parent="train-5c2e90")
-    told[1] = msgspec.structs.replace(told[1], name="baseline", note="the one in the paper: 10 epochs, cosine")
-    told[2] = msgspec.structs.replace(told[2], note="does not fit without bf16")
+    told = [replace_struct(_summary(run), size=size) for run, size in zip(runs, sizes, strict=True)]
+    told[0] = replace_struct(told[0], parent="train-5c2e90")
+    told[1] = replace_struct(told[1], name="baseline", note="the one in the paper: 10 epochs, cosine")
+    told[2] = replace_struct(told[2], note="does not fit without bf16")
     more = [
         _invented(folder, "train-0b7742", "stopped", 3 * 86_400, 0.61, 1.39, 2 * GIB),
         _invented(folder, "sweep-lr-3f1c55", "killed", 4 * 86_400, 0.08, 2.71, 61 * MIB),
@@ -129,18 +165,15 @@ def runs_home(folder: Path) -> tuple[tuple[RunLine, ...], tuple[RunSnapshot, ...
         _invented(folder, "sweep-lr-2f0d63", "finished", 5 * 86_400 + 700, 1.0, 1.52, 3 * GIB, note="lr 1e-3"),
         _invented(folder, "demo-c41d08", "finished", 8 * 86_400, 1.0, 0.412, 9 * MIB),
     ]
-    broken = RunLine(
+    broken = UnreadableRun(
         id="train-newer-6d2b11",
         directory=str(folder / "train-newer-6d2b11"),
-        state=UNREADABLE,
-        detail="run.json has format version 7; this lightning-tui reads up to 1. Update it.",
+        problem="run.json has format version 7; this lightning-tui reads up to 1. Update it.",
     )
     return (*told, *more, broken), runs
 
 
 def _renamed(run: RunSnapshot, folder: Path, run_id: str, **record: object) -> RunSnapshot:
-    from tests.ui.scenes import replace_struct
-
     changed = replace_struct(run.record, id=run_id, **record)
     return replace_struct(run, record=changed, directory=str(folder / run_id))
 
@@ -158,18 +191,24 @@ def _curves(end: float, steps: int) -> dict[str, Series]:
 
 def _invented(
     folder: Path, run_id: str, state: str, age: float, fraction: float, best: float, size: int, note: str = ""
-) -> RunLine:
+) -> RunSummary:
     chance = random.Random(run_id)
     took = 400 + 9000 * chance.random()
     program = f"{run_id.rpartition('-')[0]}.py" if not run_id.startswith("demo") else "demo"
-    return RunLine(
-        id=run_id, directory=str(folder / run_id), state=state, program=program, note=note, created_at=NOW - age,
-        started_at=NOW - age + 4, ended_at=NOW - age + took, fraction=fraction, best=Value("val_loss", best, 900),
-        last=Value("val_loss", best * (1.0 + chance.random() / 9), 1100), size=size,
+    last = best * (1.0 + chance.random() / 9)
+    metric = MetricSummary(name="val_loss", last=last, last_step=1100, mode="min", best=best, best_step=900)
+    progress = ProgressView(
+        stage="train", epoch=0, max_epochs=None, global_step=1100, max_steps=None, batch=0, total_batches=None,
+        fraction=fraction, eta_s=None,
+    )  # fmt: skip
+    return RunSummary(
+        id=run_id, directory=str(folder / run_id), state=RunState(state), detail="", is_over=True, program=program,
+        folder="", created_at=NOW - age, started_at=NOW - age + 4, ended_at=NOW - age + took, progress=progress,
+        metric=metric, size=size, host=None, parent=None, name=None, note=note or None,
     )  # fmt: skip
 
 
-def thousands(folder: Path, amount: int = 2000) -> tuple[RunLine, ...]:
+def thousands(folder: Path, amount: int = 2000) -> tuple[RunSummary, ...]:
     """Very many runs."""
     states = ("finished", "failed", "stopped", "killed")
     return tuple(

@@ -1,36 +1,22 @@
-"""Scenes for tests and pictures: invented runs, machines and logs, told by fakes; the clock stands still."""
+"""Scenes for tests and pictures: invented runs and their logs, and a cockpit on one of them; the clock stands still."""
 
 from __future__ import annotations
 
 import math
 import random
-import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from lightning_tui.diagnosis import Conduct, Evidence, Output, Raised
-from lightning_tui.environment import Environment, Host, Place, Platform, Software, Storage
-from lightning_tui.environment import Evidence as PlatformEvidence
-from lightning_tui.environment.findings import find_problems
-from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan
-from lightning_tui.plan.probe import BlockFacts, Measurement, ProgramProbe
-from lightning_tui.plan.recommended import Recommendation, recommend
-from lightning_tui.plan.saved import SavedPlan
-from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult
 from lightning_tui.record import (
     Failure,
-    GpuHistory,
-    GpuKey,
-    GpuProcess,
     GpuSample,
-    HostSample,
     NodeView,
     ProgramRecord,
     ProgressView,
@@ -41,354 +27,33 @@ from lightning_tui.record import (
     RunState,
     Series,
 )
-from lightning_tui.record.checkpoints import Checkpoint
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
 from lightning_tui.record.standstill import Standstill
+from lightning_tui.services.machine import Hardware
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
-from lightning_tui.ui.advice.actions import RunAdvice
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.drawing.rows import Row
-from lightning_tui.ui.failure.findings import Findings, Fix, trouble_of
-from lightning_tui.ui.failure_services import FailureServices, findings_of
-from lightning_tui.ui.plan_services import (
-    FieldChoices,
-    Judgement,
-    PlanCase,
-    PlanServices,
-    exports,
-    field_choices,
-    judged,
-)
-from lightning_tui.ui.runs.lines import RunLine
-from lightning_tui.ui.services import Hardware, ProgramChoice, RefusalError, Services
-from lightning_tui.ui.tuning.thread import Search
 from tests.ui import run_scenes
-
-StructT = TypeVar("StructT", bound=msgspec.Struct)
-
-NOW = 1_790_000_751.0
-STARTED = 1_790_000_000.0
-GIB = 1 << 30
-
+from tests.ui.machines import (
+    GIB,
+    NO_DRIVER,
+    NOW,
+    STARTED,
+    busy_host,
+    cpu_software,
+    four_gpus,
+    gpt_probe,
+    histories,
+    idle_host,
+    in_use,
+    l40s,
+    replace_struct,
+    studio,
+)
+from tests.ui.outside import FakeOutside
 
 PLAN = Plan(strategy="ddp", precision="bf16-mixed", accumulate_grad_batches=4)
-
-
-def replace_struct(value: StructT, **changes: object) -> StructT:
-    """A frozen struct with other values."""
-    return msgspec.structs.replace(value, **changes)
-
-
-class FakeReader:
-    """Says the same snapshot for ever; a test may put another one in its place."""
-
-    def __init__(self, snapshot: RunSnapshot) -> None:
-        self.now = snapshot
-        self.trouble: Exception | None = None
-
-    def poll(self) -> bool:
-        if self.trouble is not None:
-            raise self.trouble
-        return False
-
-    def snapshot(self) -> RunSnapshot:
-        return self.now
-
-
-@dataclass
-class FakeOutside:
-    """The outside of a cockpit: remembers what was asked of it."""
-
-    snapshot: RunSnapshot | None = None
-    hardware: Hardware = field(default_factory=lambda: Hardware((), NO_DRIVER, idle_host()))
-    environment: Environment = field(default_factory=lambda: local_machine())
-    software: Software = field(default_factory=lambda: cpu_software())
-    runs: tuple[RunSnapshot, ...] = ()
-    lines: tuple[RunLine, ...] | None = None
-    """What the runs screen lists, in place of `runs`."""
-    mark: int = 0
-    """Counted up by a test when it makes or takes away one of the `lines`."""
-    checkpoints: tuple[Checkpoint, ...] = ()
-    """Those of every run, as the runs screen tells them."""
-    last_program: tuple[str, ...] = ()
-    refusal: str | None = None
-    choices: tuple[Any, ...] | None = None
-    """Choices of every field, in place of those that the catalog knows."""
-    registered: tuple[str, ...] = ()
-    """Strategies of the program's own Lightning, told when it is asked patiently."""
-    probe: ProgramProbe | None = None
-    """What is known of the program."""
-    measured: ProgramProbe | None = None
-    """What measuring it finds; without it the program cannot be measured."""
-    holds_measuring: bool = False
-    written: list[tuple[Path, str]] = field(default_factory=list)
-    saved: dict[str, SavedPlan] = field(default_factory=dict)
-    asked: list[tuple[str, object]] = field(default_factory=list)
-    search: Search | None = None
-    """A fake of the search that tunes."""
-    reader: FakeReader | None = None
-    findings: Findings | None = None
-    """What is found of a run in trouble; `None`: what the real engine finds in the scene."""
-    advice: RunAdvice | None = None
-    """Advises on every run; `None`: nobody does."""
-    may_explain: threading.Event | None = None
-    """Set when the explanation may come."""
-    child: RunSnapshot | None = None
-    """What a relaunch starts."""
-
-    def services(self) -> Services:
-        return Services(
-            open_run=self._open,
-            start=self._start,
-            stop=lambda directory: self.asked.append(("stop", directory.path)),
-            kill=lambda directory: self.asked.append(("kill", directory.path)),
-            adopt=lambda directory: self.asked.append(("adopt", directory.path)),
-            tell=lambda directory, op, what: self.asked.append((op, dict(what) or directory.path)),
-            last_program=lambda: self.last_program,
-            runs=self._runs,
-            all_runs=lambda: run_scenes.run_services(self),
-            environment=lambda: self.environment,
-            software=lambda interpreter: self.software,
-            hardware=lambda: self.hardware,
-            plans=self._plans(),
-            failures=FailureServices(explain=self._explain, relaunch=self._relaunch),
-            tune=self.search or _no_search,
-            clock=lambda: NOW,
-            advise=self._advise if self.advice is not None else None,
-        )
-
-    def _plans(self) -> PlanServices:
-        """The real rules on an invented machine and an invented model; files and processes are fakes."""
-
-        def choices(name: str, case: PlanCase, is_patient: bool) -> FieldChoices:
-            if self.choices is not None:
-                return FieldChoices(self.choices)
-            found = field_choices(name, case, self.probe, self.registered if is_patient else ())
-            return replace(found, is_complete=is_patient or not self.registered or name != "strategy")
-
-        def measure(case: PlanCase, is_cancelled: Callable[[], bool]) -> Judgement:
-            self.asked.append(("measure", case.program.given if case.program is not None else ()))
-            while self.holds_measuring and not is_cancelled():
-                time.sleep(0.01)
-            if is_cancelled() or self.measured is None:
-                raise RefusalError("The program ended before its fit: there is no module named numpyy.")
-            self.probe = self.measured
-            return judged(case, self.probe)
-
-        def save(case: PlanCase, name: str) -> Path:
-            path = Path(f"/home/ada/runs/.plans/{name}.toml")
-            self.saved[name] = SavedPlan(name=name, path=path, plan=case.plan, saved_at=NOW - 90)
-            return path
-
-        def recommendation(case: PlanCase) -> Recommendation:
-            assert case.environment is not None
-            return recommend(machine_facts(case.environment), case.environment, self.probe)
-
-        return PlanServices(
-            choices=choices,
-            judge=lambda case: judged(case, self.probe),
-            recommend=recommendation,
-            measure=measure,
-            saved=lambda case: [self.saved[name] for name in sorted(self.saved)],
-            save=save,
-            delete=lambda case, name: self.asked.append(("delete plan", self.saved.pop(name).name)),
-            exports=exports,
-            write=lambda path, text: self.written.append((path, text)),
-        )
-
-    def _advise(self, directory: RunDirectory) -> RunAdvice:
-        assert self.advice is not None
-        return self.advice
-
-    def _open(self, directory: RunDirectory) -> FakeReader:
-        assert self.snapshot is not None
-        self.reader = FakeReader(self.snapshot)
-        return self.reader
-
-    def _start(self, program: ProgramChoice, plan: Plan) -> RunDirectory:
-        if self.refusal is not None:
-            raise RefusalError(self.refusal)
-        self.asked.append(("start", (program.given, plan.changes())))
-        assert self.snapshot is not None
-        return RunDirectory(Path(self.snapshot.directory))
-
-    def _runs(self) -> Iterator[RunSnapshot]:
-        yield from self.runs
-
-    def _explain(self, run: RunSnapshot, environment: Environment | None, may_write: bool) -> Findings:
-        """What the scene says was found; the real engine on the scene's files where it says nothing."""
-        trouble = trouble_of(run)
-        assert trouble is not None
-        self.asked.append(("explain", trouble.kind))
-        if self.may_explain is not None:
-            self.may_explain.wait(20)
-        if self.findings is not None:
-            return replace_struct(self.findings, trouble=trouble)
-        return findings_of(trouble, evidence_of_scene(run), run, environment)
-
-    def _relaunch(self, directory: RunDirectory, fix: Fix) -> RunDirectory:
-        if self.refusal is not None:
-            raise RefusalError(self.refusal)
-        self.asked.append(("relaunch", (directory.path, dict(fix.changes), fix.beginning.checkpoint)))
-        assert self.child is not None
-        self.snapshot = self.child
-        return RunDirectory(Path(self.child.directory))
-
-
-def _no_search(*asked: Any, **named: Any) -> BatchSizeResult | LearningRateResult:
-    raise RefusalError("This scene has no search.")
-
-
-NO_DRIVER = "the NVIDIA driver library is not installed"
-
-
-def cpu_software() -> Software:
-    return Software(
-        interpreter="/usr/bin/python", python="3.11.7", torch="2.13.0+cpu", torch_build="cpu", lightning="2.6.6"
-    )
-
-
-def idle_host() -> HostSample:
-    return HostSample(cpu_count=8, cpu_percent=12.0, memory_used=6 * GIB, memory_total=32 * GIB)
-
-
-def busy_host() -> HostSample:
-    return replace_struct(
-        idle_host(), cpu_percent=61.0, run_cpu_percent=390.0, run_memory=5 * GIB, run_processes=3, memory_used=11 * GIB
-    )
-
-
-def local_machine() -> Environment:
-    place = Place(
-        path="/home/ada/work",
-        exists=True,
-        writable=True,
-        free=412 * GIB,
-        total=900 * GIB,
-        file_system="ext4",
-        medium="local",
-    )
-    return Environment(
-        platform=Platform(family="other", kind="local", label="local machine", facets=("ssh", "tmux")),
-        host=Host(hostname="lab-7", system="Debian 12", cpus=8, memory_total=32 * GIB),
-        storage=Storage(runs_home=place, folder=place),
-    )
-
-
-def studio() -> Environment:
-    machine = local_machine()
-    machine = replace_struct(
-        machine,
-        host=replace_struct(machine.host, shared_memory_total=64 << 20, shared_memory_free=64 << 20),
-        platform=Platform(
-            family="lightning_cloud",
-            kind="studio",
-            label="Lightning Studio",
-            evidence=(PlatformEvidence("LIGHTNING_CLOUD_SPACE_ID", "set"),),
-        ),
-        gpus=tuple(replace_struct(gpu, processes=()) for gpu in four_gpus()),
-    )
-    return replace_struct(machine, findings=find_problems(machine))
-
-
-def l40s(index: int, used: float, load: float, heat: float, power: float) -> GpuSample:
-    return GpuSample(
-        index=index,
-        uuid=f"GPU-{index}",
-        name="NVIDIA L40S",
-        compute_capability="8.9",
-        memory_used=int(used * GIB),
-        memory_total=45 * GIB,
-        utilization=load,
-        temperature=heat,
-        power=power,
-        power_limit=350.0,
-        processes=(),
-    )
-
-
-def in_use(gpu: GpuSample, pid: int, others: float = 0.0) -> GpuSample:
-    """The reading while one rank of the run, and `others` GiB of somebody else, are on the GPU."""
-    theirs = int(others * GIB)
-    ours = GpuProcess(pid=pid, memory=(gpu.memory_used or 0) - theirs, ours=True, owner="ada", name="python")
-    stranger = GpuProcess(pid=40217, memory=theirs, owner="bob", name="python3")
-    return replace_struct(
-        gpu,
-        processes=(ours, stranger) if theirs else (ours,),
-        clock=2310.0,
-        clock_limit=2520.0,
-        throttled=("power cap",) if (gpu.power or 0) > 285 else (),
-        ecc_errors=0,
-    )
-
-
-def history_of(gpu: GpuSample, seed: int, points: int = 600) -> GpuHistory:
-    """Ten invented minutes before the reading; a minute of them is not known."""
-    chance = random.Random(seed)
-    load = gpu.utilization or 0.0
-    used = gpu.memory_used or 0
-    loads = [
-        min(100.0, max(0.0, load + chance.gauss(0, 3) - (45 if second % 150 < 12 else 0))) for second in range(points)
-    ]
-    memory = [int(used * min(1.0, 0.4 + second / 60)) for second in range(points)]
-    unknown = range(200, 260)
-    return GpuHistory(
-        utilization=tuple(
-            None if second in unknown or gpu.utilization is None else value for second, value in enumerate(loads)
-        ),
-        memory_used=tuple(None if second in unknown else value for second, value in enumerate(memory)),
-    )
-
-
-def histories(nodes: tuple[NodeView, ...]) -> dict[GpuKey, GpuHistory]:
-    return {
-        (node.name, gpu.index, gpu.mig): history_of(gpu, 100 * number + gpu.index)
-        for number, node in enumerate(nodes)
-        for gpu in node.gpus
-    }
-
-
-def four_gpus() -> tuple[GpuSample, ...]:
-    return (
-        in_use(l40s(0, 31.0, 98, 71, 289), 11, others=2.9),
-        in_use(l40s(1, 29.2, 97, 69, 281), 12),
-        in_use(l40s(2, 29.2, 41, 66, 214), 13),
-        in_use(l40s(3, 29.7, 98, 86, 286), 14),
-    )
-
-
-def gpt_probe() -> ProgramProbe:
-    """What looking into an invented GPT of 124 million parameters would find."""
-    state = 124_439_808 * 4
-
-    def step(precision: str, batch_size: int, recomputes: bool) -> Measurement:
-        of_batch = int(batch_size / 32 * (27.1 if precision == "32-true" else 15.4) * GIB * (0.24 if recomputes else 1))
-        return Measurement(
-            precision=precision, batch_size=batch_size, peak=of_batch * 5 // 4 + 4 * state, parameters=state,
-            gradients=state, optimizer=2 * state, activations=of_batch, temporary=of_batch // 6, update=state // 4,
-            activation_checkpointing=recomputes,
-        )  # fmt: skip
-
-    return ProgramProbe(
-        parameters=124_439_808,
-        trainable=124_439_808,
-        parameter_bytes=state,
-        buffer_bytes=0,
-        dtypes=("float32",),
-        blocks=(BlockFacts(kind="Block", path="model.Block", count=12, parameters=7_087_872),),
-        optimizer="AdamW",
-        optimizer_bytes_per_parameter=8.0,
-        batch_size=32,
-        trainer={"max_epochs": 10, "gradient_clip_val": 1.0},
-        measurements=tuple(
-            step(precision, batch_size, recomputes)
-            for precision in ("32-true", "bf16-mixed")
-            for batch_size in (32, 64)
-            for recomputes in (False, True)
-        ),
-    )
 
 
 def curves(steps: int = 1204, broken_from: int | None = None) -> Mapping[str, Series]:
@@ -501,33 +166,6 @@ TRACEBACK = """Traceback (most recent call last):
     loss = self.model(batch)
 torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.11 GiB. GPU 2 has a total capacity of 44.5 GiB.
 """
-
-
-def evidence_of_scene(run: RunSnapshot) -> Evidence:
-    """What the real engine has to go by: the scene's output, its exception, its plan."""
-    failure, directory = run.failure, RunDirectory(Path(run.directory))
-    told = failure is not None and failure.hook is not None
-    assert run.trainer is not None
-    return Evidence(
-        outputs=tuple(
-            Output(path.read_bytes().decode("utf-8", "replace"), rank)
-            for rank, path in directory.outputs(run.attempt).items()
-        ),
-        exceptions=(
-            (Raised(type=failure.type, message=failure.message, traceback=failure.traceback, rank=failure.rank),)
-            if failure is not None and told
-            else ()
-        ),
-        exit_code=run.ended.code if run.ended is not None else None,
-        signal=run.ended.signal if run.ended is not None else None,
-        plan=run.record.plan,
-        actual={name: field.actual for name, field in run.trainer.fields.items()},
-        batch_size=32,
-        world_size=len(run.ranks),
-        gpus=run.gpus,
-        host=run.host,
-        conduct=Conduct(silent_s=run.progress.stalled_s if run.progress is not None else None, step_time_s=0.041),
-    )
 
 
 def with_checkpoint(run: RunSnapshot) -> RunSnapshot:
@@ -804,9 +442,12 @@ def long_log(folder: Path) -> RunSnapshot:
     return run
 
 
+RUNS_HOME = Path("/home/ada/runs")
+
+
 def options(folder: Path, run: RunSnapshot | None = None, **changes: Any) -> CockpitOptions:
     chosen = CockpitOptions(
-        settings=Settings(runs_home=Path("/home/ada/runs"), runs_home_reason="user state folder"),
+        settings=Settings(runs_home=RUNS_HOME, runs_home_reason="user state folder"),
         given=["train.py", "--size", "124M"],
         interpreter=Path("/usr/bin/python"),
         interpreter_is_given=False,
@@ -843,6 +484,12 @@ def on_gpus(measured: bool = True) -> FakeOutside:
     )
 
 
+def on_runs(**changes: Any) -> FakeOutside:
+    """A runs home of a few days."""
+    lines, runs = run_scenes.runs_home(RUNS_HOME)
+    return FakeOutside(listed=lines, runs=runs, checkpoints=run_scenes.checkpoints(), **changes)
+
+
 async def settle(app: CockpitApp, pilot: Any) -> None:
     """Wait until all that the threads have to say is on the screen."""
     deadline = time.monotonic() + 20
@@ -850,16 +497,11 @@ async def settle(app: CockpitApp, pilot: Any) -> None:
     while time.monotonic() < deadline:
         await pilot.pause(0.02)
         view = cockpit_screen.view
-        follower = cockpit_screen._follower
-        output = follower.output if follower is not None else None
-        has_log = follower is None or (output is not None and output.log is cockpit_screen._log._log)
+        reading, shown = cockpit_screen.features.log.reading, cockpit_screen.parts.log.output
+        output = reading.newest if reading is not None else None
+        has_log = reading is None or (output is not None and shown is not None and output.log is shown.log)
         has_told = view.environment and view.software and view.hardware and view.judgement
-        if has_told and has_log and not view.is_opening and not cockpit_screen._failures.is_waiting:
+        if has_told and has_log and not view.is_opening and not cockpit_screen.features.failures.is_waiting:
             await pilot.pause()
             return
     raise AssertionError("the cockpit did not settle")
-
-
-def text_of(row: Row) -> str:
-    """The row's text alone."""
-    return "".join(text for text, _ in row)

@@ -13,7 +13,7 @@ from lightning_tui.ui.advice.window import AdviceWindow
 from lightning_tui.ui.app import CockpitApp
 from tests.ui import scenes
 from tests.ui.advice_scenes import FakeAdvice, much_to_advise
-from tests.ui.scenes import FakeOutside
+from tests.ui.outside import FakeOutside
 from tests.ui.support import shows, text_grid, until
 
 SIZES = [(120, 36), (80, 24)]
@@ -97,7 +97,9 @@ async def test_what_is_put_away_is_gone_for_this_run_and_the_next_cockpit_knows(
     again, _ = cockpit(tmp_path)
     async with again.run_test(size=(120, 36)) as pilot:
         await scenes.settle(again, pilot)
-        await until(pilot, lambda: again.cockpit._advising is not None and again.cockpit._advising._known)
+        await until(
+            pilot, lambda: again.cockpit.features.advising is not None and again.cockpit.features.advising._known
+        )
         await pilot.pause()
         assert " A ─" not in border(again)
 

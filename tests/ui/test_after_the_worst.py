@@ -6,21 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunSnapshot, RunState
 from lightning_tui.record.events import CheckpointProof, Ended, Proof, Survivor
 from lightning_tui.ui.cockpit.state_line import message_row, proof_row, state_row
-from lightning_tui.ui.keys import KEYS, shown_key
 from lightning_tui.ui.view import View
-from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.support import shows, until
+from tests.ui import machines, scenes
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import shows, text_of, until, view_of
 
 GIB = 1 << 30
-
-
-def view_of(run: RunSnapshot) -> View:
-    return View(now=scenes.NOW, plan=Plan(), run=run, keys={key.id: shown_key(key, {}) for key in KEYS})
 
 
 @pytest.mark.parametrize(
@@ -41,7 +36,7 @@ def test_a_stop_that_waits_for_a_checkpoint_says_how_much_of_it_is_there(
 
 def ended_with(run: RunSnapshot, **found: object) -> View:
     proof = Proof(**{"ranks_gone": 2, "processes_gone": 6, **found})  # type: ignore[arg-type]
-    ended = Ended(seq=9, time=scenes.NOW, code=0, signal=None, cause="stop", proof=proof)
+    ended = Ended(seq=9, time=machines.NOW, code=0, signal=None, cause="stop", proof=proof)
     detail = "ended at step 412, as asked"
     return view_of(replace_struct(run, state=RunState.STOPPED, detail=detail, ended=ended))
 

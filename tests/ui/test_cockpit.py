@@ -11,9 +11,9 @@ from lightning_tui.plan.catalog import Choice
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunState
 from lightning_tui.ui.windows.window import TextWindow
-from tests.ui import scenes
-from tests.ui.scenes import FakeOutside
-from tests.ui.support import shows, text_grid, until
+from tests.ui import machines, scenes
+from tests.ui.outside import FakeOutside
+from tests.ui.support import shows, strips, text_grid, until
 
 SIZE = (120, 36)
 
@@ -201,8 +201,8 @@ async def test_a_run_that_is_attached_to_brings_its_program_and_plan(tmp_path: P
 
 async def test_a_masked_command_line_is_not_started_again(tmp_path: Path) -> None:
     run = scenes.finished(tmp_path)
-    program = scenes.replace_struct(scenes.PROGRAM, given=["train.py", "--token", "•••"])
-    run = scenes.replace_struct(run, record=scenes.replace_struct(run.record, program=program))
+    program = machines.replace_struct(scenes.PROGRAM, given=["train.py", "--token", "•••"])
+    run = machines.replace_struct(run, record=machines.replace_struct(run.record, program=program))
     app = scenes.cockpit(tmp_path, run)
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
@@ -254,7 +254,7 @@ async def test_hostile_output_stays_inside_the_log(tmp_path: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await until(pilot, shows(app, "[b]not markup[/b]·"))
-        for strip in app.screen._compositor.render_strips():
+        for strip in strips(app):
             assert strip.text.isprintable()
 
 
@@ -262,16 +262,16 @@ async def test_names_from_a_program_cannot_reach_the_terminal_either(tmp_path: P
     evil = "\x1b[2Jevil\x07"
     run = scenes.failed(tmp_path)
     assert run.failure is not None
-    failure = scenes.replace_struct(run.failure, type=evil, message=evil)
-    program = scenes.replace_struct(scenes.PROGRAM, label=evil, given=[evil])
-    record = scenes.replace_struct(run.record, program=program)
-    run = scenes.replace_struct(
+    failure = machines.replace_struct(run.failure, type=evil, message=evil)
+    program = machines.replace_struct(scenes.PROGRAM, label=evil, given=[evil])
+    record = machines.replace_struct(run.record, program=program)
+    run = machines.replace_struct(
         run, record=record, failure=failure, metrics={f"loss{evil}": scenes.curves()["train_loss"]}
     )
     app = scenes.cockpit(tmp_path, run)
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
-        assert all(strip.text.isprintable() for strip in app.screen._compositor.render_strips())
+        assert all(strip.text.isprintable() for strip in strips(app))
         assert "evil" in text_grid(app)
 
 
@@ -331,7 +331,7 @@ async def test_a_reader_that_breaks_becomes_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.FAILED])
 async def test_every_state_can_be_drawn(state: RunState, tmp_path: Path) -> None:
-    run = scenes.replace_struct(scenes.training(tmp_path), state=state, detail="because of a reason")
+    run = machines.replace_struct(scenes.training(tmp_path), state=state, detail="because of a reason")
     app = scenes.cockpit(tmp_path, run)
     async with app.run_test(size=(80, 24)) as pilot:
         await scenes.settle(app, pilot)
@@ -347,4 +347,4 @@ async def test_the_palette_offers_the_keys(tmp_path: Path) -> None:
         await pilot.press(*"whole")
         await until(pilot, lambda: "zoom: z" in text_grid(app) and "follow: space" not in text_grid(app))
         await pilot.press("enter")
-        await until(pilot, lambda: app.screen is app.cockpit and not app.cockpit._panes["plan"].display)
+        await until(pilot, lambda: app.screen is app.cockpit and not app.cockpit.parts.panes["plan"].display)

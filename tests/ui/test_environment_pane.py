@@ -8,21 +8,21 @@ from pathlib import Path
 from lightning_tui.environment import Environment, Finding, VisibleDevice
 from lightning_tui.gpus import GpuSample
 from lightning_tui.plan.model import Plan
+from lightning_tui.services.machine import Hardware
 from lightning_tui.ui.cockpit.environment import detail_rows, overview_rows, summary_row
-from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
-from tests.ui import scenes
-from tests.ui.scenes import replace_struct, text_of
-from tests.ui.support import text_grid
+from tests.ui import machines, scenes
+from tests.ui.machines import replace_struct
+from tests.ui.support import text_grid, text_of
 
 WRONG = Finding("small-shm", "warning", "Shared memory is only 64 MiB", "It fills up.", "Start with --shm-size=8g.")
 NOTE = Finding("no-colours", "info", "TERM is not set", "No colours.", "export TERM=xterm-256color.")
 
 
 def view_of(environment: Environment | None) -> View:
-    hardware = Hardware(environment.gpus if environment else (), None, scenes.idle_host())
-    view = View(now=scenes.NOW, plan=Plan(), environment=environment, hardware=hardware)
-    return replace(view, software=scenes.cpu_software(), runs_home="/keep/lightning-tui", runs_home_reason="--home")
+    hardware = Hardware(environment.gpus if environment else (), None, machines.idle_host())
+    view = View(now=machines.NOW, plan=Plan(), environment=environment, hardware=hardware)
+    return replace(view, software=machines.cpu_software(), runs_home="/keep/lightning-tui", runs_home_reason="--home")
 
 
 def texts(view: View, width: int = 76) -> list[str]:
@@ -32,7 +32,7 @@ def texts(view: View, width: int = 76) -> list[str]:
 
 
 def test_what_is_wrong_comes_before_the_facts_and_what_is_good_to_know_after_them() -> None:
-    rows = texts(view_of(replace_struct(scenes.local_machine(), findings=(WRONG, NOTE))))
+    rows = texts(view_of(replace_struct(machines.local_machine(), findings=(WRONG, NOTE))))
     places = [
         rows.index(text)
         for text in ("▲ Shared memory is only 64 MiB", "  Start with --shm-size=8g.", "· TERM is not set")
@@ -42,7 +42,7 @@ def test_what_is_wrong_comes_before_the_facts_and_what_is_good_to_know_after_the
 
 
 def test_a_sound_machine_says_so_and_then_tells_what_doctor_tells() -> None:
-    rows = texts(view_of(scenes.local_machine()))
+    rows = texts(view_of(machines.local_machine()))
     assert rows[0] == "✔ nothing wrong found"
     assert "Host         lab-7 · Debian 12" in rows
     assert "Runs         /home/ada/work · 412 GiB free of 900 GiB · local (ext4)" in rows
@@ -56,7 +56,7 @@ def test_before_the_machine_was_looked_at_places_wait() -> None:
 
 
 def test_the_overview_says_how_many_gpus_are_seen_and_that_storage_is_kept() -> None:
-    machine = scenes.studio()
+    machine = machines.studio()
     place = replace_struct(machine.storage.runs_home, path="/keep/lightning-tui")
     storage = replace_struct(machine.storage, runs_home=place, persistent=replace_struct(place, path="/keep"))
     visible = (VisibleDevice("0", gpu=0), VisibleDevice("9", is_seen=False, note="only 4 GPUs here"))
@@ -72,29 +72,29 @@ def gpus_row(view: View) -> str:
 
 
 def test_gpus_of_all_nodes_are_counted_and_slices_are_not(tmp_path: Path) -> None:
-    of_run = View(now=scenes.NOW, plan=Plan(), environment=scenes.studio(), run=scenes.cluster(tmp_path, 4))
+    of_run = View(now=machines.NOW, plan=Plan(), environment=machines.studio(), run=scenes.cluster(tmp_path, 4))
     assert gpus_row(of_run) == "32 × H100 80GB HBM3 · 4 nodes"
-    gpu = scenes.l40s(0, 1, 1, 1, 1)
+    gpu = machines.l40s(0, 1, 1, 1, 1)
     small = replace_struct(gpu, index=1, memory_total=1 << 30)
-    assert gpus_row(view_of(replace_struct(scenes.studio(), gpus=(gpu, replace_struct(gpu, mig=0))))) == (
+    assert gpus_row(view_of(replace_struct(machines.studio(), gpus=(gpu, replace_struct(gpu, mig=0))))) == (
         "1 × L40S 45.0 GiB"
     )
-    assert gpus_row(view_of(replace_struct(scenes.studio(), gpus=(gpu, small)))) == "2 × L40S", "they differ in size"
+    assert gpus_row(view_of(replace_struct(machines.studio(), gpus=(gpu, small)))) == "2 × L40S", "they differ in size"
 
 
 def test_gpus_that_tell_nothing_are_not_none() -> None:
-    machine = replace_struct(scenes.studio(), gpus=())
+    machine = replace_struct(machines.studio(), gpus=())
     assert gpus_row(view_of(replace_struct(machine, host=replace_struct(machine.host, gpu_devices=())))) == "none"
     silent = replace_struct(machine, host=replace_struct(machine.host, gpu_devices=("/dev/nvidia0",)))
     assert gpus_row(view_of(silent)) == "no readings"
     lost = GpuSample(index=1, error="GPU is lost")
-    machine = replace_struct(machine, gpus=(scenes.l40s(0, 1, 1, 1, 1), lost), visible=None)
+    machine = replace_struct(machine, gpus=(machines.l40s(0, 1, 1, 1, 1), lost), visible=None)
     assert gpus_row(view_of(machine)) == "1 × L40S 45.0 GiB · 1 lost"
 
 
 def test_the_overview_lists_what_is_wrong_and_counts_what_is_good_to_know() -> None:
     def last_row(*findings: Finding) -> str:
-        rows = overview_rows(view_of(replace_struct(scenes.local_machine(), findings=findings)), 42, 9)
+        rows = overview_rows(view_of(replace_struct(machines.local_machine(), findings=findings)), 42, 9)
         return " ".join(text_of(rows[-1]).split())
 
     assert last_row() == "✔ nothing wrong found"

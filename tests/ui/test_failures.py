@@ -4,42 +4,35 @@ from __future__ import annotations
 
 import stat
 import threading
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from lightning_tui.diagnosis import CodeHint, Diagnosis, EvidenceLine, Suggestion, evidence_of_text
-from lightning_tui.launch.report import write_report
-from lightning_tui.record import Failure, ProgramRecord, RunDirectory, RunSnapshot, RunState, RunStore
-from lightning_tui.record.events import CheckpointSaved
-from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.drawing.rows import width_of
-from lightning_tui.ui.failure.actions import sentence_of
-from lightning_tui.ui.failure.card import card_height, failure_card
-from lightning_tui.ui.failure.findings import (
+from lightning_tui.diagnosis import CodeHint, Diagnosis, EvidenceLine, Suggestion
+from lightning_tui.record import Failure, RunDirectory, RunSnapshot, RunState
+from lightning_tui.services.findings import (
     Beginning,
     FieldChange,
     Findings,
     Fix,
     Place,
-    Trouble,
-    in_order,
     is_told,
-    order_of_trouble,
     trouble_of,
 )
+from lightning_tui.ui.app import CockpitApp
+from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.failure.actions import sentence_of
+from lightning_tui.ui.failure.card import card_height, failure_card
 from lightning_tui.ui.failure.fix_window import FixWindow
 from lightning_tui.ui.failure.report_window import ReportWindow, report_rows
 from lightning_tui.ui.failure.words import beginning_words, change_words
-from lightning_tui.ui.failure_services import findings_of, place_of, tried_in_line
 from lightning_tui.ui.windows.window import TextWindow
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.support import shows, text_grid, until
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import gone, shows, text_grid, text_of, until
 
 SIZE = (120, 36)
 TITLE = "The GPU's memory is full"
@@ -65,7 +58,7 @@ def fix(**changes: Any) -> Fix:
     known: dict[str, Any] = {
         "text": "Use fewer workers: each holds a copy.",
         "changes": {"num_workers": 2},
-        "fields": (FieldChange("num_workers", "4", "2"),),
+        "fields": (FieldChange("num_workers", 4, 2),),
         "beginning": Beginning(reason="no checkpoint was saved"),
     }
     return Fix(**{**known, **changes})
@@ -187,7 +180,7 @@ async def test_a_run_that_stands_still_is_told_of_until_it_goes_on(tmp_path: Pat
         assert outside.reader is not None
         assert run.progress is not None
         outside.reader.now = replace_struct(run, progress=replace_struct(run.progress, stalled_s=None), standstill=None)
-        await until(pilot, lambda: title not in text_grid(app))
+        await until(pilot, gone(app, title))
 
 
 async def test_a_run_that_stood_still_can_be_fixed_once_it_was_ended(tmp_path: Path) -> None:
@@ -230,7 +223,7 @@ async def test_enter_goes_to_the_line_that_shows_it_and_y_copies_the_report(tmp_
         await pilot.press("5")
         assert "trainer.fit(model, data)" not in text_grid(app), "the traceback is folded"
         await pilot.press("enter")
-        await until(pilot, lambda: app.cockpit._log.mark == 21)
+        await until(pilot, lambda: app.cockpit.parts.log.place.mark == 21)
         grid = text_grid(app)
         assert "trainer.fit(model, data)" in grid
         assert "torch.OutOfMemoryError: CUDA out of memory. Tried" in grid
@@ -254,7 +247,7 @@ async def test_the_evidence_of_another_rank_is_shown_in_its_own_output(tmp_path:
         assert "rank 2 of 4" in text_grid(app)
         await pilot.press("5", "enter")
         await until(pilot, shows(app, "rank 3 of 4"))
-        await until(pilot, lambda: app.cockpit._log.mark == 4)
+        await until(pilot, lambda: app.cockpit.parts.log.place.mark == 4)
 
 
 async def test_the_report_opens_as_a_text_that_scrolls_and_is_copied(tmp_path: Path) -> None:
@@ -277,32 +270,6 @@ def test_long_lines_of_a_report_are_broken_and_nothing_of_them_steers_the_termin
     assert all(width_of(row) <= 40 for row in rows[2:])
     assert all(text_of(row).isprintable() for row in rows)
     assert sum("word" in text_of(row) for row in rows) == 5
-
-
-def test_the_report_is_written_whole_for_its_owner_alone(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    elsewhere = tmp_path / "elsewhere.txt"
-    elsewhere.write_text("theirs")
-    (tmp_path / "report.txt").symlink_to(elsewhere)
-    path = write_report(directory, "what happened\n")
-    assert path is not None
-    assert path.read_text() == "what happened\n"
-    assert elsewhere.read_text() == "theirs"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["elsewhere.txt", "report.txt"]
-    assert write_report(RunDirectory(tmp_path / "gone"), "nobody reads it") is None
-
-
-def test_with_several_outputs_the_evidence_is_where_the_line_says_so(tmp_path: Path) -> None:
-    outputs = {rank: tmp_path / f"{rank}.log" for rank in range(3)}
-    for rank, path in outputs.items():
-        path.write_text("one\n" + ("[rank2]: ValueError: no such colour\n" if rank == 2 else "two\n"))
-    seen = diagnosis(evidence=EvidenceLine(2, "ValueError: no such colour"), rank=0)
-    assert place_of(seen, outputs) == Place(2, 1)
-    assert place_of(seen, {0: outputs[0]}) == Place(0, 1), "one file holds the output of all"
-    assert place_of(seen, {}) is None
-    assert place_of(diagnosis(), outputs) is None
-    assert place_of(diagnosis(evidence=EvidenceLine(99, "ValueError")), outputs) is None
 
 
 # ------------------------------------------------------------------------------------------------------- fixing it
@@ -345,7 +312,7 @@ async def test_digits_open_an_alternative_while_the_log_has_the_focus(tmp_path: 
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("3", "2")
-        assert app.cockpit.focused is app.cockpit._plan_pane, "elsewhere they jump to panes"
+        assert app.cockpit.focused is app.cockpit.parts.plan, "elsewhere they jump to panes"
         await pilot.press("5", "2")
         await until(pilot, lambda: isinstance(app.screen, FixWindow))
         assert isinstance(app.screen, FixWindow)
@@ -358,7 +325,7 @@ async def test_digits_open_an_alternative_while_the_log_has_the_focus(tmp_path: 
         await until(pilot, lambda: app.screen is app.cockpit)
         assert not [name for name, _ in outside.asked if name == "relaunch"]
         await pilot.press("5", "4")
-        assert app.cockpit.focused is app.cockpit._panes["gpus"], "there is no fourth one"
+        assert app.cockpit.focused is app.cockpit.parts.panes["gpus"], "there is no fourth one"
 
 
 async def test_a_cockpit_that_only_watches_neither_offers_nor_takes_it(tmp_path: Path) -> None:
@@ -429,75 +396,9 @@ async def test_the_window_fits_small_screens(tmp_path: Path, size: tuple[int, in
         await until(pilot, lambda: "→  16" in text_grid(app) or size[1] < 10)
 
 
-def test_the_first_fix_is_one_that_can_work_and_was_not_tried() -> None:
-    tried, new, blocked, risky = fix(tried_in="a-1"), fix(), fix(obstacle="no GPU"), fix(trust=True)
-    assert in_order([blocked, risky, tried, new]) == (new, tried, risky, blocked)
-
-
-def test_what_was_tried_is_told_by_the_records_of_a_runs_parents(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
-    program = ProgramRecord(label="x.py", given=["x.py"], folder="/", interpreter="/usr/bin/python")
-
-    def made(plan: dict[str, Any], parent: str | None) -> str:
-        return store.create(program=program, plan=plan, now=1.0, parent=parent)[1].id
-
-    first = made({"precision": "32-true"}, None)
-    second = made({"precision": "32-true", "batch_size": 16, "accumulate_grad_batches": 2}, first)
-    third = made({"precision": "bf16-mixed", "batch_size": 16, "accumulate_grad_batches": 2, "ckpt_path": "/c"}, second)
-    run = scenes.failed(tmp_path)
-    directory = RunDirectory(tmp_path / third)
-    seen = replace_struct(run, record=directory.read_record(), directory=str(directory.path))
-    assert tried_in_line(seen) == {
-        frozenset({"precision"}): third,
-        frozenset({"batch_size", "accumulate_grad_batches"}): second,
-    }
-    orphan = replace_struct(seen.record, parent="../../etc")
-    assert tried_in_line(replace_struct(seen, record=orphan)) == {}
-
-
-def test_a_child_goes_on_from_where_its_parent_began_unless_that_is_what_failed(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
-    program = ProgramRecord(label="x.py", given=["x.py"], folder="/", interpreter="/usr/bin/python")
-    first, _ = store.create(program=program, plan={}, now=1.0)
-    path = first.checkpoints / "last.ckpt"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", b"nothing")
-    saved = CheckpointSaved(seq=0, time=5.0, path=str(path), epoch=3, global_step=400, size=None, seconds=0.1)
-    (first.events(0) / "rank-0.jsonl").write_bytes(msgspec.json.encode(saved) + b"\n")
-    second, record = store.create(
-        program=program, plan={"ckpt_path": str(path)}, now=2.0, parent=first.id, resumed_from=str(path)
-    )
-    run = replace_struct(scenes.failed(tmp_path), record=record, directory=str(second.path), checkpoints=())
-    trouble = trouble_of(run)
-    assert trouble is not None
-
-    def beginning(text: str, batch_size: int = 32) -> Beginning:
-        evidence = replace_struct(evidence_of_text(text), batch_size=batch_size)
-        return findings_of(trouble, evidence, run, None).fixes[0].beginning
-
-    assert beginning(scenes.TRACEBACK) == Beginning(str(path), 400, 3, 5.0)
-    torn = "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory"
-    assert (
-        beginning(f"Traceback (most recent call last):\n  File 'x.py', line 1, in <module>\n{torn}\n").checkpoint
-        is None
-    )
-    path.write_bytes(b"PK\x03\x04 torn")
-    assert "last.ckpt: its end is missing" in beginning(scenes.TRACEBACK).reason
-    path.unlink()
-    assert beginning(scenes.TRACEBACK).reason == "no checkpoint was saved"
-
-
-def test_of_a_run_that_stands_still_standing_still_is_the_trouble() -> None:
-    caught, stall = diagnosis(category="nan-loss"), diagnosis(category="stall")
-    stalled, ended = Trouble("/r", 0, "stalled"), Trouble("/r", 0, "ended")
-    assert order_of_trouble((caught, stall), stalled, has_raised=False)[0] is stall
-    assert order_of_trouble((caught, stall), stalled, has_raised=True)[0] is caught
-    assert order_of_trouble((caught, stall), ended, has_raised=False)[0] is caught
-
-
 def test_changes_and_beginnings_in_words() -> None:
     assert change_words(fix()) == "workers 4 → 2"
-    assert change_words(fix(fields=(FieldChange("precision", "", "bf16-mixed"),))) == "precision → bf16-mixed"
+    assert change_words(fix(fields=(FieldChange("precision", None, "bf16-mixed"),))) == "precision → bf16-mixed"
     assert change_words(fix(fields=())) == "start again"
     assert beginning_words(Beginning("/r/last.ckpt", 400)) == ("from last.ckpt step 400", "from step 400")
     assert beginning_words(Beginning("/r/epoch=1-step=400.ckpt", 400))[0] == "from step 400"

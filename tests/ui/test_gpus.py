@@ -27,22 +27,20 @@ from lightning_tui.ui.drawing.gauges import (
     spark,
 )
 from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.gpus.details import chart_rows, detail_rows
 from lightning_tui.ui.gpus.gpuset import GpuSet, gpu_set, short_names, summary
 from lightning_tui.ui.gpus.grid import layout
 from lightning_tui.ui.gpus.host_rows import nodes_rows
 from lightning_tui.ui.gpus.pane import GpusPane, readout, wanted_rows
 from lightning_tui.ui.gpus.rows import columns_of, gpu_row, grid_cell, header_row
-from lightning_tui.ui.gpus.window import GpuWindow, chart_rows, detail_rows
+from lightning_tui.ui.gpus.window import GpuWindow
 from lightning_tui.ui.view import View
-from tests.ui import scenes
-from tests.ui.scenes import GIB, l40s, replace_struct, text_of
-from tests.ui.support import CheckGrid, text_grid, until
+from tests.ui import machines, scenes
+from tests.ui.machines import GIB, l40s, replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import CheckGrid, text_grid, text_of, until, view_of
 
 HERE = Path("/none")
-
-
-def view_of(run: RunSnapshot) -> View:
-    return View(now=scenes.NOW, plan=Plan(), run=run)
 
 
 def rank_on(gpu: GpuSample, allocated: int | None, reserved: int | None, peak: int | None = None) -> RankView:
@@ -79,7 +77,7 @@ def test_memory_by_holder_adds_up_whatever_the_readings_say(
 
 
 def test_each_holder_is_told_where_all_is_known() -> None:
-    gpu = scenes.in_use(l40s(0, 31.0, 98, 71, 289), 11, others=2.0)
+    gpu = machines.in_use(l40s(0, 31.0, 98, 71, 289), 11, others=2.0)
     parts = memory_parts(gpu, [rank_on(gpu, 21 * GIB, 27 * GIB, 24 * GIB)])
     assert (parts.allocated, parts.cached, parts.rest) == (21 * GIB, 6 * GIB, 2 * GIB)
     assert (parts.others, parts.unknown, parts.free, parts.peak) == (2 * GIB, 0, 14 * GIB, 24 * GIB)
@@ -349,7 +347,7 @@ def test_the_details_tell_everything() -> None:
 
 def test_the_driver_is_told_of_gpus_of_this_machine_alone() -> None:
     run = scenes.eight_gpus(HERE)
-    machine = replace_struct(scenes.studio(), driver=DriverFacts(driver="575.1", cuda="13.0"))
+    machine = replace_struct(machines.studio(), driver=DriverFacts(driver="575.1", cuda="13.0"))
 
     def text(hostname: str | None) -> str:
         here = replace_struct(machine, host=replace_struct(machine.host, hostname=hostname))
@@ -372,7 +370,7 @@ def test_a_curve_is_not_drawn_over_what_is_not_known() -> None:
 
 
 def pane_of(app: Any) -> GpusPane:
-    pane = app.cockpit._panes["gpus"]
+    pane = app.cockpit.parts.panes["gpus"]
     assert isinstance(pane, GpusPane)
     return pane
 
@@ -398,7 +396,7 @@ async def test_the_cursor_goes_over_the_cells_and_enter_opens_one(tmp_path: Path
 
 async def test_the_window_goes_on_telling_and_survives_that_its_gpu_goes(tmp_path: Path) -> None:
     run = scenes.eight_gpus(tmp_path)
-    outside = scenes.FakeOutside()
+    outside = FakeOutside()
     app = scenes.cockpit(tmp_path, run, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)

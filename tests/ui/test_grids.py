@@ -9,7 +9,7 @@ import pytest
 
 from lightning_tui.record import RunSnapshot
 from tests.ui import scenes
-from tests.ui.support import CheckGrid, text_grid
+from tests.ui.support import CheckGrid, strips, text_grid, until
 
 SIZES = {"40x12": (40, 12), "80x24": (80, 24), "120x36": (120, 36), "200x50": (200, 50)}
 
@@ -69,6 +69,8 @@ async def test_nothing_is_repainted_while_nothing_changes(tmp_path: Path, monkey
             app.cockpit.tick()
         await pilot.pause(0.3)
         assert painted == []
+        await pilot.press("tab")
+        await until(pilot, lambda: painted)
 
 
 async def test_the_light_theme_paints_the_same_text(tmp_path: Path) -> None:
@@ -76,19 +78,9 @@ async def test_the_light_theme_paints_the_same_text(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
         before = text_grid(app)
-        grounds = {
-            segment.style.bgcolor
-            for strip in app.screen._compositor.render_strips()
-            for segment in strip
-            if segment.style
-        }
+        grounds = {segment.style.bgcolor for strip in strips(app) for segment in strip if segment.style}
         app.theme = "lightning-light"
         await pilot.pause()
         assert text_grid(app) == before
-        after = {
-            segment.style.bgcolor
-            for strip in app.screen._compositor.render_strips()
-            for segment in strip
-            if segment.style
-        }
+        after = {segment.style.bgcolor for strip in strips(app) for segment in strip if segment.style}
         assert not grounds & after

@@ -11,13 +11,13 @@ from lightning_tui.plan.model import Plan
 from lightning_tui.settings import Settings
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.cockpit.bars import footer_row
-from lightning_tui.ui.cockpit.help import help_rows
 from lightning_tui.ui.cockpit.screen import CockpitScreen
 from lightning_tui.ui.drawing.rows import width_of
+from lightning_tui.ui.help import help_rows
 from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
 from lightning_tui.ui.view import View
 from tests.ui import scenes
-from tests.ui.scenes import text_of
+from tests.ui.support import text_of
 
 ALL = (*KEYS, *APP_KEYS)
 
@@ -39,11 +39,14 @@ def test_every_key_is_bound_under_its_id() -> None:
     assert len(bindings) == len(ALL)
 
 
-def test_every_action_exists() -> None:
+def test_every_action_exists(tmp_path: Path) -> None:
+    app = scenes.cockpit(tmp_path, None)
     for key in ALL:
-        owner = CockpitApp if key.action.startswith("app.") else CockpitScreen
         name = key.action.removeprefix("app.").partition("(")[0]
-        assert callable(getattr(owner, f"action_{name}", None)), key.action
+        if key.action.startswith("app."):
+            assert callable(getattr(CockpitApp, f"action_{name}", None)), key.action
+        else:
+            assert name in app.cockpit.acts, key.action
 
 
 def test_only_keys_that_arrive_in_every_terminal() -> None:

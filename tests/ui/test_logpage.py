@@ -18,7 +18,7 @@ from lightning_tui.ui.log.index import LogIndex
 from lightning_tui.ui.log.lines import Folds, MatchingLines, MergedLines, PlainLines
 from lightning_tui.ui.log.page import Look, last_page, last_top, moved, page_from
 from lightning_tui.ui.log.search import next_hit, previous_hit
-from tests.ui.scenes import text_of
+from tests.ui.support import text_of
 
 NONE: frozenset[tuple[int, int]] = frozenset()
 TRACEBACK = ["Traceback (most recent call last):", '  File "a.py", line 1', "    x()", "ValueError: no"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from textual.widgets import Input
 from lightning_tui.record import RunDirectory
 from lightning_tui.text.units import count
 from lightning_tui.ui.app import CockpitApp
-from lightning_tui.ui.log.actions import parse_jump
 from lightning_tui.ui.log.copying import clipboard_sequence, copy_lines
 from lightning_tui.ui.log.following import Output
 from lightning_tui.ui.log.index import LogIndex
+from lightning_tui.ui.log.jumping import parse_jump
 from lightning_tui.ui.log.lines import PlainLines
 from tests.ui import scenes
-from tests.ui.support import CheckGrid, shows, text_grid, until
+from tests.ui.support import CheckGrid, gone, shows, text_grid, until
 
 SIZE = (120, 36)
 SIZES = {"80x24": (80, 24), "120x36": SIZE, "200x50": (200, 50)}
@@ -38,13 +37,9 @@ def on_log(folder: Path, lines: bytes | None = None) -> tuple[CockpitApp, RunDir
 
 def log_rows(app: CockpitApp) -> list[str]:
     """What stands within the log's border."""
-    pane = app.cockpit._log.region
+    pane = app.cockpit.parts.log.region
     rows = text_grid(app).splitlines()[pane.y + 1 : pane.bottom - 1]
     return [row[pane.x + 2 : pane.right - 2].rstrip() for row in rows]
-
-
-def gone(app: CockpitApp, text: str) -> Callable[[], bool]:
-    return lambda: text not in text_grid(app)
 
 
 async def search(app: CockpitApp, pilot: Any, text: str, key: str = "slash") -> None:
@@ -146,7 +141,7 @@ async def test_n_steps_through_errors_and_enter_opens_a_folded_traceback(tmp_pat
         await until(pilot, shows(app, "client.UploadError: no answer from the store within 5 s  traceback, 6 lines"))
         assert "client.put" not in text_grid(app)
         await pilot.press("g", "n")
-        await until(pilot, lambda: app.cockpit._log.mark is not None)
+        await until(pilot, lambda: app.cockpit.parts.log.place.mark is not None)
         await pilot.press("enter")
         await until(pilot, shows(app, "client.put(path, timeout=5)"))
         await pilot.press("y")
@@ -175,11 +170,11 @@ async def test_lines_are_selected_by_key_and_mouse_and_copied_to_clipboard_and_f
         sequence = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07"
         assert any(sequence in said for said in written)
         await pilot.press("escape")
-        pane = app.cockpit._log
+        pane = app.cockpit.parts.log
         await pilot.mouse_down(pane, offset=(4, 1))
         await pilot.hover(pane, offset=(4, 3))
         await pilot.mouse_up(pane, offset=(4, 3))
-        await until(pilot, lambda: pane.selection == (0, 2))
+        await until(pilot, lambda: pane.place.selection == (0, 2))
         await pilot.press("y")
         await until(pilot, shows(app, "copied 3 lines"))
 
@@ -190,7 +185,7 @@ async def test_an_expression_that_takes_for_ever_is_given_up_and_the_screen_goes
         await until(pilot, shows(app, "aaaa"))
         await search(app, pilot, "(a+)+$")
         await until(pilot, shows(app, "/(a+)+$ takes too long"))
-        assert app.cockpit._log.search is None
+        assert app.cockpit.parts.log.search is None
         await search(app, pilot, "fir(s)t")
         await until(pilot, shows(app, "/fir(s)t · 1 found"))
 
@@ -201,14 +196,14 @@ async def test_what_was_marked_but_is_out_of_sight_is_not_copied(tmp_path: Path)
         await scenes.settle(app, pilot)
         await pilot.press("5", "g")
         await search(app, pilot, "1", "j")
-        pane = app.cockpit._log
-        await until(pilot, lambda: pane.mark == 0)
+        pane = app.cockpit.parts.log
+        await until(pilot, lambda: pane.place.mark == 0)
         await pilot.press("pagedown", "pagedown", "y")
         await until(pilot, shows(app, "copied 1 line"))
-        place = pane.last_seen()
+        place = pane.place.last_seen()
         assert place is not None
-        assert pane.lines is not None
-        assert (directory.path / "copied.txt").read_bytes() == pane.lines.at(place)[0].data + b"\n"
+        assert pane.place.lines is not None
+        assert (directory.path / "copied.txt").read_bytes() == pane.place.lines.at(place)[0].data + b"\n"
 
 
 def test_a_copy_goes_where_it_can_and_a_long_one_to_the_file_only(tmp_path: Path) -> None:
@@ -229,12 +224,14 @@ async def test_the_last_line_is_gone_to_without_leaving_the_page_empty(tmp_path:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("5")
-        pane = app.cockpit._log
-        for where in ("99.9 %", "start", count(pane.lines.total).replace(",", "") if pane.lines else ""):
+        pane = app.cockpit.parts.log
+        for where in ("99.9 %", "start", count(pane.place.lines.total).replace(",", "") if pane.place.lines else ""):
             await search(app, pilot, where, "j")
-            await until(pilot, lambda: not pane.follow)
+            await until(pilot, lambda: not pane.place.follow)
             await until(pilot, lambda: all(log_rows(app)))
-        await until(pilot, lambda: pane.lines is not None and pane.last_seen() == pane.lines.total - 1)
+        await until(
+            pilot, lambda: pane.place.lines is not None and pane.place.last_seen() == pane.place.lines.total - 1
+        )
 
 
 async def test_times_are_shown_of_the_next_run_too(tmp_path: Path) -> None:
@@ -244,7 +241,7 @@ async def test_times_are_shown_of_the_next_run_too(tmp_path: Path) -> None:
         await pilot.press("5", "T")
         await until(pilot, lambda: any(re.match(r"\d\d:\d\d:\d\d ", row) for row in log_rows(app)))
         app.cockpit.attach(directory)
-        await until(pilot, lambda: app.cockpit._log.output is None)
+        await until(pilot, lambda: app.cockpit.parts.log.output is None)
         await until(pilot, lambda: any(re.match(r"\d\d:\d\d:\d\d ", row) for row in log_rows(app)))
 
 
@@ -261,7 +258,7 @@ async def test_one_jumps_to_a_line_a_share_and_a_time(tmp_path: Path) -> None:
         await search(app, pilot, "6", "j")
         await until(pilot, lambda: "epoch 0 step  400  train_loss 2.21  lr 2.9e-4" in log_rows(app))
         await search(app, pilot, "50 %", "j")
-        await until(pilot, lambda: app.cockpit._log._top == 322)
+        await until(pilot, lambda: app.cockpit.parts.log.place.top == 322)
         await search(app, pilot, "nowhere", "j")
         await until(pilot, shows(app, "is no place in the log"))
         await pilot.press("escape")
@@ -336,8 +333,8 @@ async def test_a_reader_of_a_long_log_s_end_stays_there_when_all_of_it_has_been_
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("5")
-        app.cockpit._log_actions.follow(None)
-        pane, path = app.cockpit._log, directory.output(0, 0)
+        app.cockpit.features.log.follow(None)
+        pane, path = app.cockpit.parts.log, directory.output(0, 0)
         whole = LogIndex(path)
         whole.poll()
         tail = LogIndex(path, whole.offset_of(600))
@@ -345,11 +342,11 @@ async def test_a_reader_of_a_long_log_s_end_stays_there_when_all_of_it_has_been_
         pane.show_output(Output(tail, 0, (0,), share=0.25))
         await until(pilot, shows(app, "the end; 25% read"))
         pane.scroll_by(-100)
-        pane.begin_selection()
+        pane.place.begin_selection()
         await pilot.pause()
         before = log_rows(app)
         assert before[0] == f"line {1000 - len(before) - 100}"
         pane.show_output(Output(whole, 0, (0,)))
         await until(pilot, shows(app, "1 selected"))
         assert log_rows(app) == before
-        assert pane.selection == (899, 899)
+        assert pane.place.selection == (899, 899)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lightning_tui.ui.drawing.rows import width_of
 from lightning_tui.ui.drawing.theme import DARK, Palette
 from lightning_tui.ui.log.text import cut_left, expand_tabs, fold, highlight, log_row, plain, wrap_row
-from tests.ui.scenes import text_of
+from tests.ui.support import text_of
 
 HOSTILE = [
     b"\x1b",

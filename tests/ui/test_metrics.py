@@ -19,24 +19,24 @@ from textual.pilot import Pilot
 from lightning_tui.record import RunDirectory, RunSnapshot, Series
 from lightning_tui.record.events import Metrics, Points
 from lightning_tui.record.series import Bins
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.drawing.ascii import ascii_row, wants_ascii
-from lightning_tui.ui.drawing.chart import Curve
+from lightning_tui.ui.drawing.frame import Curve
 from lightning_tui.ui.drawing.rows import width_of
 from lightning_tui.ui.metrics import exports as metric_exports
 from lightning_tui.ui.metrics.choice_window import MetricWindow
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves, marks_of, reading_at, smoothed
+from lightning_tui.ui.metrics.curves import CurveSettings, drawn_curves, marks_of, reading_at, smoothed
 from lightning_tui.ui.metrics.exports import export
 from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point, falls, learning_rate, quantities, rises
 from lightning_tui.ui.metrics.pane import MetricsPane, grid_shape
 from lightning_tui.ui.metrics.runs_window import OverlayWindow
 from lightning_tui.ui.metrics.words import broken_words, pace_row, progress_row, straggler_of, values_row
-from lightning_tui.ui.services import RefusalError
-from lightning_tui.ui.view import View
 from tests.record.events import make
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.support import CheckGrid, shows, text_grid, until
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import CheckGrid, shows, text_grid, text_of, until, view_of
 
 
 def told(quantity: Quantity) -> dict[str, str]:
@@ -84,12 +84,12 @@ def test_names_are_shown_without_what_is_not_printable() -> None:
 
 @given(st.lists(st.text("abc_/.-lrtainvexhsopd", max_size=12), unique=True, max_size=12))
 def test_no_metric_is_lost_but_lightnings_third_name(names: list[str]) -> None:
-    drawn = [member.name for quantity in quantities(names) for member in quantity.members]
-    assert len(set(drawn)) == len(drawn)
-    for name in set(names) - set(drawn):
-        assert {f"{name}_step", f"{name}_epoch"} <= set(names) or any(
-            other.endswith(("_step", "_epoch")) for other in names
-        )
+    drawn = [(quantity.name, member) for quantity in quantities(names) for member in quantity.members]
+    told = {member.name for _, member in drawn}
+    assert len(told) == len(drawn)
+    for name in set(names) - told:
+        (alone,) = quantities([name])
+        assert (alone.name, alone.members[0].role) in {(quantity, member.role) for quantity, member in drawn}
 
 
 def test_which_way_is_better() -> None:
@@ -131,11 +131,11 @@ def test_a_smoothed_curve_stays_within_its_values(values: list[float], weight: f
 def test_epochs_and_times_take_the_place_of_steps(tmp_path: Path) -> None:
     run = scenes.many_metrics(tmp_path)
     loss = quantities(run.metrics)[0]
-    by_epoch = drawn_curves(run, loss, Settings(unit="epoch"))[-1].curve.bins.steps
+    by_epoch = drawn_curves(run, loss, CurveSettings(unit="epoch"))[-1].curve.bins.steps
     assert (by_epoch[0], by_epoch[-1]) == pytest.approx((0.2, 2.4))
-    by_time = drawn_curves(run, loss, Settings(unit="time"))[-1].curve.bins.steps
+    by_time = drawn_curves(run, loss, CurveSettings(unit="time"))[-1].curve.bins.steps
     assert (by_time[0], by_time[-1]) == pytest.approx((14 + 60, 14 + 720))
-    best, saved = marks_of(run, loss, Settings(unit="epoch"))
+    best, saved = marks_of(run, loss, CurveSettings(unit="epoch"))
     assert (best.x, best.value) == pytest.approx((2.4, run.metrics["val_loss"].lowest))
     assert saved.x == pytest.approx(2.0)
     assert saved.value is None
@@ -177,12 +177,6 @@ def test_nan_is_said_in_words() -> None:
     for step in range(3, 6):
         series.add(step, math.nan)
     assert text_of(broken_words("train_loss", series)) == "✖ train_loss is NaN since step 3"
-
-
-def view_of(run: RunSnapshot) -> View:
-    from lightning_tui.plan.model import Plan
-
-    return View(now=scenes.NOW, plan=Plan(), run=run)
 
 
 def test_values_tell_the_best_and_where(tmp_path: Path) -> None:
@@ -325,7 +319,7 @@ async def test_closing_the_list_of_runs_ends_its_reading(tmp_path: Path) -> None
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         outside._runs = endless  # type: ignore[method-assign]
-        object.__setattr__(app.cockpit._metric_actions._services, "runs", endless)
+        object.__setattr__(app.cockpit.features.metrics._services, "runs", endless)
         await pilot.press("o")
         await until(pilot, lambda: len(read) > 3)
         window = app.screen
@@ -359,7 +353,7 @@ def recorded(tmp_path: Path) -> RunSnapshot:
 
 def test_all_values_are_written_as_a_table(tmp_path: Path) -> None:
     run = recorded(tmp_path)
-    path = export(run, None, Settings(), (), "csv")
+    path = export(run, None, CurveSettings(), (), "csv")
     assert path == Path(run.directory) / "exports" / "metrics.csv"
     assert list(csv.reader(path.read_text().splitlines())) == [
         ["metric", "step", "epoch", "time", "value"],
@@ -368,13 +362,15 @@ def test_all_values_are_written_as_a_table(tmp_path: Path) -> None:
         ["val, loss", "2", "3", "100.0", "1.0"],
     ]
     assert path.stat().st_mode & 0o777 == 0o600
-    columns = json.loads(export(run, None, Settings(), (), "json").read_text())["metrics"]
+    columns = json.loads(export(run, None, CurveSettings(), (), "json").read_text())["metrics"]
     assert columns["train_loss"] == {"step": [1, 2], "epoch": [3, 3], "time": [100.0, 100.0], "value": [0.5, "nan"]}
     assert [entry.name for entry in sorted(path.parent.iterdir())] == ["metrics.csv", "metrics.json"]
 
 
-@pytest.mark.parametrize("settings", [Settings(), Settings(is_log=True, smoothing=0.9, unit="time", window=(100, 300))])
-def test_a_picture_is_well_formed_and_says_what_it_shows(tmp_path: Path, settings: Settings) -> None:
+@pytest.mark.parametrize(
+    "settings", [CurveSettings(), CurveSettings(is_log=True, smoothing=0.9, unit="time", window=(100, 300))]
+)
+def test_a_picture_is_well_formed_and_says_what_it_shows(tmp_path: Path, settings: CurveSettings) -> None:
     run = recorded(tmp_path)
     evil = replace_struct(run.record, program=replace_struct(run.record.program, label="<a&b>\x1b"))
     run = replace_struct(run, record=evil)
@@ -390,13 +386,13 @@ def test_a_picture_is_well_formed_and_says_what_it_shows(tmp_path: Path, setting
 def test_what_cannot_be_written_is_refused_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = replace_struct(scenes.many_metrics(tmp_path), directory=str(tmp_path / "gone"))
     with pytest.raises(RefusalError, match=r"--metrics csv > metrics\.csv"):
-        export(run, None, Settings(), (), "csv")
+        export(run, None, CurveSettings(), (), "csv")
     nothing = replace_struct(recorded(tmp_path), metrics={"loss": Series()})
     with pytest.raises(RefusalError, match="no finite value"):
-        export(nothing, quantities(nothing.metrics)[0], Settings(), (), "svg")
+        export(nothing, quantities(nothing.metrics)[0], CurveSettings(), (), "svg")
     monkeypatch.setattr(metric_exports, "can_write_png", lambda: False)
     with pytest.raises(RefusalError, match="pip install resvg_py"):
-        export(recorded(tmp_path / "other"), quantities(run.metrics)[0], Settings(), (), "png")
+        export(recorded(tmp_path / "other"), quantities(run.metrics)[0], CurveSettings(), (), "png")
 
 
 async def test_the_export_is_chosen_and_its_path_told(tmp_path: Path) -> None:

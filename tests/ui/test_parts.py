@@ -11,9 +11,11 @@ from lightning_tui.record import Failure, RunDirectory, Series
 from lightning_tui.ui.cockpit.arrangement import arrange, kind_of
 from lightning_tui.ui.failure.words import last_frame
 from lightning_tui.ui.keys import PANES
+from lightning_tui.ui.log.following import OutputFollower
 from lightning_tui.ui.threads import Follower
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, FakeReader, replace_struct
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside, FakeReader
 
 
 @given(st.integers(1, 260), st.integers(1, 80), st.integers(1, 64), st.sampled_from([None, *PANES]))
@@ -53,21 +55,25 @@ def test_the_follower_shows_the_rank_that_failed_unless_another_was_chosen(tmp_p
     run = scenes.failed(tmp_path)
     scenes.write_logs(run)
     outside = FakeOutside(snapshot=run)
-    follower = Follower(RunDirectory(Path(run.directory)), outside.services(), lambda message: None)
+    directory = RunDirectory(Path(run.directory))
+    output = OutputFollower(directory)
+    follower = Follower(directory, outside.services(), lambda message: None, output.turn)
     reader = FakeReader(run)
     follower.turn(reader)
-    assert follower.output is not None
-    assert follower.output.rank == 2
-    assert follower.output.ranks == (0, 1, 2, 3)
-    follower.output_follower.choose(1)
+    assert output.newest is not None
+    assert output.newest.rank == 2
+    assert output.newest.ranks == (0, 1, 2, 3)
+    output.choose(1)
     follower.turn(reader)
-    assert follower.output.rank == 1
+    assert output.newest.rank == 1
 
 
 def test_the_follower_hands_out_a_new_object_only_for_something_new(tmp_path: Path) -> None:
     run = scenes.training(tmp_path)
     outside = FakeOutside(snapshot=run)
-    follower = Follower(RunDirectory(Path(run.directory)), outside.services(), lambda message: None)
+    follower = Follower(
+        RunDirectory(Path(run.directory)), outside.services(), lambda message: None, lambda snapshot: False
+    )
     reader = FakeReader(run)
     follower.turn(reader)
     first = follower.newest

@@ -25,9 +25,10 @@ from lightning_tui.ui.plan.pane import field_row
 from lightning_tui.ui.plan.words import is_unasked
 from lightning_tui.ui.windows.search import matching
 from lightning_tui.ui.windows.window import Item
-from tests.ui import scenes
-from tests.ui.scenes import GIB, FakeOutside, text_of
-from tests.ui.support import CheckGrid, shows, text_grid, until
+from tests.ui import machines, scenes
+from tests.ui.machines import GIB
+from tests.ui.outside import FakeOutside
+from tests.ui.support import CheckGrid, shows, text_grid, text_of, until
 
 SIZE = (120, 36)
 
@@ -43,7 +44,7 @@ async def press(app: CockpitApp, pilot: Pilot[None], keys: str) -> None:
 
 def expected_memory(plan: Plan) -> Outlook:
     """What the rules say of the invented model on the invented GPUs."""
-    return outlook(scenes.gpt_probe(), plan, machine_facts(scenes.studio()))
+    return outlook(machines.gpt_probe(), plan, machine_facts(machines.studio()))
 
 
 # ----------------------------------------------------------------------------------------------------------------- keys
@@ -80,7 +81,7 @@ async def test_a_watching_cockpit_shows_the_command_and_changes_nothing(tmp_path
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         for key in ("a", "R", "P"):
-            app.cockpit.view = replace(app.cockpit.view, notice=None)
+            app.cockpit.change(notice=None)
             await pilot.press("2", key)
             await until(pilot, shows(app, "this cockpit only watches"))
         await press(app, pilot, "b")
@@ -133,7 +134,7 @@ async def test_what_the_trainer_made_of_the_plan_is_shown_with_a_warning_where_i
     assert run.trainer is not None
     fields = {**run.trainer.fields, "precision": TrainerField("bf16-mixed", "32-true", "16-mixed")}
     app = scenes.cockpit(
-        tmp_path, scenes.replace_struct(run, trainer=scenes.replace_struct(run.trainer, fields=fields))
+        tmp_path, machines.replace_struct(run, trainer=machines.replace_struct(run.trainer, fields=fields))
     )
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
@@ -141,7 +142,7 @@ async def test_what_the_trainer_made_of_the_plan_is_shown_with_a_warning_where_i
         assert text_of(field_row(view, "precision", 38)).split(maxsplit=1)[1] == "16-mixed ▲ asked bf16-mixed"
         assert "▲ asked bf16-mixed" in text_grid(app)
         assert text_of(field_row(view, "strategy", 38)).split() == ["Strategy", "ddp", "script:", "auto"]
-        changed = replace(view, plan=scenes.replace_struct(view.plan, precision="32-true"))
+        changed = replace(view, plan=machines.replace_struct(view.plan, precision="32-true"))
         assert "next: 32-true" in text_of(field_row(changed, "precision", 38))
         for width in range(20, 130):
             assert width_of(field_row(view, "precision", width)) <= width
@@ -269,7 +270,8 @@ async def test_the_exact_command_is_shown_copied_and_written_with_secrets_masked
         assert "lightning-tui run --strategy ddp --precision bf16-mixed" in grid
         assert "'two  blanks'" in grid
         await press(app, pilot, "y")
-        assert app.clipboard.endswith("--api-key '•••' --note 'two  blanks'")
+        assert app.clipboard.startswith("lightning-tui run ")
+        assert app.clipboard.count("--api-key '•••' --note 'two  blanks'\n") == 2
         await until(pilot, lambda: "secrets are masked" in getattr(app.cockpit.view.notice, "text", ""))
         await press(app, pilot, "right")
         assert 'strategy="ddp"' in text_grid(app)
@@ -310,7 +312,7 @@ async def test_the_memory_is_measured_after_asking_once_for_each_program(tmp_pat
         assert "there is no module" in text_grid(app)
         await press(app, pilot, "escape")
         assert "unknown: The program ended" in text_grid(app)
-        outside.measured = scenes.gpt_probe()
+        outside.measured = machines.gpt_probe()
         await press(app, pilot, "enter")
         await until(pilot, shows(app, "Memory of train.py"))
         assert [what for what, _ in outside.asked] == ["measure", "measure"], "it was allowed before"
@@ -360,7 +362,7 @@ async def test_each_choice_of_strategy_and_precision_tells_its_memory(tmp_path: 
         grid = text_grid(app)
         assert "memory of 45.0 GiB a GPU" in grid
         for precision, word in (("32-true", "✔ fits"), ("64-true", "✖ too large")):
-            found = expected_memory(scenes.replace_struct(scenes.PLAN, precision=precision)).present
+            found = expected_memory(machines.replace_struct(scenes.PLAN, precision=precision)).present
             assert f"{span_words(found)} GiB  {word}" in grid
 
 
@@ -406,10 +408,10 @@ async def test_the_plan_and_its_windows_look_as_stored(
         await scenes.settle(app, pilot)
         for key in keys.split():
             before = app.screen
-            zoom = app.cockpit._zoomed
+            zoom = app.cockpit.parts.zoomed
             await pilot.press(key)
             if key == "enter" and zoom is None:
-                await until(pilot, lambda: app.cockpit._zoomed is not None)
+                await until(pilot, lambda: app.cockpit.parts.zoomed is not None)
             elif key in ("enter", "a", "R", "P", "b"):
                 await until(pilot, lambda before=before: app.screen is not before)  # type: ignore[misc]
         await pilot.pause()

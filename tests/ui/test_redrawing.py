@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from lightning_tui.record import RunSnapshot
+from lightning_tui.services.machine import Hardware
 from lightning_tui.ui.pane import Pane
-from lightning_tui.ui.services import Hardware
 from lightning_tui.ui.view import View
-from tests.ui import scenes
+from tests.ui import machines, scenes
 
 FIELDS = frozenset(field.name for field in fields(View))
 
@@ -49,7 +49,8 @@ async def test_a_pane_reads_nothing_that_it_does_not_say_it_draws(name: str, tmp
     app = scenes.cockpit(tmp_path, make(tmp_path) if make is not None else None)
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
-        for pane in app.cockpit._panes.values():
+        read: dict[str, set[str]] = {}
+        for pane in app.cockpit.parts.panes.values():
             if not pane.draws:
                 continue
             for size in ((38, 1), (38, 12), (76, 34), (116, 34)):
@@ -58,7 +59,10 @@ async def test_a_pane_reads_nothing_that_it_does_not_say_it_draws(name: str, tmp
                 pane.rows(*size)
                 for draws in pane.draws:
                     getattr(said, draws)
+                read.setdefault(pane.name_of_pane, set()).update(fields_read(drawn))
                 assert fields_read(drawn) <= fields_read(said), f"the {pane.name_of_pane} pane at {size}"
+        assert len(read) >= 3
+        assert all(read.values()), "a pane that draws something has read something"
 
 
 async def test_a_reading_of_the_hardware_draws_only_the_panes_that_show_it(
@@ -69,15 +73,15 @@ async def test_a_reading_of_the_hardware_draws_only_the_panes_that_show_it(
         await scenes.settle(app, pilot)
         drawn: list[str] = []
         with monkeypatch.context() as patch:
-            for pane in app.cockpit._panes.values():
+            for pane in app.cockpit.parts.panes.values():
                 patch.setattr(pane, "redraw", lambda pane=pane: drawn.append(_name(pane)))
             view = app.cockpit.view
-            hotter = replace(view, now=view.now + 1, hardware=Hardware((), None, scenes.busy_host()))
-            for pane in app.cockpit._panes.values():
+            hotter = replace(view, now=view.now + 1, hardware=Hardware((), None, machines.busy_host()))
+            for pane in app.cockpit.parts.panes.values():
                 pane.show(hotter)
             assert not {"plan", "log"} & set(drawn)
             assert {"environment", "gpus"} <= set(drawn)
-            app.cockpit._panes["plan"].show(replace(hotter, readonly=True))
+            app.cockpit.parts.panes["plan"].show(replace(hotter, readonly=True))
             assert drawn[-1] == "plan"
 
 

@@ -8,33 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from lightning_tui.plan.model import Plan
 from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot, RunState, new_command
 from lightning_tui.record.commands import Command
 from lightning_tui.ui.cockpit.bars import footer_row
 from lightning_tui.ui.cockpit.state_line import message_row
-from lightning_tui.ui.keys import APP_KEYS, KEYS, shown_key
-from lightning_tui.ui.messages import Refused
+from lightning_tui.ui.messages import LeaveNow, Refused
 from lightning_tui.ui.orders import Orders
 from lightning_tui.ui.steering.value_windows import parsed_rate
-from lightning_tui.ui.view import View
-from tests.ui import scenes
-from tests.ui.scenes import FakeOutside, replace_struct, text_of
-from tests.ui.support import shows, text_grid, until
+from tests.ui import machines, scenes
+from tests.ui.machines import replace_struct
+from tests.ui.outside import FakeOutside
+from tests.ui.support import shows, text_grid, text_of, until, view_of
 
 SIZE = (120, 36)
-
-
-def view_of(run: RunSnapshot) -> View:
-    keys = {key.id: shown_key(key, {}) for key in (*KEYS, *APP_KEYS)}
-    return View(now=scenes.NOW, plan=Plan(), run=run, keys=keys)
 
 
 def paused(folder: Path, by: str = "ada@lab-7 5") -> RunSnapshot:
     """A run that somebody has paused half a minute ago."""
     pause = replace_struct(new_command("pause"), by=by)
     told = CommandProgress(
-        command=pause, status="done", taken_step=1204, taken_at=scenes.NOW - 31, done_step=1204, done_at=scenes.NOW - 31
+        command=pause,
+        status="done",
+        taken_step=1204,
+        taken_at=machines.NOW - 31,
+        done_step=1204,
+        done_at=machines.NOW - 31,
     )
     return replace_struct(scenes.training(folder), state=RunState.PAUSED, commands=(told,))
 
@@ -149,11 +147,10 @@ def test_a_watching_cockpits_orders_refuse_whoever_gives_them(tmp_path: Path) ->
     orders = Orders(outside.services(), posted.append, readonly=True)
     run = scenes.training(tmp_path)
     directory = RunDirectory(Path(run.directory))
-    orders.stop(directory)
-    orders.stop_harder(directory)
+    orders.stop(directory, LeaveNow())
     orders.kill(directory)
     orders.tell(directory, "pause", {})
-    assert [type(message) for message in posted] == [Refused] * 4
+    assert [type(message) for message in posted] == [Refused] * 3
     assert outside.asked == []
 
 

@@ -10,33 +10,30 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from lightning_tui.record import UnreadableRun
+from lightning_tui.record.summaries import RunSummary
+from lightning_tui.services.runs import Deletion, PruneRule, directory_of
 from lightning_tui.settings import Settings
 from lightning_tui.ui.app import CockpitApp
 from lightning_tui.ui.keys import APP_KEYS, COMPARE_KEYS, RUNS_KEYS, shown_key
 from lightning_tui.ui.runs import table
 from lightning_tui.ui.runs.asking import typed_rule
 from lightning_tui.ui.runs.comparison import ComparisonScreen
-from lightning_tui.ui.runs.lines import ORDERS, matching, ordered
+from lightning_tui.ui.runs.listing import ORDERS, matching, ordered, state_of
 from lightning_tui.ui.runs.screen import RunsScreen
-from lightning_tui.ui.runs.services import PruneRule
-from tests.ui import run_scenes, scenes
-from tests.ui.scenes import FakeOutside
+from tests.ui import machines, run_scenes, scenes
+from tests.ui.outside import FakeOutside
 from tests.ui.support import CheckGrid, shows, text_grid, until
 
-HOME = Path("/home/ada/runs")
+HOME = scenes.RUNS_HOME
 """No such folder: all of it is told by the fake."""
-
-
-def home(**changes: Any) -> FakeOutside:
-    lines, runs = run_scenes.runs_home(HOME)
-    return FakeOutside(lines=lines, runs=runs, checkpoints=run_scenes.checkpoints(), **changes)
 
 
 async def opened(app: CockpitApp, pilot: Pilot[None]) -> RunsScreen:
     """Press `r`, and wait until all runs are there."""
     await scenes.settle(app, pilot)
     await pilot.press("r")
-    await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen._is_complete)
+    await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.table.listing.is_complete)
     assert isinstance(app.screen, RunsScreen)
     return app.screen
 
@@ -46,7 +43,7 @@ def relaunched(outside: FakeOutside) -> list[Any]:
 
 
 def ids(screen: RunsScreen) -> list[str]:
-    return [line.id for line in screen.table.lines]
+    return [line.id for line in screen.table.runs]
 
 
 # ------------------------------------------------------------------------------------------------------- the list
@@ -56,7 +53,7 @@ def ids(screen: RunsScreen) -> list[str]:
 async def test_the_list_and_what_is_told_of_the_selected_run(
     size: tuple[int, int], check_grid: CheckGrid, tmp_path: Path
 ) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         if size != (40, 12):
@@ -65,7 +62,7 @@ async def test_the_list_and_what_is_told_of_the_selected_run(
 
 
 async def test_details_come_when_the_screen_has_grown_to_have_room_for_them(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(40, 12)) as pilot:
         await opened(app, pilot)
         await pilot.press("down")
@@ -82,11 +79,11 @@ async def test_of_2000_runs_only_those_in_sight_are_drawn(tmp_path: Path, monkey
 
     row = table.run_row
     monkeypatch.setattr(table, "run_row", counted)
-    outside = FakeOutside(lines=run_scenes.thousands(HOME))
+    outside = FakeOutside(listed=run_scenes.thousands(HOME))
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
-        assert len(screen.table.lines) == 2000
+        assert len(screen.table.runs) == 2000
         in_sight = screen.table.page() + 1
         assert len(set(drawn)) <= in_sight, "no other rows were ever made"
         drawn.clear()
@@ -100,7 +97,7 @@ async def test_of_2000_runs_only_those_in_sight_are_drawn(tmp_path: Path, monkey
 
 
 async def test_typing_filters_and_escape_takes_it_back(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("slash", *"sweep FIN")
@@ -110,7 +107,7 @@ async def test_typing_filters_and_escape_takes_it_back(tmp_path: Path) -> None:
         assert screen.table.current is not None
         assert screen.table.current.id == "sweep-lr-2f0d63", "keys are keys again"
         await pilot.press("escape")
-        await until(pilot, lambda: len(screen.table.lines) == 10)
+        await until(pilot, lambda: len(screen.table.runs) == 10)
         assert screen.table.current.id == "sweep-lr-2f0d63", "the cursor stays on its run"
         await pilot.press("slash", *"paper", "x")
         await until(pilot, shows(app, "No run has 'paperx'"))
@@ -122,32 +119,32 @@ def test_words_of_the_note_the_name_and_the_state_are_found() -> None:
     lines, _ = run_scenes.runs_home(HOME)
     assert [line.id for line in matching(lines, "paper")] == ["train-5c2e90"]
     assert [line.id for line in matching(lines, "baseline")] == ["train-5c2e90"]
-    assert {line.state for line in matching(lines, "failed")} == {"failed"}
+    assert {state_of(run) for run in matching(lines, "failed")} == {"failed"}
     assert len(matching(lines, " ")) == len(lines)
 
 
 def test_every_order_keeps_all_runs_and_puts_the_unknown_last() -> None:
     lines, _ = run_scenes.runs_home(HOME)
-    by = {order.name: ordered(lines, order, run_scenes.NOW) for order in ORDERS}
+    by = {order.name: ordered(lines, order, machines.NOW) for order in ORDERS}
     assert {tuple(sorted(line.id for line in found)) for found in by.values()} == {
         tuple(sorted(line.id for line in lines))
     }
-    assert all(not found[-1].is_readable for found in by.values())
+    assert all(isinstance(found[-1], UnreadableRun) for found in by.values())
     assert [line.id for line in by["when"][:2]] == ["train-7f3a01", "train-5c2e90"]
     assert by["size"][0].id == "train-5c2e90"
     assert by["best"][0].id == "demo-c41d08"
     assert by["took"][0].id == "demo-c41d08"
     assert by["state"][0].id == "train-7f3a01"
     accurate = [
-        msgspec.structs.replace(line, is_more_better=True)
-        for line in lines
-        if line.best is not None and line.program != "train.py"
+        msgspec.structs.replace(run, metric=msgspec.structs.replace(run.metric, mode="max"))
+        for run in lines
+        if isinstance(run, RunSummary) and run.metric is not None and run.program != "train.py"
     ]
-    assert ordered(accurate, ORDERS[1], run_scenes.NOW)[0].id == "sweep-lr-3f1c55", "of accuracies the highest is best"
+    assert ordered(accurate, ORDERS[1], machines.NOW)[0].id == "sweep-lr-3f1c55", "of accuracies the highest is best"
 
 
 async def test_sorting_lights_its_column(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         assert "when ↓" in text_grid(app)
@@ -157,7 +154,7 @@ async def test_sorting_lights_its_column(tmp_path: Path) -> None:
 
 
 async def test_a_run_that_comes_or_goes_leaves_the_cursor_on_its_run(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -165,21 +162,21 @@ async def test_a_run_that_comes_or_goes_leaves_the_cursor_on_its_run(tmp_path: P
         selected = screen.table.current
         assert selected is not None
         assert selected.id == "train-91b0d4"
-        assert outside.lines is not None
-        outside.lines, outside.mark = outside.lines[1:], 1
-        screen._watch.look_again("")
-        await until(pilot, lambda: len(screen.table.lines) == 9)
+        assert outside.listed is not None
+        outside.listed, outside.mark = outside.listed[1:], 1
+        screen.threads.watch.look_again("")
+        await until(pilot, lambda: len(screen.table.runs) == 9)
         assert screen.table.current == selected
-        outside.lines, outside.mark = tuple(line for line in outside.lines if line != selected), 2
-        screen._watch.look_again("")
-        await until(pilot, lambda: len(screen.table.lines) == 8)
+        outside.listed, outside.mark = tuple(line for line in outside.listed if line != selected), 2
+        screen.threads.watch.look_again("")
+        await until(pilot, lambda: len(screen.table.runs) == 8)
         assert screen.table.current is not None
         assert screen.table.current.id == "train-0b7742", "it stands where the run stood that has vanished"
-        assert screen.table.marked == (), "a mark goes with its run"
+        assert screen.table.listing.marked == (), "a mark goes with its run"
 
 
 async def test_a_runs_home_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    outside = home(refusal="The runs home /home/ada/runs cannot be read: Permission denied.")
+    outside = scenes.on_runs(refusal="The runs home /home/ada/runs cannot be read: Permission denied.")
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
@@ -189,7 +186,7 @@ async def test_a_runs_home_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 async def test_an_unreadable_run_is_told_and_can_only_be_deleted(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -197,7 +194,7 @@ async def test_an_unreadable_run_is_told_and_can_only_be_deleted(tmp_path: Path)
         await until(pilot, shows(app, "lightning-tui   run.json has format version 7"))
         await pilot.press("n", "k", "t", "space")
         assert app.screen is screen
-        assert screen.table.marked == ()
+        assert screen.table.listing.marked == ()
         await pilot.press("d", "down", "enter")
         await until(pilot, lambda: outside.asked == [("delete", HOME / "train-newer-6d2b11")])
 
@@ -207,7 +204,7 @@ async def test_an_unreadable_run_is_told_and_can_only_be_deleted(tmp_path: Path)
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_two_runs_are_compared(size: tuple[int, int], check_grid: CheckGrid, tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
         await pilot.press("c")
@@ -220,17 +217,17 @@ async def test_two_runs_are_compared(size: tuple[int, int], check_grid: CheckGri
 
 
 async def test_three_marked_runs_are_not_compared(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("space", "space", "space", "c")
         await until(pilot, shows(app, "3 runs are marked: two can be compared"))
         await pilot.press("escape")
-        assert screen.table.marked == ()
+        assert screen.table.listing.marked == ()
 
 
 async def test_the_curves_of_two_runs_are_laid_over_each_other(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -238,9 +235,9 @@ async def test_the_curves_of_two_runs_are_laid_over_each_other(tmp_path: Path) -
         await pilot.press("down", "space", "c")
         await until(pilot, lambda: isinstance(app.screen, ComparisonScreen))
         await pilot.press("o")
-        await until(pilot, lambda: bool(app.cockpit._metrics.others))
+        await until(pilot, lambda: bool(app.cockpit.parts.metrics.others))
         assert app.screen is app.cockpit
-        assert [other.id for other in app.cockpit._metrics.others] == ["train-91b0d4"]
+        assert [other.id for other in app.cockpit.parts.metrics.others] == ["train-91b0d4"]
         assert app.cockpit.view.run is not None
         assert app.cockpit.view.run.record.id == "train-5c2e90"
 
@@ -249,7 +246,7 @@ async def test_the_curves_of_two_runs_are_laid_over_each_other(tmp_path: Path) -
 
 
 async def test_a_relaunch_opens_the_fields_and_start_makes_a_child(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -270,7 +267,7 @@ async def test_a_relaunch_opens_the_fields_and_start_makes_a_child(tmp_path: Pat
 
 @pytest.mark.parametrize(("key", "then"), [("k", "Checkpoints of"), ("n", "All fields of the plan"), ("c", "Two runs")])
 async def test_a_key_that_is_pressed_twice_asks_once(key: str, then: str, tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -286,7 +283,7 @@ async def test_a_key_that_is_pressed_twice_asks_once(key: str, then: str, tmp_pa
 
 
 async def test_escape_lets_the_next_run_be_nobodys_child(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -303,7 +300,7 @@ async def test_escape_lets_the_next_run_be_nobodys_child(tmp_path: Path) -> None
 async def test_checkpoints_are_listed_and_those_that_are_no_good_are_not_offered(
     size: tuple[int, int], check_grid: CheckGrid, tmp_path: Path
 ) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=size) as pilot:
         await opened(app, pilot)
@@ -326,7 +323,7 @@ async def test_checkpoints_are_listed_and_those_that_are_no_good_are_not_offered
 
 
 async def test_a_resumed_plan_can_be_changed_first(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -342,7 +339,7 @@ async def test_a_resumed_plan_can_be_changed_first(tmp_path: Path) -> None:
 
 
 async def test_resuming_beside_a_run_that_is_going_on_waits_for_its_stop(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, scenes.training(tmp_path), outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -359,7 +356,7 @@ async def test_resuming_beside_a_run_that_is_going_on_waits_for_its_stop(tmp_pat
 
 
 async def test_a_run_is_deleted_after_asking_and_never_a_live_one(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
@@ -377,33 +374,47 @@ async def test_a_run_is_deleted_after_asking_and_never_a_live_one(tmp_path: Path
         assert "train-5c2e90" not in ids(screen)
 
 
+async def test_a_deleted_run_that_the_list_has_lost_already_is_named(tmp_path: Path) -> None:
+    outside = scenes.on_runs()
+    app = scenes.cockpit(tmp_path, None, outside)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await opened(app, pilot)
+        assert outside.listed is not None
+        lost = outside.listed[1]
+        outside.listed, outside.mark = (outside.listed[0], *outside.listed[2:]), 1
+        screen.threads.watch.look_again("")
+        await until(pilot, lambda: lost.id not in ids(screen))
+        screen.actions._show_deleted([lost], Deletion((directory_of(lost),), 4096, ()))
+        await until(pilot, shows(app, "deleted: baseline #5c2e90, 4 KiB freed"))
+
+
 async def test_marked_runs_are_deleted_together(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("down", "down", "space", "space", "d", "down", "enter")
         await until(pilot, shows(app, "deleted: 2 runs"))
         assert {path for _, path in outside.asked} == {HOME / "train-91b0d4", HOME / "train-0b7742"}
-        assert screen.table.marked == ()
+        assert screen.table.listing.marked == ()
 
 
 async def test_one_run_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("down", "down", "space", "space", "d", "down")
-        first, second = screen.table.marked
-        assert outside.lines is not None
-        outside.lines = tuple(line for line in outside.lines if line.directory != first)
+        first, second = screen.table.listing.marked
+        assert outside.listed is not None
+        outside.listed = tuple(line for line in outside.listed if line.directory != first)
         await pilot.press("enter")
         await until(pilot, shows(app, "Not everything could be deleted"))
         assert [path for _, path in outside.asked] == [Path(second)]
 
 
 async def test_pruning_shows_first_what_would_go(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -441,7 +452,7 @@ def test_what_is_no_rule_is_refused_with_what_is_one(text: str) -> None:
 
 
 async def test_a_typed_rule_is_previewed_too(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
@@ -453,7 +464,7 @@ async def test_a_typed_rule_is_previewed_too(tmp_path: Path) -> None:
 
 
 async def test_the_palette_offers_what_the_screen_can_do(tmp_path: Path) -> None:
-    app = scenes.cockpit(tmp_path, None, home())
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs())
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         commands = {command.title: command for command in app.get_system_commands(cast("Any", screen))}
@@ -464,7 +475,7 @@ async def test_the_palette_offers_what_the_screen_can_do(tmp_path: Path) -> None
 
 
 async def test_a_run_gets_a_name_and_a_note(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
@@ -474,38 +485,40 @@ async def test_a_run_gets_a_name_and_a_note(tmp_path: Path) -> None:
 
 
 async def test_a_hostile_name_steers_no_terminal_and_an_untouched_note_keeps_its_lines(tmp_path: Path) -> None:
-    outside = home()
-    assert outside.lines is not None
-    hostile = msgspec.structs.replace(outside.lines[0], name="na\x1b[2Jme[/x]", note="one\ntwo")
-    outside.lines = (hostile,)
+    outside = scenes.on_runs()
+    assert outside.listed is not None
+    assert isinstance(outside.listed[0], RunSummary)
+    hostile = msgspec.structs.replace(outside.listed[0], name="na\x1b[2Jme[/x]", note="one\ntwo")
+    outside.listed = (hostile,)
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(app, pilot)
         await pilot.press("t")
         await until(pilot, shows(app, "one·two"))
-        assert "na·[2Jme[/x]" in text_grid(app)
+        assert "name[/x]" in text_grid(app)
         assert "\x1b" not in text_grid(app)
         await pilot.press("enter")
         await until(pilot, lambda: bool(outside.asked))
-        assert outside.asked == [("words", (hostile.id, "na·[2Jme[/x]", "one\ntwo"))]
+        assert outside.asked == [("words", (hostile.id, "name[/x]", "one\ntwo"))]
 
 
 async def test_a_deletion_that_is_refused_says_why(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("down", "d", "down")
-        assert outside.lines is not None
-        alive = msgspec.structs.replace(outside.lines[1], is_over=False)
-        outside.lines = (outside.lines[0], alive, *outside.lines[2:])
+        assert outside.listed is not None
+        assert isinstance(outside.listed[1], RunSummary)
+        alive = msgspec.structs.replace(outside.listed[1], is_over=False)
+        outside.listed = (outside.listed[0], alive, *outside.listed[2:])
         await pilot.press("enter")
         await until(pilot, shows(app, "is alive. Stop it first"))
         assert outside.asked == []
 
 
 async def test_a_cockpit_that_only_watches_changes_nothing(tmp_path: Path) -> None:
-    outside = home()
+    outside = scenes.on_runs()
     app = scenes.cockpit(tmp_path, None, outside, readonly=True)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
@@ -524,7 +537,7 @@ async def test_a_cockpit_that_only_watches_changes_nothing(tmp_path: Path) -> No
         await until(pilot, shows(app, "Checkpoints of"))
         await pilot.press("enter")
         await until(pilot, shows(app, "this cockpit only watches"))
-        screen._delete(screen.table.lines[1:2])
+        screen.actions._delete(screen.table.runs[1:2])
         assert outside.asked == [], "nor do the actions, whatever key calls them"
 
 
@@ -546,13 +559,13 @@ def test_every_action_of_the_keys_exists() -> None:
 
 async def test_the_keys_are_remapped_and_the_help_lists_them(tmp_path: Path) -> None:
     settings = Settings(runs_home=HOME, runs_home_reason="", keys={"runs-sort": "u", "runs-mark": "m"})
-    app = scenes.cockpit(tmp_path, None, home(), settings=settings)
+    app = scenes.cockpit(tmp_path, None, scenes.on_runs(), settings=settings)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("u")
         await until(pilot, shows(app, "best ↓"))
         await pilot.press("m")
-        assert len(screen.table.marked) == 1
+        assert len(screen.table.listing.marked) == 1
         await pilot.press("question_mark")
         await until(pilot, shows(app, "Runs screen"))
         grid = text_grid(app)

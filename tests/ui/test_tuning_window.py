@@ -19,12 +19,13 @@ from lightning_tui.plan.tuning import (
     Trial,
     TuningStep,
 )
-from lightning_tui.ui.services import ProgramChoice, RefusalError
-from lightning_tui.ui.tuning.rate_chart import Mark, rate_chart
-from lightning_tui.ui.tuning.thread import Goal
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.programs import ProgramChoice
+from lightning_tui.services.tuning import Goal
+from lightning_tui.ui.tuning.rate_chart import RateMark, rate_chart
 from lightning_tui.ui.tuning.window import TuningWindow
 from tests.ui import scenes
-from tests.ui.scenes import FakeOutside
+from tests.ui.outside import FakeOutside
 from tests.ui.support import shows, text_grid, until
 
 GPU = Begun(
@@ -195,7 +196,7 @@ async def test_a_doubtful_suggestion_is_told_with_a_better_one(tmp_path: Path) -
 
 
 def test_a_diverging_loss_does_not_flatten_the_fall_before_it() -> None:
-    rows = rate_chart(curve(), [Mark(1e-3, "▲", "accent")], 80, 20)
+    rows = rate_chart(curve(), [RateMark(1e-3, "▲", "accent")], 80, 20)
     text = ["".join(span for span, _ in row) for row in rows]
     assert len(text) == 20
     assert {len(line) for line in text} == {80}

@@ -13,7 +13,7 @@ from lightning_tui.text import units as words
 from lightning_tui.ui.drawing.rows import Row, centred, crop, ends, fill, first_fitting, join, width_of, wrap
 from lightning_tui.ui.plan.words import value_words
 from lightning_tui.ui.words import STATE_MARKS, rank_state
-from tests.ui.scenes import text_of
+from tests.ui.support import text_of
 
 visible = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z", "M"]), max_size=12)
 spans = st.lists(st.tuples(visible, st.just("text")), max_size=5)

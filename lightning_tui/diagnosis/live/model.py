@@ -1,16 +1,12 @@
-"""What advice is, and what its rules look at: frozen data alone."""
+"""What is advice, and what does it need to know beside the run's record? Frozen data alone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from lightning_tui.diagnosis.model import Diagnosis, Suggestion
-from lightning_tui.record import RunSnapshot
-
-if TYPE_CHECKING:
-    from lightning_tui.diagnosis.live.memory import Memory
 
 Weight: TypeAlias = Literal["error", "warning", "hint"]
 """`error`: the run is worth nothing as it goes on; `warning`: it loses time or may lose work; `hint`: it could be
@@ -49,28 +45,3 @@ class Around(NamedTuple):
 
 
 NOTHING = Around()
-
-
-class Moment(NamedTuple):
-    """What a rule looks at."""
-
-    run: RunSnapshot
-    now: float
-    """UTC epoch seconds."""
-    memory: Memory
-    told: frozenset[str]
-    """Ids of advice that holds now: its limits are lower, so that it does not come and go."""
-
-    def limit(self, advice: str, *, above: float, until: float) -> float:
-        """The limit from which advice is given, and the other one down to which it goes on."""
-        return until if advice in self.told else above
-
-    def actual(self, field: str) -> Any:
-        """What is in effect for a field of the plan; `None` where it is not known."""
-        known = self.run.trainer.fields.get(field) if self.run.trainer is not None else None
-        return None if known is None else known.actual
-
-    def whole(self, field: str) -> int | None:
-        """The same, where it is a whole number."""
-        value = self.actual(field)
-        return value if type(value) is int else None

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from lightning_tui.diagnosis.engine import diagnose
-from lightning_tui.diagnosis.model import Diagnosis, Evidence, Output
+from lightning_tui.diagnosis.model import Diagnosis, Evidence, OutputTail
 from lightning_tui.diagnosis.rules.warnings import RULES
 from lightning_tui.record import RunDirectory, RunSnapshot
 
@@ -21,7 +21,7 @@ CATEGORIES = frozenset(rule.category for rule in RULES)
 
 
 @cache
-def _words() -> tuple[bytes, ...]:
+def _needles() -> tuple[bytes, ...]:
     """One substring for each sign, lower case: a line without any of them is never matched."""
     signs = (sign for rule in RULES for sign in rule.signs if sign.where != "exception")
     return tuple({sign.has[0].encode(): None for sign in signs})
@@ -36,7 +36,7 @@ class OutputWarnings:
         self._rests: dict[Path, bytes] = {}
         self._known: set[str] = set()
 
-    def turn(self, run: RunSnapshot) -> tuple[Diagnosis, ...]:
+    def read_new(self, run: RunSnapshot) -> tuple[Diagnosis, ...]:
         """Read what is new, and return the warnings that were not found before."""
         outputs = list(self._directory.outputs(run.attempt).items())[:MOST_RANKS]
         lines = [line for _, path in outputs for line in self._new_lines(path)]
@@ -49,7 +49,7 @@ class OutputWarnings:
         return new
 
     def _new_lines(self, path: Path) -> list[bytes]:
-        """Whole lines that came since the last turn and hold one of the words."""
+        """Whole lines that came since the last turn and hold one of the needles."""
         try:
             with path.open("rb") as file:
                 size = file.seek(0, 2)
@@ -64,15 +64,15 @@ class OutputWarnings:
         whole, newline, rest = (self._rests.get(path, b"") + data).rpartition(b"\n")
         self._rests[path] = rest[-LONGEST_LINE:]
         lower = whole.lower()
-        if not newline or not any(word in lower for word in _words()):
+        if not newline or not any(word in lower for word in _needles()):
             return []
-        return [line for line in whole.split(b"\n") if any(word in line.lower() for word in _words())]
+        return [line for line in whole.split(b"\n") if any(word in line.lower() for word in _needles())]
 
 
 def _evidence(run: RunSnapshot, text: str) -> Evidence:
     fields = run.trainer.fields if run.trainer is not None else {}
     return Evidence(
-        outputs=(Output(text),),
+        outputs=(OutputTail(text),),
         plan=run.record.plan,
         actual={name: field.actual for name, field in fields.items()},
         world_size=run.trainer.world_size if run.trainer is not None else None,

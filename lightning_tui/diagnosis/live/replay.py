@@ -18,6 +18,7 @@ from lightning_tui.diagnosis.model import Diagnosis
 from lightning_tui.record import RunDirectory, RunSnapshot
 from lightning_tui.record.events import AnyEvent, RankEvent, SupervisorEvent
 from lightning_tui.record.history import RunHistory
+from lightning_tui.record.snapshot import snapshot_of
 
 HEAD_BYTES = 64 << 10
 MOST_BYTES = 24 << 20
@@ -40,7 +41,7 @@ def advice_of_run(directory: RunDirectory, run: RunSnapshot) -> tuple[Advice, ..
     """
     adviser = Adviser()
     replay(adviser, directory, run, all_warnings(OutputWarnings(directory), run))
-    return adviser.look(run, run.ended_at or time.time(), Around(None if run.is_over else free_bytes(run)))
+    return adviser.update(run, run.ended_at or time.time(), Around(None if run.is_over else free_bytes(run)))
 
 
 def replay(
@@ -58,19 +59,21 @@ def replay(
     for moment, number, is_rank, event in _events(directory, run.attempt, most_bytes):
         if moment >= due:
             due, now = moment + step, max(now, moment)
-            snapshot = history.snapshot(supervisor_alive=True, ranks_alive=False, now=now)
-            adviser.look(snapshot, now)
+            snapshot = snapshot_of(history, supervisor_alive=True, ranks_alive=False, now=now)
+            adviser.update(snapshot, now)
         if is_rank:
             history.apply_rank_event(run.attempt, number, event)
         else:
             history.apply_supervisor_event(event, number)
     # When the warnings were printed is not known here: they are told last, when the pace is known that weighs them.
-    adviser.look(history.snapshot(supervisor_alive=True, ranks_alive=False, now=now), now, Around(warnings=warnings))
+    adviser.update(
+        snapshot_of(history, supervisor_alive=True, ranks_alive=False, now=now), now, Around(warnings=warnings)
+    )
 
 
 def all_warnings(output: OutputWarnings, run: RunSnapshot) -> tuple[Diagnosis, ...]:
     """What the output holds by now."""
-    return tuple(each for _ in range(MOST_OUTPUT_TURNS) for each in output.turn(run))
+    return tuple(each for _ in range(MOST_OUTPUT_TURNS) for each in output.read_new(run))
 
 
 _Told = tuple[float, int, bool, AnyEvent]
@@ -98,7 +101,7 @@ def _files(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
 def _stream(
     path: Path, number: int, is_rank: bool, decoder: msgspec.json.Decoder[AnyEvent], limit: int
 ) -> Iterator[_Told]:
-    for line in _lines(path, limit):
+    for line in _read_lines(path, limit):
         try:
             event = decoder.decode(line)
         except msgspec.DecodeError:
@@ -106,7 +109,7 @@ def _stream(
         yield event.time, number, is_rank, event
 
 
-def _lines(path: Path, limit: int) -> Iterator[bytes]:
+def _read_lines(path: Path, limit: int) -> Iterator[bytes]:
     """The lines of a file; of a long one those of its head and of its end."""
     try:
         with path.open("rb") as file:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import msgspec
 
+from lightning_tui.files import write_whole
 from lightning_tui.record import RunDirectory
 
 MOST_BYTES = 64 << 10
@@ -31,15 +31,8 @@ def read_seen(directory: RunDirectory) -> Seen:
 
 def write_seen(directory: RunDirectory, seen: Seen) -> None:
     """Remember it. Where the run directory cannot be written it is forgotten with the cockpit, which is no loss."""
-    partial = _path(directory).with_suffix(f".{os.getpid()}.partial")
     with contextlib.suppress(OSError):
-        try:
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(seen))
-            partial.replace(_path(directory))
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(_path(directory), msgspec.json.encode(seen))
 
 
 def _path(directory: RunDirectory) -> Path:

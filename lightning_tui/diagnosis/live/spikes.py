@@ -45,15 +45,15 @@ class LossWatch:
         self._seen: dict[str, tuple[int, float]] = {}
         """By metric: how many values it had, and the step up to which it was looked at."""
 
-    def look(self, metrics: Mapping[str, Series]) -> None:
+    def add(self, metrics: Mapping[str, Series]) -> None:
         """Look at what is new."""
         for name in sorted(filter(is_training_loss, metrics))[:MOST_METRICS]:
             series = metrics[name]
             count, until = self._seen.get(name, (0, -math.inf))
             if series.count != count and series.count > BEFORE + KEPT:
-                self._seen[name] = (series.count, self._look_at(name, series, until))
+                self._seen[name] = (series.count, self._scan(name, series, until))
 
-    def _look_at(self, name: str, series: Series, until: float) -> float:
+    def _scan(self, name: str, series: Series, until: float) -> float:
         bins = series.bins()
         values = bins.mean if bins.mean is not None else bins.low
         steps = bins.steps

@@ -47,7 +47,7 @@ class RunAdviser:
         if now >= self._disk_due and not run.is_over:
             self._disk_due = now + DISK_PERIOD_S
             free = free_bytes(run)
-        return self._adviser.look(run, now, Around(free, self._output.turn(run)))
+        return self._adviser.update(run, now, Around(free, self._output.read_new(run)))
 
 
 def period_of(run: RunSnapshot) -> float:

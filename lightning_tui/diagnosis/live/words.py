@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning_tui.diagnosis.live.model import Advice
 from lightning_tui.diagnosis.report import flags
-from lightning_tui.diagnosis.words import plain
+from lightning_tui.diagnosis.templates import plain
 
 
 def percent(share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _CHECKPOINTS = f"{LIGHTNING_DOCS}/common/checkpointing_basic.html"
 _OTHER = do("Resume from another checkpoint: the one before, or last.ckpt.", computed="resume")
@@ -12,7 +12,7 @@ RULES = (
     Rule(
         category="checkpoint-not-found",
         title="The checkpoint is not there",
-        cause="[[{path} ]]does not exist on this machine.",
+        cause="[[{path} does not exist on this machine.]]",
         signs=(
             raised("checkpoint file not found", pattern=r"not found: (?P<path>[^\n]{1,300}?)\.?(?: Aborting|$)"),
             raised("checkpoint", "not found", types=("FileNotFoundError",), detail=r"not found: (?P<path>\S{1,300})"),
@@ -32,15 +32,12 @@ RULES = (
             raised("aborting training", "checkpoint"),
             raised("hpc checkpoint was found"),
             raised("can't find a valid checkpoint at"),
-            raised(
-                "checkpoint", "does not exist", types=("FileNotFoundError", "ValueError", "OSError", "RuntimeError")
-            ),
             printed('`.fit(ckpt_path="last")` is set, but there is no last checkpoint available', weight=31),
             raised("no such file or directory", types=("FileNotFoundError",), frame="cloud_io"),
             raised("no such file or directory", types=("FileNotFoundError",), last_frame="torch/serialization.py"),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do("Look at the path, and at what is there: `ls` the folder; relative paths count from the run's folder."),
             do("Begin anew, without this checkpoint.", computed="begin_anew"),
             do("Resume from the newest one that is whole.", computed="resume"),
@@ -57,10 +54,11 @@ RULES = (
         title="The file is damaged, or no checkpoint at all",
         cause="[[It begins with {key!r}. ]]It was cut off while being written (full disk, killed job), downloaded only in part, or is something else: a web page, a Git LFS pointer.",
         signs=(
-            said("failed finding central directory"),
-            said("pytorchstreamreader failed"),
+            anywhere("failed finding central directory"),
+            anywhere("pytorchstreamreader failed"),
             raised("invalid load key", pattern=r"invalid load key, '(?P<key>[^\n]{1,12}?)'\."),
             raised("invalid magic number"),
+            raised(types=("KeyError", "IndexError", "EOFError"), last_frame="torch/_weights_only_unpickler"),
             raised("corrupt file"),
             raised(
                 "corrupted",
@@ -94,7 +92,7 @@ RULES = (
             raised("crc check failed"),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "Look what it is: `ls -l` and `head -c 200 FILE`; a pointer of Git LFS needs `git lfs pull`, a download its right address."
             ),
@@ -121,22 +119,17 @@ RULES = (
             raised("checkpoint contains only the model"),
             raised("save_weights_only"),
             raised("loops", types=("KeyError",), frame="checkpoint_connector"),
-            raised("is not a full lightning checkpoint"),
             raised("checkpoint path exists and is a directory"),
-            raised("weights-only checkpoint"),
             raised("epoch", types=("KeyError",), frame="checkpoint_connector"),
             raised("is a directory", types=("IsADirectoryError",), pattern=r"(?:ckpt|checkpoint)"),
             raised("'collections.ordereddict' object has no attribute"),
             raised("lr_schedulers", types=("KeyError",), frame="checkpoint_connector"),
-            raised("has no key 'state_dict'"),
-            raised("not a valid lightning checkpoint"),
             raised("hyper_parameters", types=("KeyError",)),
             raised("isn't a", "checkpoint", types=("ValueError",)),
-            raised("loaded checkpoint is not", pattern=r"(?:dict|Lightning)"),
             raised(types=("IsADirectoryError",), frame="torch/serialization"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Load the weights by hand: model.load_state_dict(torch.load(path, weights_only=True)), and fit without ckpt_path.",
                 in_code=True,
@@ -163,7 +156,6 @@ RULES = (
             raised(
                 "__init__() missing", "required", frame="saving", pattern=r"(?P<what>missing \d+ required[^\n]{1,160})"
             ),
-            raised("__init__() missing", "required", frame="load_from_checkpoint"),
             raised(
                 "__init__() missing",
                 "required",
@@ -175,7 +167,7 @@ RULES = (
             raised("requested by the checkpoint does not resolve"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do("Pass them: Model.load_from_checkpoint(path, backbone=..., num_classes=...).", in_code=True),
             do("For the next time call self.save_hyperparameters() in __init__.", in_code=True),
         ),
@@ -194,7 +186,7 @@ RULES = (
             raised("don't know how to restore data location of"),
         ),
         weight=69,
-        advice=(
+        suggestions=(
             do(
                 'Say where to: torch.load(path, map_location="cpu"), load_from_checkpoint(path, map_location="cpu").',
                 in_code=True,
@@ -223,10 +215,9 @@ RULES = (
             raised("shape mismatch", "state_dict"),
             raised("ignore_mismatched_sizes"),
             raised("unexpected keys", "state_dict"),
-            raised("not strict_load", types=("RuntimeError",)),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "Make the model with the settings that the checkpoint was trained with (see its hyper_parameters).",
                 in_code=True,
@@ -256,7 +247,7 @@ RULES = (
             raised("must match the size of tensor b", frame="torch/optim/", weight=62),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do("Resume with the same model and the same configure_optimizers.", in_code=True),
             do("To fine-tune, load the weights alone (load_from_checkpoint) and fit without ckpt_path.", in_code=True),
         ),
@@ -271,7 +262,7 @@ RULES = (
         title="torch.load refused to read objects of this kind",
         cause="[[It holds {what}, which is not on the list of safe types. ]]Since PyTorch 2.6 torch.load reads tensors and plain values only, because a pickle can run any code.",
         signs=(
-            said(
+            anywhere(
                 "weights only load failed",
                 detail=r"GLOBAL (?P<what>[\w.]{1,120}) was not an allowed",
             ),
@@ -287,7 +278,7 @@ RULES = (
             raised("we now require users to upgrade torch to at least v2.6"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do(
                 "Allow just this type: torch.serialization.add_safe_globals([...]), if the file is your own.",
                 in_code=True,

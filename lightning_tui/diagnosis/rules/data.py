@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _DATA = f"{TORCH_DOCS}/data.html"
 _IN_MAIN = do("Load data in the main process once: the real error then shows itself.", computed="no_workers")
@@ -14,13 +14,13 @@ RULES = (
         title="Shared memory is too small for the loader's workers",
         cause="Workers hand over batches through /dev/shm, and it is full, tiny (64 MiB in a container by default) or missing.",
         signs=(
-            said("unable to allocate shared memory"),
-            said("insufficient shared memory"),
-            said("out of shared memory", lacks=("cuda", "triton", "out of resource")),
-            said("unable to write to file </torch_"),
-            said("unable to open shared memory object"),
-            said("unable to mmap", "shared memory"),
-            said("killed by signal: bus error"),
+            anywhere("unable to allocate shared memory"),
+            anywhere("insufficient shared memory"),
+            anywhere("out of shared memory", lacks=("cuda", "triton", "out of resource")),
+            anywhere("unable to write to file </torch_"),
+            anywhere("unable to open shared memory object"),
+            anywhere("unable to mmap", "shared memory"),
+            anywhere("killed by signal: bus error"),
             printed("bus error", pattern=r"^(?:[\w./-]{1,80}: )?(?:line \d+: )?[\s\d]{0,12}Bus error\b"),
             printed("signal 7 (sigbus) received", weight=50),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -7", weight=50),
@@ -32,7 +32,7 @@ RULES = (
             raised("/dev/shm", lacks=("nccl",)),
         ),
         weight=69,
-        advice=(
+        suggestions=(
             do(
                 "Give the container more: `docker run --shm-size=8g` or `--ipc=host`; on Kubernetes an emptyDir of medium Memory at /dev/shm."
             ),
@@ -51,7 +51,7 @@ RULES = (
         cause="No batch came within[[ {seconds} s]] the DataLoader's timeout: slow storage, a dead lock, or work that is too much for the workers.",
         signs=(raised("dataloader timed out after", pattern=r"timed out after (?P<seconds>[\d.]+) seconds"),),
         weight=66,
-        advice=(
+        suggestions=(
             do("Raise the loader's timeout, or set it to 0, while you look for what is slow.", in_code=True),
             do("Use more workers.", computed="more_workers"),
             _IN_MAIN,
@@ -71,7 +71,7 @@ RULES = (
             ),
             raised("exited unexpectedly", "dataloader", lacks=("bus error",)),
             raised("dataloader worker", "killed by signal", lacks=("bus error",)),
-            said("dataloader worker", "is killed by signal", lacks=("bus error",)),
+            anywhere("dataloader worker", "is killed by signal", lacks=("bus error",)),
             printed(
                 "unexpected",
                 "encountered in worker",
@@ -81,7 +81,7 @@ RULES = (
             raised(types=("BrokenProcessPool",)),
         ),
         weight=56,
-        advice=(
+        suggestions=(
             do(
                 "Use fewer workers: each holds its own batches and often its own copy of the dataset.",
                 computed="fewer_workers",
@@ -105,7 +105,6 @@ RULES = (
             raised("prefetch_factor option could only be specified", pattern=r"Error: (?P<what>[^\n]{1,300})"),
             raised("persistent_workers option needs num_workers", pattern=r"Error: (?P<what>[^\n]{1,300})"),
             raised("num_workers option should be non-negative"),
-            raised("num_workers option cannot be negative"),
             raised("timeout option should be non-negative"),
             raised("batch_size should be a positive integer"),
             raised("batch_size=none option disables auto-batching", pattern=r"Error: (?P<what>[^\n]{1,300})"),
@@ -115,20 +114,17 @@ RULES = (
             raised("trying to inject", "instance"),
             raised("can't inject a (distributed) sampler"),
             raised("invalid rank", "rank should be in the interval"),
-            raised("an invalid dataloader was"),
             raised("sampler", "iterabledataset"),
-            raised("doesn't have an argument called `sampler"),
             raised("pin memory", frame="torch/utils/data"),
             raised("drop_last should be a boolean"),
             raised("object of type", "has no len()", frame="torch/utils/data/sampler", types=("TypeError",)),
             raised("shuffle option", "dataloader"),
-            raised("with no len()", "iterabledataset"),
             raised("dataloader_idx", "dataloader", types=("RuntimeError",)),
             raised("when using an iterabledataset", weight=61),
             raised("when using an `iterabledataset`", weight=61),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do(
                 "An IterableDataset shuffles and shards by itself: no shuffle and no sampler with it. A sampler or a batch_sampler takes the place of shuffle and batch_size.",
                 in_code=True,
@@ -166,7 +162,7 @@ RULES = (
             raised("unable to create tensor, you should probably activate truncation and/or padding"),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do(
                 "Give samples one size (resize, crop, pad), or write a collate_fn that pads (torch.nn.utils.rnn.pad_sequence) or returns lists.",
                 in_code=True,
@@ -185,7 +181,7 @@ RULES = (
         cause="[[{type}: {message}. ]]It was raised while a sample was read; the DataLoader only carries it over.",
         signs=(),
         weight=48,
-        advice=(
+        suggestions=(
             do(
                 "Look at the program's own frame: which sample, which file? A path that does not exist, a damaged file, an index out of range.",
                 in_code=True,
@@ -210,7 +206,6 @@ RULES = (
             ),
             raised("total length of", "zero"),
             raised("_dataloader` but", "< 1", pattern=r"(?P<what>You requested to check [^\n]{1,120}?< 1)"),
-            raised("no batches", frame="lightning"),
             raised("please make sure that it returns at least 1 batch"),
             raised("found 0 files in subfolders"),
             raised("found no valid file for the classes"),
@@ -221,15 +216,13 @@ RULES = (
             printed("`dataloader` within local rank has zero length", weight=61),
             raised("returned 0 length"),
             printed("returned 0 length"),
-            raised("instance of the datasets should not be empty"),
             raised("empty dataset"),
             raised("with n_samples=0"),
-            raised("dataset of length 0"),
             raised("not enough values to unpack", "got 0", frame="lightning/pytorch/loops"),
             printed("trainer.fit` stopped: no training batches"),
         ),
         weight=63,
-        advice=(
+        suggestions=(
             do("Check the data's path and filters: print(len(dataset)).", in_code=True),
             do("With few samples: a smaller batch, or drop_last=False.", in_code=True),
             do("Take all batches.", computed="all_batches"),
@@ -250,13 +243,11 @@ RULES = (
             ),
             raised("_dataloader()` method defined", pattern=r"No `(?P<hook>\w+_dataloader)\(\)` method defined"),
             raised("an invalid dataloader was passed to", weight=63),
-            raised("found nonetype", "dataloader", weight=63),
             raised("an invalid dataloader was returned from", weight=63),
-            raised("no `", "dataloader", "defined"),
             raised("expects as minimum", "train_dataloader", lacks=("no `training_step", "no `configure_optimizers")),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Pass one: trainer.fit(model, train_dataloaders=...) or datamodule=..., or write train_dataloader().",
                 in_code=True,
@@ -279,7 +270,7 @@ RULES = (
             raised("expected more than 1 spatial element when training"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do("Leave out the last, smaller batch: DataLoader(..., drop_last=True).", in_code=True),
             do("Take a batch of 2 or more.", in_code=True),
             do("With tiny batches use GroupNorm, or sync_batchnorm over several devices.", in_code=True),
@@ -294,14 +285,14 @@ RULES = (
         title="Too many open files",
         cause="The process came to its limit of open files: workers share tensors by file descriptors, or files are opened and never closed.",
         signs=(
-            said("too many open files"),
+            anywhere("too many open files"),
             raised("errno 24"),
-            said("received 0 items of ancdata"),
-            said("emfile"),
-            said("unable to open shared memory object", "too many", weight=72),
+            anywhere("received 0 items of ancdata"),
+            anywhere("emfile"),
+            anywhere("unable to open shared memory object", "too many", weight=72),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do("Raise the limit: `ulimit -n 65535` before the start."),
             do("Share by files: torch.multiprocessing.set_sharing_strategy('file_system').", in_code=True),
             do("Use fewer workers.", computed="fewer_workers"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _ON_CPU = do("Train on the CPU meanwhile.", accelerator="cpu")
 _LOOK = do("See what the driver says: `nvidia-smi`, and here `lightning-tui doctor`.")
@@ -14,14 +14,13 @@ RULES = (
         title="The NVIDIA driver is older than this PyTorch needs",
         cause="The driver[[ (found {version})]] does not know the CUDA version that PyTorch was built with.",
         signs=(
-            said("nvidia driver on your system is too old", detail=r"found version (?P<version>\d+)"),
-            said("cuda driver version is insufficient for cuda runtime version", lacks=("nccl",)),
-            said("cuda driver version is insufficient", weight=52),
-            said("unsupported cuda driver version"),
-            said("driver version", "insufficient for cuda", lacks=("nccl",)),
+            anywhere("nvidia driver on your system is too old", detail=r"found version (?P<version>\d+)"),
+            anywhere("cuda driver version is insufficient for cuda runtime version", lacks=("nccl",)),
+            anywhere("cuda driver version is insufficient", weight=52),
+            anywhere("driver version", "insufficient for cuda", lacks=("nccl",)),
         ),
         weight=70,
-        advice=(
+        suggestions=(
             do(
                 "Update the NVIDIA driver (needs root), or install a PyTorch build for an older CUDA: https://pytorch.org/get-started/previous-versions."
             ),
@@ -41,15 +40,15 @@ RULES = (
             printed(
                 "found no nvidia driver on your system", elsewhere=("misconfigurationexception", "error:", "exception:")
             ),
-            said("could not select device driver", "gpu"),
-            said("nvidia-smi has failed because it couldn't communicate with the nvidia driver"),
-            said("failed to initialize nvml: driver not loaded"),
-            said("nvidia-container-cli", "error"),
+            anywhere("could not select device driver", "gpu"),
+            anywhere("nvidia-smi has failed because it couldn't communicate with the nvidia driver"),
+            anywhere("failed to initialize nvml: driver not loaded"),
+            anywhere("nvidia-container-cli", "error"),
             raised("libcuda.so.1: cannot open shared object file"),
-            said("cuda driver initialization failed, you might not have a cuda gpu"),
+            anywhere("cuda driver initialization failed, you might not have a cuda gpu"),
         ),
         weight=70,
-        advice=(
+        suggestions=(
             do(
                 "Install the driver (https://www.nvidia.com/drivers); in a container start it with `--gpus all` and the NVIDIA container toolkit."
             ),
@@ -66,13 +65,13 @@ RULES = (
         title="Driver and its library do not belong together",
         cause="The loaded kernel driver and the user-space CUDA library are of different versions (error 803): usual after an update without a reboot, or with a foreign libcuda in a container.",
         signs=(
-            said("unsupported display driver / cuda driver combination"),
-            said("error 803", pattern=r"\bError 803: "),
-            said("driver/library version mismatch"),
-            said("nvrm: api mismatch"),
+            anywhere("unsupported display driver / cuda driver combination"),
+            anywhere("error 803", pattern=r"\bError 803: "),
+            anywhere("driver/library version mismatch"),
+            anywhere("nvrm: api mismatch"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do("Reboot, or reload the driver's modules, so that kernel driver and library are of one version."),
             do(
                 "In a container take away its own libcuda (cuda-compat packages, LD_LIBRARY_PATH): the host's must be used."
@@ -89,11 +88,11 @@ RULES = (
         title="CUDA forward compatibility does not work on this GPU",
         cause="A newer libcuda (cuda-compat) than the driver is in use (error 804); that is only allowed on data-centre GPUs.",
         signs=(
-            said("forward compatibility was attempted on non supported hw"),
-            said("error 804", pattern=r"\bError 804: "),
+            anywhere("forward compatibility was attempted on non supported hw"),
+            anywhere("error 804", pattern=r"\bError 804: "),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do("Take cuda-compat out of LD_LIBRARY_PATH or the image, so that the driver's own libcuda is used."),
             do("Update the driver, or take a PyTorch build whose CUDA the driver knows."),
             _ON_CPU,
@@ -108,13 +107,13 @@ RULES = (
         title="The GPUs' fabric is not ready",
         cause="On machines with NVSwitch, CUDA waits for NVIDIA's Fabric Manager (error 802: system not yet initialized); it does not run or has another version than the driver.",
         signs=(
-            said("system not yet initialized"),
-            said("error 802", pattern=r"\bError 802: "),
+            anywhere("system not yet initialized"),
+            anywhere("error 802", pattern=r"\bError 802: "),
             raised("fabric manager", "not"),
-            said("cudaerrorsystemnotready"),
+            anywhere("cudaerrorsystemnotready"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "`sudo systemctl restart nvidia-fabricmanager`; its version must be the driver's. In a cloud, restart the machine or take another."
             ),
@@ -128,16 +127,15 @@ RULES = (
         title="The driver shows no GPU to this process",
         cause="A driver is there, but no GPU is visible: CUDA_VISIBLE_DEVICES is empty or wrong, or the job or container was given none.",
         signs=(
-            said("no cuda-capable device is detected", lacks=("cuinit",)),
-            said("no cuda gpus are available"),
-            said("error 100: no cuda"),
-            said("no hip gpus are available"),
-            raised("device >= 0 && device < num_gpus"),
-            said("no devices were found", lacks=("dataset",), elsewhere=("nvidia", "cuda")),
+            anywhere("no cuda-capable device is detected", lacks=("cuinit",)),
+            anywhere("no cuda gpus are available"),
+            anywhere("error 100: no cuda"),
+            anywhere("no hip gpus are available"),
+            anywhere("no devices were found", lacks=("dataset",), elsewhere=("nvidia", "cuda")),
             raised("cudaerrornodevice"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do("Look at CUDA_VISIBLE_DEVICES (empty or -1 hides all), and at `nvidia-smi` in the same place."),
             do("Ask the scheduler or the container for GPUs (`--gpus-per-node`, `--gpus all`)."),
             _ON_CPU,
@@ -160,11 +158,9 @@ RULES = (
             raised("you requested gpu", "no gpus"),
             raised("machine only has: []"),
             raised("mpsaccelerator", "not available"),
-            raised("no tpu devices were found"),
-            raised("setting `cuda`", "no cuda"),
         ),
         weight=45,
-        advice=(
+        suggestions=(
             _LOOK,
             do("Let Lightning take what there is.", accelerator="auto", devices="auto"),
             _ON_CPU,
@@ -184,7 +180,7 @@ RULES = (
             raised("device id's (gpu) must be unique"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do("Use those that there are.", computed="existing_devices"),
             do("Let Lightning take all of them.", devices="auto"),
         ),
@@ -202,12 +198,11 @@ RULES = (
             raised("doesn't support bf16"),
             raised("bfloat16 is only supported on"),
             raised("bf16", "requires", pattern=r"(?:cuda|ampere|compute capability|gpu)"),
-            raised("attempting to use bfloat16 on a gpu"),
             raised("current cuda device does not support bfloat16"),
             raised("type bf16 is not supported"),
             raised("bf16 precision", "not available"),
         ),
-        advice=(
+        suggestions=(
             do("Use float16 on the GPU, or float32.", computed="half_that_runs_here"),
             do("Take a GPU of compute capability 8.0 or newer (A100, L4, RTX 30 series and later)."),
         ),
@@ -222,20 +217,17 @@ RULES = (
         title="float16 mixed precision does not run on a CPU",
         cause="16-mixed was asked for on a CPU; where a run goes on all the same, Lightning has put bf16-mixed in its place.",
         signs=(
-            said("amp with fp16 is not supported on cpu"),
+            anywhere("amp with fp16 is not supported on cpu"),
             raised("fp16 mixed precision", "cuda"),
             raised("precision=16", "cpu", pattern=r"(?:not supported|only|use `?precision)"),
-            said("in cpu autocast, but the target dtype is not supported"),
+            anywhere("in cpu autocast, but the target dtype is not supported"),
             raised("cpu autocast", "float16"),
-            raised("native amp", "cpu"),
-            raised("amp is only supported", "gpu"),
-            raised("amp with fp16"),
             raised("fp16", "only be used on", pattern=r"(?:CUDA|NPU|GPU|XPU)"),
             raised("mixed precision", "only supported on", pattern=r"(?:CUDA|GPU)"),
             raised("fp16 mixed precision requires a gpu"),
         ),
         weight=58,
-        advice=(
+        suggestions=(
             do("Take bfloat16, or no mixed precision, on a CPU.", precision="bf16-mixed"),
             do("Take float32.", precision="32-true"),
             do("Train on a GPU, if there should be one here.", accelerator="gpu"),
@@ -255,7 +247,7 @@ RULES = (
             raised("not implemented for 'bfloat16'", pattern=r'"(?P<op>\w{1,80})" not implemented for'),
             raised("on cpu", "half", "slow_conv2d"),
         ),
-        advice=(
+        suggestions=(
             do("Keep the model in float32 on the CPU.", precision="32-true"),
             do(
                 "Move the model to the GPU before it is used in half precision (it may have stayed on the CPU by mistake).",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning_tui.diagnosis.model import Advice, Sign
+from lightning_tui.diagnosis.model import Sign, SuggestionTemplate
 
 TORCH_DOCS = "https://docs.pytorch.org/docs/stable"
 LIGHTNING_DOCS = "https://lightning.ai/docs/pytorch/stable"
@@ -22,12 +22,12 @@ def printed(*has: str, **conditions: Any) -> Sign:
     return Sign(has=has, where="line", **conditions)
 
 
-def said(*has: str, **conditions: Any) -> Sign:
+def anywhere(*has: str, **conditions: Any) -> Sign:
     """An exception or a line that holds all of these."""
     return Sign(has=has, where="any", **conditions)
 
 
-def do(text: str, **more: Any) -> Advice:
+def do(text: str, **more: Any) -> SuggestionTemplate:
     """A suggestion; `more` are plan changes, or `computed`, `in_code`, `trust`."""
     own = {name: more.pop(name) for name in ("computed", "in_code", "trust") if name in more}
-    return Advice(text=text, changes=more or None, **own)
+    return SuggestionTemplate(text=text, changes=more or None, **own)

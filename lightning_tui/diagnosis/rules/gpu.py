@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import TORCH_DOCS, anywhere, do, raised
 
 _SYNCHRONOUS = do(
     "Run once with CUDA_LAUNCH_BLOCKING=1: kernels report late, and only then is the traceback the right one."
@@ -26,15 +26,17 @@ RULES = (
                 pattern=_ALLOCATED,
                 lacks=("nccl",),
             ),
-            printed("tried to allocate", "out of memory", pattern=_ALLOCATED, lacks=("nccl",)),
-            printed("error: out of memory", "cuda"),
+            anywhere("tried to allocate", "out of memory", pattern=_ALLOCATED, lacks=("nccl",)),
+            anywhere("error: out of memory", "cuda"),
             raised("out of memory", types=("OutOfMemoryError",)),
-            said("cuda_error_out_of_memory"),
+            anywhere("cuda_error_out_of_memory"),
+            anywhere("cuda driver error: out of memory"),
+            anywhere("cudaerrormemoryallocation"),
+            raised("triton error [cuda]: out of memory"),
             raised("hip out of memory"),
-            printed("torch.outofmemoryerror:"),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Halve the batch and double the accumulation: an optimizer step sees as many samples as before.",
                 computed="halve_the_batch",
@@ -62,9 +64,9 @@ RULES = (
         title="cuBLAS could not get memory on the GPU",
         cause="The handle or the workspace of cuBLAS did not fit: nearly always the GPU's memory is full; sometimes an earlier "
         "kernel (an index out of range) broke the context.",
-        signs=(said("cublas_status_alloc_failed"), said("cublas_status_not_initialized")),
+        signs=(anywhere("cublas_status_alloc_failed"), anywhere("cublas_status_not_initialized")),
         weight=63,
-        advice=(
+        suggestions=(
             do("Halve the batch and double the accumulation.", computed="halve_the_batch"),
             _SYNCHRONOUS,
             do("Check that labels and indices are in range: this error also follows a failed assertion on the device."),
@@ -78,12 +80,12 @@ RULES = (
         cause="cuBLAS reports a failed kernel[[ ({status})]]: wrong shapes or dtypes reach it, an index is out of range, or driver and CUDA libraries "
         "do not fit each other.",
         signs=(
-            said(
+            anywhere(
                 "cublas_status_",
                 pattern=r"(?P<status>CUBLAS_STATUS_(?:EXECUTION_FAILED|INVALID_VALUE|INTERNAL_ERROR|NOT_SUPPORTED|ARCH_MISMATCH|MAPPING_ERROR))",
             ),
         ),
-        advice=(
+        suggestions=(
             _SYNCHRONOUS,
             do("Check shapes and dtypes of the operands, and that embedding and label indices are in range."),
             do(
@@ -102,18 +104,18 @@ RULES = (
         cause="cuDNN could not be initialised or could not run an operation[[ ({status})]]: memory is full, or its version does not fit driver, "
         "CUDA or GPU.",
         signs=(
-            said(
+            anywhere(
                 "cudnn_status_",
                 pattern=r"(?P<status>CUDNN_STATUS_\w{1,60})",
                 lacks=("not supported by cudnn, falling back",),
             ),
-            said("cudnn error"),
+            anywhere("cudnn error"),
             raised("cudnn version incompatibility"),
             raised("unable to find a valid cudnn algorithm"),
             raised("get was unable to find an engine to execute this computation"),
-            said("could not load library libcudnn"),
+            anywhere("could not load library libcudnn"),
         ),
-        advice=(
+        suggestions=(
             do(
                 "Halve the batch: without room for its workspace cuDNN reports an internal error.",
                 computed="halve_the_batch",
@@ -133,15 +135,15 @@ RULES = (
         cause="[[The kernel asserted `{assertion}`. ]]Usually an index or a class label is out of range: a label outside [0, number of classes), "
         "or a token outside the embedding.",
         signs=(
-            said(
+            anywhere(
                 "assertion `",
                 pattern=r"block: \[\d+,\d+,\d+\], thread: \[\d+,\d+,\d+\] Assertion `(?P<assertion>[^`]{1,200})` failed",
                 weight=66,
             ),
-            said("device-side assert triggered", weight=65),
-            said("cudaerrorassert", weight=65),
+            anywhere("device-side assert triggered", weight=65),
+            anywhere("cudaerrorassert", weight=65),
         ),
-        advice=(
+        suggestions=(
             do(
                 "Check that labels are in [0, number of classes) and token or category ids below num_embeddings, before they reach the GPU.",
                 in_code=True,
@@ -161,15 +163,15 @@ RULES = (
         cause="An own or a third-party kernel (attention, custom op, compiled code) wrote or read out of bounds. It is reported late, so the traceback may "
         "point elsewhere.",
         signs=(
-            said("an illegal memory access was encountered"),
-            said("misaligned address", lacks=("address sanitizer",)),
-            said("cuda_error_illegal_address"),
-            said("cudaerrorillegaladdress"),
-            said("memory access fault by gpu"),
-            said("an illegal instruction was encountered"),
+            anywhere("an illegal memory access was encountered"),
+            anywhere("misaligned address", lacks=("address sanitizer",)),
+            anywhere("cuda_error_illegal_address"),
+            anywhere("cudaerrorillegaladdress"),
+            anywhere("memory access fault by gpu"),
+            anywhere("an illegal instruction was encountered"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             _SYNCHRONOUS,
             do("Run once under `compute-sanitizer python ...`: it names the kernel."),
             do("Switch off compiled and fused kernels one by one (compile, flash attention, fused optimizers)."),
@@ -185,13 +187,13 @@ RULES = (
         title="A GPU kernel failed while it ran",
         cause="The driver ended a kernel without saying why (unspecified launch failure): a fault in its code, a kernel that ran too long, or failing hardware.",
         signs=(
-            said("unspecified launch failure"),
-            said("the launch timed out and was terminated"),
-            said("cuda_error_launch_failed"),
-            said("too many resources requested for launch"),
-            said("cuda error: invalid configuration argument"),
+            anywhere("unspecified launch failure"),
+            anywhere("the launch timed out and was terminated"),
+            anywhere("cuda_error_launch_failed"),
+            anywhere("too many resources requested for launch"),
+            anywhere("cuda error: invalid configuration argument"),
         ),
-        advice=(
+        suggestions=(
             _SYNCHRONOUS,
             do("Look at the driver's own words: `dmesg | grep -i xid`."),
             do("Switch off compiled and custom kernels to find which one fails."),
@@ -204,19 +206,17 @@ RULES = (
         title="The GPU reports a hardware error",
         cause="[[The driver reported Xid {xid}. ]]An uncorrectable memory (ECC) or bus error: the GPU or its link is faulty, and the run cannot go on there.",
         signs=(
-            said("uncorrectable ecc error encountered"),
-            said("uncorrectable nvlink error"),
-            said("cuda error: hardware stack error"),
-            said("nvrm: xid", pattern=r"NVRM: Xid (?:\([^)]{1,80}\): )?(?P<xid>\d{1,3})"),
-            said("gpu has fallen off the bus"),
-            said("unable to determine the device handle for gpu"),
-            said("gpu is lost"),
-            said("cuda_error_ecc_uncorrectable"),
-            raised("row remapping", "fail"),
-            said("cuda error: the device became unavailable"),
+            anywhere("uncorrectable ecc error encountered"),
+            anywhere("uncorrectable nvlink error"),
+            anywhere("cuda error: hardware stack error"),
+            anywhere("nvrm: xid", pattern=r"NVRM: Xid (?:\([^)]{1,80}\): )?(?P<xid>\d{1,3})"),
+            anywhere("gpu has fallen off the bus"),
+            anywhere("unable to determine the device handle for gpu"),
+            anywhere("gpu is lost"),
+            anywhere("cuda_error_ecc_uncorrectable"),
         ),
         weight=72,
-        advice=(
+        suggestions=(
             do("Leave this GPU out (CUDA_VISIBLE_DEVICES), or take another node."),
             do("There, resume from the newest checkpoint.", computed="resume"),
             do(
@@ -234,17 +234,16 @@ RULES = (
         title="This PyTorch has no code for this GPU",
         cause="The installed build was not compiled for the GPU's architecture: the GPU is newer or older than the build knows.",
         signs=(
-            said("no kernel image is available"),
-            said("is not compatible with the current pytorch installation", weight=61),
-            said("cudaerrornokernelimagefordevice"),
-            said("provided ptx was compiled with an unsupported toolchain"),
-            said("the provided ptx was compiled"),
-            said("device kernel image is invalid"),
-            raised("no gpu target architectures"),
-            said("invalid device function", lacks=("invalid device function name",)),
+            anywhere("no kernel image is available"),
+            anywhere("is not compatible with the current pytorch installation", weight=61),
+            anywhere("cudaerrornokernelimagefordevice"),
+            anywhere("provided ptx was compiled with an unsupported toolchain"),
+            anywhere("the provided ptx was compiled"),
+            anywhere("device kernel image is invalid"),
+            anywhere("invalid device function", lacks=("invalid device function name",)),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Install a PyTorch build for this GPU: pick it at https://pytorch.org/get-started/locally (a newer CUDA for new GPUs, an older PyTorch for old ones)."
             ),
@@ -263,13 +262,13 @@ RULES = (
         title="The GPU is busy or unavailable",
         cause="The GPU is in exclusive mode and another process has it, or it is in a state in which it takes no work.",
         signs=(
-            said("cuda-capable device(s) is/are busy or unavailable"),
-            said("devices are busy or unavailable"),
-            said("cudaerrordevicesunavailable"),
-            said("device(s) is/are busy"),
+            anywhere("cuda-capable device(s) is/are busy or unavailable"),
+            anywhere("devices are busy or unavailable"),
+            anywhere("cudaerrordevicesunavailable"),
+            anywhere("device(s) is/are busy"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do("See who holds it (`nvidia-smi`), end a process that was left over, or choose another GPU."),
             do("In exclusive mode (`nvidia-smi -q -d COMPUTE`) only one process may use a GPU: one rank per GPU."),
         ),
@@ -281,13 +280,13 @@ RULES = (
         title="CUDA was used in a forked process",
         cause="CUDA was initialised in the main process, and a process forked from it (a DataLoader worker, ddp_fork) used it again. CUDA cannot survive a fork.",
         signs=(
-            said("cannot re-initialize cuda in forked subprocess"),
+            anywhere("cannot re-initialize cuda in forked subprocess"),
             raised("lightning can't create new processes if cuda is already initialized"),
-            said("cuda error: initialization error", weight=55),
+            anywhere("cuda error: initialization error", weight=55),
             raised("poison", "cuda", "fork"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do("Let the dataset give CPU tensors, and leave the move to the GPU to Lightning.", in_code=True),
             do('Let the loader\'s workers begin afresh: DataLoader(..., multiprocessing_context="spawn").'),
             do("Load data in the main process.", computed="no_workers"),
@@ -307,11 +306,12 @@ RULES = (
         title="A GPU number that does not exist",
         cause="The program asked for a GPU index above those that this process can see.",
         signs=(
-            said("invalid device ordinal"),
-            said("cudaerrorinvaliddevice"),
+            anywhere("invalid device ordinal"),
+            raised("device >= 0 && device < num_gpus"),
+            anywhere("cudaerrorinvaliddevice"),
             raised("invalid device id", types=("AssertionError", "RuntimeError")),
         ),
-        advice=(
+        suggestions=(
             do("Use as many devices as there are.", computed="existing_devices"),
             do(
                 "Do not write cuda:1 in the code: inside CUDA_VISIBLE_DEVICES the numbers begin at 0 again; use self.device.",
@@ -327,14 +327,14 @@ RULES = (
         title="This PyTorch has no CUDA",
         cause="A CPU-only build of PyTorch is installed, and the program asks for CUDA.",
         signs=(
-            said("torch not compiled with cuda enabled"),
+            anywhere("torch not compiled with cuda enabled"),
             raised("not compiled with cuda support"),
             raised("not compiled with gpu support"),
             raised("pytorch is not linked with support for cuda"),
             raised("could not run", "with arguments from the 'cuda' backend", weight=61),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Install a CUDA build of PyTorch in the program's environment: https://pytorch.org/get-started/locally."
             ),
@@ -348,13 +348,13 @@ RULES = (
         title="CUDA does not start (unknown error)",
         cause="The driver answered with error 999: after suspend or a driver update it is often in a broken state, or CUDA_VISIBLE_DEVICES was changed too late.",
         signs=(
-            said("cuda unknown error"),
-            said("error 999: unknown error"),
-            said("cuda error: unknown error"),
-            said("cudaerrorunknown"),
+            anywhere("cuda unknown error"),
+            anywhere("error 999: unknown error"),
+            anywhere("cuda error: unknown error"),
+            anywhere("cudaerrorunknown"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Reload the driver's memory module (`sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm`) or reboot; in a container restart the container."
             ),

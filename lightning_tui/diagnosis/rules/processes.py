@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, SLURM_DOCS, TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, SLURM_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _RESUME = do("Resume from the newest checkpoint.", computed="resume")
 _SIGNALLED = (
@@ -32,7 +32,7 @@ RULES = (
             printed("exceeded step memory limit", pattern=r"error: Exceeded step memory limit", weight=72),
             printed("srun: error", ": out of memory", weight=72),
             printed("killed by the cgroup out-of-memory handler", weight=72),
-            said("workers killed due to memory pressure", weight=72),
+            anywhere("killed due to memory pressure", weight=72),
             raised(types=("OutOfMemoryError",), frame="ray/", weight=72),
             printed("task was killed due to the node running low on memory", weight=72),
             printed("killed", pattern=r"^(?:[\w./-]{1,80}: )?line \d+: +\d+ Killed\b", weight=50),
@@ -42,7 +42,7 @@ RULES = (
             printed(": killed", pattern=r"srun: error: [\w.-]{1,80}: tasks? [\d,-]{1,80}: Killed", weight=48),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do(
                 "Start fewer loader workers: each holds its own batches, and often its own copy of the dataset.",
                 computed="fewer_workers",
@@ -65,18 +65,16 @@ RULES = (
         cause="[[Rank {rank} ]]got SIGKILL, without a word of its own: the kernel when memory runs out, a scheduler, or a person.",
         signs=(
             printed("(sigkill) received", pattern=r"Signal 9 \(SIGKILL\)"),
-            said("(exitcode: -9)", detail=r"local_rank: (?P<rank>\d+)"),
+            anywhere("(exitcode: -9)", detail=r"local_rank: (?P<rank>\d+)"),
             raised("signal sigkill", types=("ProcessExitedException",), detail=r"process (?P<rank>\d+) terminated"),
-            raised("exit code -9"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -9"),
             printed("exits with return code = -9"),
-            printed("terminated with code -9"),
             printed("signal 9 (killed)"),
-            said("exited on signal 9"),
-            said("died with <signals.sigkill"),
+            anywhere("exited on signal 9"),
+            anywhere("died with <signals.sigkill"),
         ),
         weight=49,
-        advice=(
+        suggestions=(
             do(
                 "Look whether main memory ran out: `dmesg | grep -i oom`, the memory gauge at the end of the run, the scheduler's log."
             ),
@@ -101,14 +99,14 @@ RULES = (
                 types=("MemoryError", "_ArrayMemoryError", "ArrayMemoryError"),
             ),
             raised(types=("MemoryError", "_ArrayMemoryError", "ArrayMemoryError")),
-            said("cannot allocate memory", lacks=("shared memory", "dataloader"), types=()),
-            said("std::bad_alloc"),
+            anywhere("cannot allocate memory", lacks=("shared memory", "dataloader"), types=()),
+            anywhere("std::bad_alloc"),
             raised("can't allocate memory"),
             raised("not enough memory: you tried to allocate", pattern=r"allocate (?P<wanted>\d+) bytes"),
             raised("errno 12"),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Look at the shape: often one dimension too many, or a whole dataset at once where a batch is meant.",
                 in_code=True,
@@ -126,13 +124,10 @@ RULES = (
         category="memory-growth",
         title="Memory grows step by step",
         cause="[[From {first} to {last}. ]]Something is kept at every step: a loss with its graph in a list, outputs of all batches, a cache without bound.",
-        signs=(
-            said("memory leak detected"),
-            said("memory", "keeps growing"),
-        ),
+        signs=(anywhere("memory leak detected"),),
         severity="warning",
         weight=57,
-        advice=(
+        suggestions=(
             do(
                 "Keep numbers, not tensors: `loss.detach()` or `.item()` before it goes into a list; clear lists at the epoch's end.",
                 in_code=True,
@@ -165,15 +160,15 @@ RULES = (
             raised(
                 "segmentation fault", types=("RuntimeError", "ProcessExitedException"), lacks=("dataloader worker",)
             ),
-            said("(exitcode: -11)"),
+            anywhere("(exitcode: -11)"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -11"),
             raised("signal sigsegv"),
-            said("return code = -11"),
+            anywhere("return code = -11"),
             printed("fatal python error: bus error", weight=55),
-            said("access violation"),
+            anywhere("access violation"),
         ),
         weight=59,
-        advice=(
+        suggestions=(
             _FAULTHANDLER,
             do(
                 "Suspect libraries of different builds in one environment (numpy, opencv, torch from conda and pip): make a fresh one."
@@ -208,13 +203,13 @@ RULES = (
             printed("*** stack smashing detected"),
             printed("pure virtual method called"),
             printed("sigabrt", pattern=_SIGNALLED.format("SIGABRT"), weight=33),
-            said("(exitcode: -6)", weight=33),
+            anywhere("(exitcode: -6)", weight=33),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -6", weight=33),
             raised("signal sigabrt", weight=33),
             printed("omp: error #", weight=58),
         ),
         weight=59,
-        advice=(
+        suggestions=(
             do("The cause is the line above this one, if there is one."),
             _FAULTHANDLER,
             do("Suspect libraries of different builds in one environment: make a fresh one."),
@@ -233,14 +228,14 @@ RULES = (
                 lacks=("an illegal instruction was encountered",),
             ),
             printed("sigill", pattern=_SIGNALLED.format("SIGILL")),
-            said("(exitcode: -4)"),
+            anywhere("(exitcode: -4)"),
             raised("exitcode", types=("ChildFailedError",), pattern=r"exitcode\s{1,8}: -4"),
             raised("signal sigill"),
-            said("return code = -4"),
-            said("cpu does not support", pattern=r"(?:AVX|SSE|FMA|instruction)"),
+            anywhere("return code = -4"),
+            anywhere("cpu does not support", pattern=r"(?:AVX|SSE|FMA|instruction)"),
         ),
         weight=61,
-        advice=(
+        suggestions=(
             do(
                 "See which import fails (`python -X faulthandler -c 'import torch'`), and install a build of it for this CPU, or compile it here."
             ),
@@ -261,7 +256,7 @@ RULES = (
             printed("received sigint", pattern=r"^(?:\[[^\]]{1,40}\] )?Received SIGINT"),
         ),
         weight=62,
-        advice=(_RESUME, do("In the cockpit `x` stops at the end of a step and saves first.")),
+        suggestions=(_RESUME, do("In the cockpit `x` stops at the end of a step and saves first.")),
         docs=f"{LIGHTNING_DOCS}/common/trainer.html",
         examples=(
             "Detected KeyboardInterrupt, attempting graceful shutdown...",
@@ -280,7 +275,7 @@ RULES = (
             raised("sighup", types=("SignalException",)),
         ),
         weight=61,
-        advice=(
+        suggestions=(
             do("Start it so that it outlives the terminal: runs of this cockpit do; else tmux, or `nohup`."),
             _RESUME,
         ),
@@ -310,7 +305,7 @@ RULES = (
             printed("bypassing sigterm", weight=33),
         ),
         weight=34,
-        advice=(
+        suggestions=(
             _RESUME,
             do("Ask who ended it: the scheduler's log, `last`, the container's events."),
             do("On Slurm a warning signal saves and requeues: `--signal=SIGUSR1@90 --requeue`."),
@@ -324,7 +319,7 @@ RULES = (
     Rule(
         category="slurm-time-limit",
         title="The Slurm job reached its time limit",
-        cause="[[{what} ]]was ended at its wall time.",
+        cause="[[{what} was ended at its wall time.]]",
         signs=(
             printed("due to time limit", detail=r"(?P<what>(?:JOB|STEP) [\d.\w]{1,40})"),
             printed("job", "time limit", "slurm", pattern=r"(?:exhausted|reached|exceeded|exceed)"),
@@ -333,7 +328,7 @@ RULES = (
             printed("has exceeded its time limit"),
         ),
         weight=76,
-        advice=(
+        suggestions=(
             do(
                 "Ask for more time (`--time`), or let it save and requeue itself: `--signal=SIGUSR1@90 --requeue` with SLURMEnvironment(auto_requeue=True)."
             ),
@@ -359,7 +354,7 @@ RULES = (
             printed("job requeued"),
         ),
         weight=75,
-        advice=(
+        suggestions=(
             do("Nothing needs to be done where auto-requeue is on: it resumes from its hpc checkpoint."),
             do("Else resume from the newest checkpoint.", computed="resume"),
             do("Save more often, so that less is lost.", checkpoint_save_last=True),
@@ -370,7 +365,7 @@ RULES = (
     Rule(
         category="slurm-cancelled",
         title="The Slurm job was cancelled",
-        cause="[[{what} ]]was cancelled by a person or an administrator (scancel).",
+        cause="[[{what} was cancelled by a person or an administrator (scancel).]]",
         signs=(
             printed(
                 "cancelled at",
@@ -389,7 +384,7 @@ RULES = (
             printed("scancel", "cancel", "slurm", weight=50),
         ),
         weight=60,
-        advice=(_RESUME, do("Ask who cancelled it: `sacct -j JOB -o State%40` names the user.")),
+        suggestions=(_RESUME, do("Ask who cancelled it: `sacct -j JOB -o State%40` names the user.")),
         docs=f"{SLURM_DOCS}/scancel.html",
         examples=("slurmstepd: error: *** JOB 14 ON node1 CANCELLED AT 2025-01-02T03:04:05 ***",),
     ),
@@ -403,14 +398,12 @@ RULES = (
                 detail=r"devices=(?P<devices>\d+)[\s\S]{0,120}?ntasks-per-node=(?P<tasks>\d+)",
             ),
             raised("you set `--ntasks="),
-            raised("you set --ntasks="),
             raised("ntasks-per-node", pattern=r"(?:match|Use|use)"),
             raised("slurm", "does not match", pattern=r"(?:devices|nodes|tasks)"),
-            raised("you set devices=", "does not match the world size"),
             raised("the product", "does not match the world size"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do("Set `#SBATCH --nodes` as num_nodes and `#SBATCH --ntasks-per-node` as devices, and start with srun."),
             do("Let Lightning take all devices of the task.", devices="auto"),
         ),
@@ -434,7 +427,6 @@ RULES = (
             printed("is not a valid node count"),
             printed("requested node configuration is not available"),
             printed("invalid account or account/partition combination"),
-            printed("qosmax", "slurm", weight=58),
             printed(
                 "srun: error:",
                 pattern=r"srun: error: (?P<what>(?:Unable|Invalid|invalid|unrecognized|Unrecognized|Required|Job violates|Requested)[^\n]{1,160})",
@@ -445,7 +437,7 @@ RULES = (
             printed("(reqnodenotavail"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "See what there is: `sinfo -o '%P %l %D %G'`, `sacctmgr show assoc user=$USER`, and ask for less or elsewhere."
             ),
@@ -470,10 +462,9 @@ RULES = (
             printed("launch failed:", "srun", weight=40),
             printed("_step_signal: terminating", weight=24),
             printed("terminating job step", weight=24),
-            printed("nodefail", "srun"),
         ),
         weight=32,
-        advice=(
+        suggestions=(
             do("Look at that task's own output (`srun --output=rank-%t.log`) for the first traceback."),
             do("Keep --kill-on-bad-exit=1: else the other tasks wait for ever."),
         ),
@@ -492,7 +483,7 @@ RULES = (
             ),
         ),
         weight=38,
-        advice=(
+        suggestions=(
             do(
                 "Find the call: the last frame shows it; a command-line error or a check of the program ends it this way.",
                 in_code=True,
@@ -508,12 +499,11 @@ RULES = (
         title="The script lacks its main guard",
         cause='Processes are started by spawn: each imports the script anew, and without `if __name__ == "__main__":` it begins to train again.',
         signs=(
-            raised("before the current process has finished its bootstrapping phase"),
             raised("has finished its bootstrapping phase"),
-            said("freeze_support()", weight=55, elsewhere=("__main__",)),
+            anywhere("freeze_support()", weight=55, elsewhere=("__main__",)),
         ),
         weight=72,
-        advice=(
+        suggestions=(
             do('Put what starts the training under `if __name__ == "__main__":`.', in_code=True),
             do("Start the ranks as subprocesses instead of by spawn.", strategy="ddp"),
             do("Load data without worker processes.", computed="no_workers"),
@@ -526,7 +516,7 @@ RULES = (
     Rule(
         category="spawn-pickling",
         title="Something cannot be sent to a new process",
-        cause="[[{what} ]]cannot be pickled, and spawned processes (ranks or loader workers) get their objects that way: lambdas, local functions, open files, generators, locks.",
+        cause="[[{what} cannot be pickled, and spawned processes (ranks or loader workers) get their objects that way: lambdas, local functions, open files, generators, locks.]]",
         signs=(
             raised("can't pickle", detail=r"can't pickle (?P<what>local object [^\n]{1,100}|[^\n]{1,100})"),
             raised(
@@ -545,7 +535,7 @@ RULES = (
             raised("cannot serialize", types=("TypeError",), frame="multiprocessing"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Move lambdas and local functions to the module's top level, and open files and connections inside the process that uses them.",
                 in_code=True,

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _MOVED = (
     r"(?:pytorch_lightning|lightning|lightning_fabric|lightning_lite|torchmetrics|torch|torchvision|torchtext|torchaudio|transformers|datasets|numpy|pkg_resources|collections|"
     r"scipy|sklearn|diffusers|huggingface_hub|accelerate|PIL|keras|tensorflow|hydra|omegaconf|jsonargparse|pandas|distutils|imp|lightning_utilities)"
 )
 
+_NO_PKG_RESOURCES = "pkg_resources is part of setuptools, whose newest versions no longer have it, or is not installed."
+_OLD_SETUPTOOLS = do("`pip install 'setuptools<81'`, or update the package that still asks for pkg_resources.")
+_NO_DISTUTILS = "Python 3.12 no longer has distutils; setuptools brings a substitute."
+_SOME_SETUPTOOLS = do("`pip install setuptools`, or update the package that still imports distutils.")
+_NEW_PROTOBUF = "The installed protobuf is newer than the generated code of a package (TensorBoard, ONNX, a tracker)."
+_OLD_PROTOBUF = do(
+    "`pip install 'protobuf<3.21'`, or update the package; PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python is slow."
+)
+
 RULES = (
     Rule(
         category="missing-module",
         title="A package is not installed",
-        cause="[[{module!r} ]]is not there for the Python that runs the program.",
+        cause="[[{module!r} is not there for the Python that runs the program.]]",
         signs=(
             raised(
                 "no module named",
@@ -49,7 +58,7 @@ RULES = (
             printed("no module named", pattern=r"^[\w./-]{1,160}: No module named '?(?P<module>[\w.]{1,80})"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do("Install it in the program's environment: `python -m pip install NAME` with that very Python."),
             do("If it is your own module, start from its folder, or install it (`pip install -e .`)."),
             do("Choose the interpreter that has it: --python PATH."),
@@ -76,7 +85,18 @@ RULES = (
             raised(
                 "no module named",
                 types=("ModuleNotFoundError",),
-                pattern=r"No module named '(?P<module>pkg_resources|distutils|imp|torch\._six|lightning_lite)'",
+                pattern=r"No module named '(?P<module>imp|torch\._six|lightning_lite)'",
+            ),
+            raised("no module named 'pkg_resources'", cause=_NO_PKG_RESOURCES, suggestions=(_OLD_SETUPTOOLS,)),
+            raised("no module named 'distutils'", cause=_NO_DISTUTILS, suggestions=(_SOME_SETUPTOOLS,)),
+            raised(
+                "descriptors cannot be created directly", cause=_NEW_PROTOBUF, suggestions=(_OLD_PROTOBUF,), weight=68
+            ),
+            raised(
+                "descriptors cannot not be created directly",
+                cause=_NEW_PROTOBUF,
+                suggestions=(_OLD_PROTOBUF,),
+                weight=68,
             ),
             raised(
                 "has no attribute",
@@ -87,12 +107,10 @@ RULES = (
             raised("was removed in the numpy 2.0 release"),
             raised("is deprecated and has been removed"),
             raised("was removed in numpy"),
-            raised("has been removed", types=("ImportError", "AttributeError")),
             raised("use `lightning", "instead", types=("ImportError", "ModuleNotFoundError")),
-            raised("got an unexpected keyword argument 'verbose'", frame="lr_scheduler"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Look up where it went in the library's changelog (Lightning: the migration guide), or install the version that the program was written for.",
                 in_code=True,
@@ -112,9 +130,9 @@ RULES = (
     Rule(
         category="missing-shared-library",
         title="A shared library is missing",
-        cause="[[{library} ]]could not be loaded: it is not installed, or its folder is not where the loader looks.",
+        cause="[[{library} could not be loaded: it is not installed, or its folder is not where the loader looks.]]",
         signs=(
-            said(
+            anywhere(
                 "cannot open shared object file",
                 detail=r"(?P<library>lib[\w.+-]{1,80}\.so[\w.]{0,20})",
                 lacks=("dlerror", "could not load dynamic library"),
@@ -122,22 +140,21 @@ RULES = (
             raised("dll load failed"),
             raised("library not loaded"),
             raised("image not found"),
-            said(
+            anywhere(
                 "/libstdc++.so.6: version",
                 pattern=r"(?P<library>lib[\w+.-]{1,40}\.so\.\d+: version `[\w.]{1,40}' not found)",
             ),
-            said("version `glibc", pattern=r"(?P<library>version `GLIBC[\w.]{1,20}' not found)"),
-            said("version `cxxabi"),
+            anywhere("version `glibc", pattern=r"(?P<library>version `GLIBC[\w.]{1,20}' not found)"),
+            anywhere("version `cxxabi"),
             raised("dlopen", pattern=r"(?:not found|no such file|cannot)"),
             raised("cannot load", "library", types=("OSError", "ImportError")),
-            raised("could not load dynamic library"),
             raised("could not load this library"),
-            said("unable to load any of {libcudnn"),
+            anywhere("unable to load any of {libcudnn"),
             raised("sndfile library not found"),
             raised("libgl.so.1"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Install what has it (libGL: libgl1; libcudnn, libnccl and the like: reinstall PyTorch with pip, which brings its own)."
             ),
@@ -155,26 +172,23 @@ RULES = (
         title="Two binaries do not fit each other",
         cause="[[The symbol {symbol} is missing. ]]An extension was built against another version of PyTorch, CUDA or Python than the one in use.",
         signs=(
-            said(
+            anywhere(
                 "undefined symbol",
                 pattern=r"undefined symbol: (?P<symbol>[\w@.]{1,80})",
                 lacks=("failed to load image python extension",),
             ),
             raised("symbol not found in flat namespace"),
             raised("undefined reference"),
-            said("symbol lookup error"),
+            anywhere("symbol lookup error"),
             raised("couldn't load custom c++ ops"),
             raised("operator torchvision::nms does not exist"),
             raised("torchvision::nms"),
             raised("detected that pytorch and torchvision were compiled with different cuda"),
-            raised("was built with a different version of pytorch"),
-            raised("compiled with a different version of pytorch"),
-            raised("compiled against abi version"),
             raised("the detected cuda version", "mismatches", weight=62),
             raised("pytorch and torchaudio were compiled with different"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do(
                 "Reinstall the extension for this PyTorch (torchvision, torchaudio, flash-attn and their like have matching versions), without its build cache: `pip install --no-cache-dir --force-reinstall`."
             ),
@@ -192,14 +206,13 @@ RULES = (
         cause="NumPy 2 is installed, and a package compiled for NumPy 1 (or the other way round) cannot work with it.",
         signs=(
             raised("numpy is not available"),
-            said("compiled using numpy 1.x cannot be run in"),
-            said("numpy.dtype size changed"),
-            said("numpy.ufunc size changed"),
+            anywhere("compiled using numpy 1.x cannot be run in"),
+            anywhere("numpy.dtype size changed"),
+            anywhere("numpy.ufunc size changed"),
             raised("numpy.core.multiarray failed to import"),
-            said("_array_api not found"),
+            anywhere("_array_api not found"),
             raised("module compiled against api version"),
             raised("module compiled against abi version"),
-            raised("was removed in the numpy 2.0 release", weight=65),
             raised("binary incompatibility", "numpy"),
             raised("expected 96 from c header"),
             raised("multiarray failed to import"),
@@ -208,7 +221,7 @@ RULES = (
             raised("numpy", "has no attribute", pattern=r"(?:'np\.|module 'numpy' has no attribute)", weight=67),
         ),
         weight=70,
-        advice=(do("`pip install 'numpy<2'`, or update the package that was built for the older one."),),
+        suggestions=(do("`pip install 'numpy<2'`, or update the package that was built for the older one."),),
         docs="https://numpy.org/doc/stable/numpy_2_0_migration_guide.html",
         examples=(
             "ValueError: numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88 from PyObject",
@@ -221,7 +234,7 @@ RULES = (
         cause="[[{what}]]",
         signs=(raised(types=("SyntaxError", "IndentationError", "TabError"), detail=r"Error: (?P<what>[^\n]{1,200})"),),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Mend the line that is named; for new syntax (match, `X | Y` types) take a newer Python (--python).",
                 in_code=True,
@@ -235,7 +248,7 @@ RULES = (
         title="The program raised {type}",
         cause="[[{words} ]][[It says: {message}]]",
         weight=35,
-        advice=(do("Look at the line of the program that is named.", in_code=True),),
+        suggestions=(do("Look at the line of the program that is named.", in_code=True),),
         docs="https://docs.python.org/3/library/exceptions.html",
     ),
 )
@@ -262,6 +275,5 @@ EXCEPTION_WORDS = {
     "JSONDecodeError": "A text is not valid JSON.",
     "CalledProcessError": "A command that the program started failed.",
     "TimeoutError": "Something did not answer in time.",
-    "RuntimeError": "A library refused to go on.",
 }
 """Plain words for exceptions of Python, by the type's own name."""

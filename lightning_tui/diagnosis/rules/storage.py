@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import HUB_DOCS, LIGHTNING_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import HUB_DOCS, LIGHTNING_DOCS, anywhere, do, printed, raised
 
 _TRACKERS = (
     "wandb",
@@ -19,13 +19,16 @@ _TRACKERS = (
 )
 _PLATFORM = ("lightning_sdk", "lightning_cloud", "api.lightning.ai", "host='lightning.ai'", "lightning.ai/v1")
 
+_NO_TEMPORARY = "None of the usual temporary folders can be written: the disk is full, or they are read-only."
+_OTHER_TEMPORARY = do("Set TMPDIR to a folder that has room and may be written, and make room in /tmp.")
+
 RULES = (
     Rule(
         category="disk-full",
         title="The disk is full",
         cause="No space is left where the program writes[[: {path}]].",
         signs=(
-            said(
+            anywhere(
                 "no space left on device",
                 detail=r"No space left on device: (?:'[^']{1,300}' -> )?'(?P<path>[^']{1,300})'",
                 lacks=("shared memory", "shm", "/torch_"),
@@ -34,16 +37,15 @@ RULES = (
             raised("unexpected pos", pattern=r"unexpected pos \d+ vs \d+"),
             raised("pytorchstreamwriter failed writing file"),
             raised("enforce fail at inline_container.cc", "file write failed", weight=69),
-            said("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
-            raised("enospc"),
+            anywhere("errno 28", lacks=("shared memory", "shm", "/torch_"), weight=70),
             raised("not enough free disk space"),
-            said("disk is full"),
+            anywhere("disk is full"),
             raised("not enough disk space"),
-            printed("there may not be enough free space on", weight=40),
+            raised("no usable temporary directory found", cause=_NO_TEMPORARY, suggestions=(_OTHER_TEMPORARY,)),
             printed("not enough free disk space to download", weight=40),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do("Make room: `df -h`, then old checkpoints, caches (~/.cache), /tmp."),
             do("Keep one checkpoint instead of many.", computed="one_checkpoint_every_epoch"),
             do("Write elsewhere: default_root_dir on a larger disk."),
@@ -59,16 +61,14 @@ RULES = (
         title="Your disk quota is used up",
         cause="The file system has room, but you may not use more of it[[: {path}]].",
         signs=(
-            said("disk quota exceeded", detail=r"exceeded: '(?P<path>[^']{1,300})'"),
+            anywhere("disk quota exceeded", detail=r"exceeded: '(?P<path>[^']{1,300})'"),
             raised("errno 122"),
             raised("edquot"),
-            said("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
-            said("user block limit reached"),
-            said("exceeds file limit"),
-            said("over quota"),
+            anywhere("quota exceeded", lacks=("api", "request", "rate", "gpu", "http")),
+            anywhere("user block limit reached"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "See what you use (`quota -s`, `du -sh ~/* | sort -h`), and move checkpoints and caches (HF_HOME, TORCH_HOME, ~/.cache) to scratch space."
             ),
@@ -80,7 +80,7 @@ RULES = (
     Rule(
         category="output-dir-missing",
         title="The folder to write into does not exist",
-        cause="[[{path} ]]is not there, and what writes does not make it.",
+        cause="[[{path} is not there, and what writes does not make it.]]",
         signs=(
             raised(
                 "parent directory", "does not exist", pattern=r"[Pp]arent directory (?P<path>\S{1,300}) does not exist"
@@ -123,7 +123,7 @@ RULES = (
             raised("save_dir", "does not exist"),
         ),
         weight=65,
-        advice=(do("Make it first: Path(path).parent.mkdir(parents=True, exist_ok=True).", in_code=True),),
+        suggestions=(do("Make it first: Path(path).parent.mkdir(parents=True, exist_ok=True).", in_code=True),),
         docs="https://docs.python.org/3/library/pathlib.html#pathlib.Path.mkdir",
         examples=(
             "RuntimeError: Parent directory checkpoints/run_17 does not exist.",
@@ -133,10 +133,10 @@ RULES = (
     Rule(
         category="permission-denied",
         title="No permission",
-        cause="[[{path} ]]may not be read or written by this user.",
+        cause="[[{path} may not be read or written by this user.]]",
         signs=(
             raised(types=("PermissionError",), detail=r"denied: '(?P<path>[^']{1,300})'", lacks=("/dev/shm",)),
-            said(
+            anywhere(
                 "permission denied",
                 detail=r"(?:denied: '?|: )(?P<path>/[^'\s:]{1,300})'?",
                 lacks=("publickey", "/dev/shm", "socket"),
@@ -150,7 +150,7 @@ RULES = (
             raised("is not writable"),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do("Write where you may: default_root_dir in your own folder."),
             do("See who owns it (`ls -ld PATH`); folders made in a container often belong to root."),
         ),
@@ -160,14 +160,14 @@ RULES = (
     Rule(
         category="read-only-filesystem",
         title="The file system is read-only",
-        cause="[[{path} ]]lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).",
+        cause="[[{path} lies on a file system that is mounted for reading only (a container's image, a data set, a disk with errors).]]",
         signs=(
-            said("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
+            anywhere("read-only file system", detail=r"file system: '(?P<path>[^']{1,300})'"),
             raised("errno 30"),
             raised("erofs"),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do("Write elsewhere: default_root_dir on a disk that can be written."),
             do("Point caches there too: HF_HOME, TORCH_HOME, MPLCONFIGDIR."),
         ),
@@ -183,7 +183,7 @@ RULES = (
                 types=("GatedRepoError", "RepositoryNotFoundError", "LocalTokenNotFoundError"),
                 detail=r"huggingface\.co/(?:api/models/|api/datasets/)?(?P<repository>[\w.-]{1,96}/[\w.-]{1,96})",
             ),
-            said("gated repo"),
+            anywhere("gated repo"),
             raised(
                 "is not a local folder and is not a valid model identifier",
                 pattern=r"Error: (?P<repository>[\w./-]{1,160}) is not a local folder",
@@ -202,13 +202,13 @@ RULES = (
             raised("is a gated dataset"),
             raised("doesn't exist on the hub or cannot be accessed"),
             raised("awaiting a review from the repo authors"),
-            said("please log in", "huggingface"),
+            anywhere("please log in", "huggingface"),
             raised("user access token", "expired"),
             raised("token", "huggingface", types=("HfHubHTTPError", "HTTPError"), pattern=r"40[13]"),
             raised("40", types=("HfHubHTTPError",), pattern=r"\b40[13] (?:Client Error|Forbidden|Unauthorized)"),
         ),
         weight=70,
-        advice=(
+        suggestions=(
             do(
                 "Ask for access on the model's page, then log in: `hf auth login`, or HF_TOKEN in the environment (never in the code)."
             ),
@@ -240,11 +240,9 @@ RULES = (
             raised("bad gateway", elsewhere=("huggingface",)),
             raised("gateway time-out", elsewhere=("huggingface",)),
             raised("we had to rate limit"),
-            printed("http error 429", "huggingface"),
-            printed("http error 503", "huggingface", weight=31),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "Wait, and let one process download (`hf download NAME`) before the others start; then HF_HUB_OFFLINE=1."
             ),
@@ -262,7 +260,6 @@ RULES = (
         signs=(
             raised("couldn't connect to", "huggingface"),
             raised(types=("LocalEntryNotFoundError", "OfflineModeIsEnabled", "OfflineModeEnabled")),
-            raised("couldn't connect to the hub"),
             raised("couldn't find them in the cached files"),
             raised("outgoing traffic has been disabled"),
             raised("hf_hub_offline"),
@@ -280,7 +277,7 @@ RULES = (
             raised("can't load", "make sure you don't have a local directory with the same name", weight=61),
         ),
         weight=69,
-        advice=(
+        suggestions=(
             do(
                 "Download it where there is a network (`hf download NAME`), and copy or share HF_HOME; then HF_HUB_OFFLINE=1."
             ),
@@ -297,12 +294,11 @@ RULES = (
         title="The experiment tracker wants a login",
         cause="Weights & Biases, MLflow, Neptune or Comet got no key, or one that is not valid.",
         signs=(
-            said("api_key not configured"),
-            said("no api key configured", weight=65),
+            anywhere("api_key not configured"),
+            anywhere("no api key configured", weight=65),
             raised("wandb", "api key"),
-            raised(types=("AuthenticationError", "UsageError"), frame="wandb"),
-            said("wandb: error", "api key"),
-            said("permission denied", "wandb", weight=66),
+            raised(types=("AuthenticationError",), frame="wandb"),
+            anywhere("permission denied", "wandb", weight=66),
             raised("wandb", pattern=r"(?:40[13]|[Uu]nauthorized|not logged in|[Pp]ermission)"),
             raised("user is not logged in", "wandb"),
             raised("neptuneinvalidapitoken"),
@@ -316,18 +312,16 @@ RULES = (
                 )
             ),
             raised("comet", "api key"),
-            said("comet error", "api", weight=64),
+            anywhere("comet error", "api", weight=64),
             raised("mlflow", pattern=r"40[13]|[Uu]nauthorized"),
             raised("authentication", "mlflow"),
             raised("clearml", "credentials"),
             raised("api key must be"),
             raised("api key must have", "characters"),
-            raised("comet_ml requires an api key"),
             raised(types=("CometRestApiException", "InvalidAPIKey", "MissingAPIKey")),
-            said("invalid_api_key", elsewhere=_TRACKERS),
         ),
         weight=70,
-        advice=(
+        suggestions=(
             do(
                 "Log in on this machine (`wandb login`), or set WANDB_API_KEY (NEPTUNE_API_TOKEN, COMET_API_KEY, MLFLOW_TRACKING_TOKEN) in the environment of the run."
             ),
@@ -342,9 +336,10 @@ RULES = (
         cause="Its server[[ ({host})]] does not answer from here.",
         signs=(
             raised(types=("CommError",)),
+            raised("unable to attach to run", types=("UsageError",)),
             raised("error communicating with wandb"),
-            said("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
-            said("wandb: error error while calling w&b api", weight=60),
+            anywhere("wandb: network error", weight=38, lacks=("resolved",), nowhere=("network error resolved",)),
+            anywhere("wandb: error error while calling w&b api", weight=60),
             raised("wandb", pattern=r"(?:[Tt]imed out|[Cc]onnect|[Nn]etwork|[Rr]etries)"),
             raised("mlflow", pattern=r"(?:[Cc]onnection|Max retries|refused|timed out|API request|Failed to)"),
             raised(
@@ -366,7 +361,7 @@ RULES = (
             raised("connection", frame="/neptune/"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do("Train offline and upload later: WANDB_MODE=offline, then `wandb sync`."),
             do("Check the address (MLFLOW_TRACKING_URI), the proxy and the firewall: `curl -I URL` from the node."),
         ),
@@ -399,12 +394,11 @@ RULES = (
             raised("not logged in", elsewhere=_PLATFORM),
             printed("please login", elsewhere=_PLATFORM),
             printed("not logged in", elsewhere=("lightning",), lacks=("wandb",)),
-            raised("couldn't find credentials", elsewhere=_PLATFORM),
             raised("unable to authenticate"),
             raised("failed to authenticate", elsewhere=_PLATFORM),
         ),
         weight=72,
-        advice=(
+        suggestions=(
             do(
                 "`lightning login`, or set LIGHTNING_USER_ID and LIGHTNING_API_KEY in the environment (Settings > Keys)."
             ),
@@ -430,11 +424,10 @@ RULES = (
             raised("host='api.lightning.ai'"),
             raised("cloud.lightning.ai", pattern=r"(?:Max retries|resolve|[Cc]onnection|timed out)"),
             raised("max retries exceeded", frame="litmodels"),
-            printed("unable to connect to lightning"),
             raised("50", frame="lightning_sdk", types=("ApiException",), pattern=r"\(50[234]\)"),
         ),
         weight=71,
-        advice=(
+        suggestions=(
             do(
                 "Check the network and the proxy (HTTPS_PROXY), and the platform's status; train without its logger meanwhile."
             ),
@@ -457,33 +450,29 @@ RULES = (
                 detail=r"Reason: (?P<what>[^\n]{1,120})",
             ),
             raised(types=("ApiException",), frame="lightning", weight=50),
-            said("lightning", "insufficient credits"),
-            said("insufficient credits"),
-            said("out of credits"),
-            said("insufficient balance", elsewhere=_PLATFORM),
-            said("not enough credits"),
-            said(
+            anywhere("lightning", "insufficient credits"),
+            anywhere("insufficient credits"),
+            anywhere(
                 "quota",
                 elsewhere=_PLATFORM,
                 pattern=r"(?P<what>[^\n]{0,80}quota[^\n]{0,80}(?:exceed|reach|limit)[^\n]{0,60})",
             ),
-            said("studio", "does not exist", elsewhere=("lightning", "teamspace")),
-            said(
+            anywhere("studio", "does not exist", elsewhere=("lightning", "teamspace")),
+            anywhere(
                 "teamspace",
                 pattern=r"(?P<what>[^\n]{0,60}[Tt]eamspace[^\n]{0,60}(?:not found|does not exist|no access|could not)[^\n]{0,60})",
             ),
-            said("machine", "not available", elsewhere=_PLATFORM),
-            said("out of capacity", elsewhere=_PLATFORM),
-            said("spot", "interrupted", elsewhere=("lightning", "studio")),
-            said("studio is", "stopp", elsewhere=("lightning",)),
-            said(
+            anywhere("machine", "not available", elsewhere=_PLATFORM),
+            anywhere("out of capacity", elsewhere=_PLATFORM),
+            anywhere("spot", "interrupted", elsewhere=("lightning", "studio")),
+            anywhere("studio is", "stopp", elsewhere=("lightning",)),
+            anywhere(
                 "lightning.ai",
                 pattern=r"(?P<what>[^\n]{0,100}(?:quota|credits|billing|limit reached)[^\n]{0,100})",
             ),
-            said("machine was preempted", elsewhere=_PLATFORM),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Look at the teamspace's credits, quotas and machines on https://lightning.ai, or choose a smaller machine."
             ),
@@ -498,7 +487,7 @@ RULES = (
     Rule(
         category="download-offline",
         title="A download failed",
-        cause="[[{host} ]]could not be reached: no network on this node, a name that does not resolve, a proxy or a certificate.",
+        cause="[[{host} could not be reached: no network on this node, a name that does not resolve, a proxy or a certificate.]]",
         signs=(
             raised("temporary failure in name resolution"),
             raised("name or service not known"),
@@ -542,7 +531,6 @@ RULES = (
             raised(types=("HTTPError",), frame="urllib", weight=51),
             raised("hash mismatch", frame="hub", weight=50),
             raised("no internet connection"),
-            raised("file not found or corrupted"),
             raised("invalid hash value"),
             raised("could not resolve host"),
             printed("could not resolve host"),
@@ -550,7 +538,7 @@ RULES = (
             printed("wget: unable to resolve"),
         ),
         weight=57,
-        advice=(
+        suggestions=(
             do(
                 "Fetch it where there is a network (a login node), and point the program at the local copy (TORCH_HOME, root=..., download=False)."
             ),

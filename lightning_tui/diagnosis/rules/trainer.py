@@ -10,11 +10,13 @@ _TRAINER = f"{LIGHTNING_DOCS}/common/trainer.html"
 _MIGRATE = f"{LIGHTNING_DOCS}/upgrade/migration_guide.html"
 _FIT_CHECKS = "lightning/pytorch/trainer"
 
+_LOGGED_TWICE = "MLflow keeps a parameter as it was first logged, and this run logs it with another value: the run was resumed, or hyper-parameters are logged twice."
+
 RULES = (
     Rule(
         category="trainer-removed-arg",
         title="An argument that the Trainer no longer has",
-        cause="[[{argument!r} ]]was taken out of Trainer in Lightning 2.0.",
+        cause="[[{argument!r} was taken out of Trainer in Lightning 2.0.]]",
         signs=(
             raised(
                 "__init__() got an unexpected keyword argument",
@@ -37,10 +39,14 @@ RULES = (
             raised("trainer", "has been removed", "argument"),
             raised("has no attribute", "add_argparse_args"),
             raised("has no attribute", "from_argparse_args"),
-            raised("'trainer'", "has no attribute", types=("AttributeError",)),
+            raised(
+                "'trainer' object has no attribute",
+                types=("AttributeError",),
+                pattern=r"'Trainer' object has no attribute '(?P<argument>\w{1,80})'",
+            ),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do(
                 'gpus=N is now accelerator="gpu", devices=N; resume_from_checkpoint is fit(ckpt_path=...); auto_lr_find and auto_scale_batch_size are in lightning.pytorch.tuner.Tuner.',
                 in_code=True,
@@ -65,7 +71,6 @@ RULES = (
                 lacks=("bf16 is", "bfloat16 is"),
             ),
             raised("is invalid. allowed precision values"),
-            raised("is not supported. allowed precision values", pattern=r"(?P<what>Precision [^\n]{1,160})"),
             raised("invalid precision"),
             raised("must be a non-negative integer or -1", pattern=r"(?P<what>`max_\w+` [^\n]{1,160})"),
             raised("gradient_clip_algorithm", "invalid", pattern=r"(?P<what>`gradient_clip_algorithm` [^\n]{1,160})"),
@@ -87,7 +92,6 @@ RULES = (
             raised(
                 "trainer was configured with `enable_", pattern=r"(?P<what>Trainer was configured with[^\n]{1,160})"
             ),
-            raised("is an invalid strategy"),
             raised("when passing string value for the `profiler`"),
             raised("strategies from the ddp family are not supported on"),
             raised("no `", "`mps`", "strategy"),
@@ -97,9 +101,7 @@ RULES = (
             raised("is not supported on", "accelerator", types=(*_MISCONFIGURED, "ValueError")),
             raised("the start method", "is not available on this platform"),
             raised("trainer(", "not", types=_MISCONFIGURED, weight=50),
-            raised("should be int or float", types=_MISCONFIGURED),
             raised("min_epochs", types=_MISCONFIGURED),
-            raised("accumulate_grad_batches should be", weight=61),
             raised("callbacks", "multiple", types=_MISCONFIGURED),
             raised(
                 "you restored a checkpoint with current_epoch=",
@@ -108,7 +110,6 @@ RULES = (
             raised("devices", "should", types=(*_MISCONFIGURED, "TypeError"), last_frame="device_parser"),
             raised("you passed", "devices", types=_MISCONFIGURED),
             raised("couldn't parse", "devices", types=_MISCONFIGURED),
-            raised("invalid `strategy"),
             raised("unknown strategy"),
             raised("mode", "can be", types=_MISCONFIGURED),
             raised("devices", last_frame="device_parser.py"),
@@ -117,7 +118,7 @@ RULES = (
             raised(types=("ValueError", "TypeError"), last_frame="accelerator_connector.py", weight=42),
         ),
         weight=56,
-        advice=(
+        suggestions=(
             do(
                 "Set the value in the plan: what can stand there and what works on this machine is shown by `lightning-tui plan`."
             ),
@@ -131,7 +132,7 @@ RULES = (
     Rule(
         category="hook-removed",
         title="A hook that Lightning no longer calls",
-        cause="[[{hook} ]]was taken out, or its signature changed, in Lightning 2.0.",
+        cause="[[{hook} was taken out, or its signature changed, in Lightning 2.0.]]",
         signs=(
             raised("support for `", "has been removed in", pattern=r"Support for `(?P<hook>\w+)` has been removed"),
             raised("has been removed in v", pattern=r"`?(?P<hook>[\w.]{1,80})`? has been removed in v"),
@@ -146,8 +147,6 @@ RULES = (
             raised("using_native_amp"),
             raised("using_lbfgs"),
             raised("optimizer_step() got an unexpected"),
-            raised("optimizer_zero_grad() got"),
-            raised("on_before_zero_grad() "),
             raised("lr_scheduler_step() "),
             raised("configure_gradient_clipping() "),
             raised("optimizer_step() missing"),
@@ -160,7 +159,7 @@ RULES = (
             raised("configure_sharded_model", "deprecated"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "training_epoch_end(outputs) becomes on_train_epoch_end(self): keep what the step returns in a list of the module, and clear it there.",
                 in_code=True,
@@ -184,14 +183,18 @@ RULES = (
                 pattern=r"(?P<what>You passed a `[^`]{1,40}` object \([^)]{1,80}\) to a `[^`]{1,40}` Trainer\.)",
             ),
             raised("`model` must be a"),
-            raised("model must be a `lightningmodule`"),
+            raised(
+                "an invalid dataloader was passed to `trainer.",
+                "train dataloader: none}",
+                cause="[[{what} ]]What was given as data is no DataModule of this package, and no loader.",
+                weight=68,
+            ),
             raised("expected a parent"),
             raised("is not a subclass of", "lightning", "pytorch_lightning"),
-            raised("isn't a lightningmodule"),
             raised("must be of type", "pytorch_lightning"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Import from one package everywhere: `import lightning.pytorch as pl`, or `import pytorch_lightning as pl`; libraries built on one need that one.",
                 in_code=True,
@@ -216,7 +219,7 @@ RULES = (
             raised("`trainer.predict` requires `forward`"),
         ),
         weight=67,
-        advice=(
+        suggestions=(
             do(
                 "Write training_step(self, batch, batch_idx) that returns the loss; look for a typing error in its name or its indentation.",
                 in_code=True,
@@ -242,7 +245,7 @@ RULES = (
             raised("training_step", "should return"),
         ),
         weight=66,
-        advice=(do('Return the loss tensor, or {"loss": loss, ...}.', in_code=True),),
+        suggestions=(do('Return the loss tensor, or {"loss": loss, ...}.', in_code=True),),
         docs=f"{LIGHTNING_DOCS}/common/lightning_module.html#training-step",
         examples=(
             "MisconfigurationException: In automatic optimization, `training_step` must return a Tensor, a dict, or None (where the step will be skipped).",
@@ -257,10 +260,6 @@ RULES = (
             raised(
                 "unknown configuration for model optimizers",
                 pattern=r"(?P<what>Unknown configuration for model optimizers)",
-            ),
-            raised(
-                "no `configure_optimizers()` method defined",
-                pattern=r"(?P<what>No `configure_optimizers\(\)` method defined)",
             ),
             raised(
                 "some parameters appear in more than one parameter group",
@@ -297,15 +296,18 @@ RULES = (
             raised("does not support sparse gradients"),
             raised("`optimizer` must be"),
             raised("is not an optimizer"),
+            raised(
+                "no `configure_optimizers()` method defined",
+                pattern=r"(?P<what>No `configure_optimizers\(\)` method defined)",
+            ),
             raised("configure_optimizers() "),
+            printed("configure_optimizers` returned `none`", "no optimizer", weight=40),
             raised("when `optimizer.step(closure)` is called"),
-            raised("set() are not", "params"),
-            raised("parameters passed to the optimizer"),
             raised("duplicate parameters"),
             raised("some schedulers are attached with an optimizer that wasn't returned", weight=61),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do(
                 "Check what configure_optimizers returns, that the layers are made before it is called, and that they are attributes of the module (an nn.ModuleList, not a list).",
                 in_code=True,
@@ -340,7 +342,7 @@ RULES = (
             printed("conditioned on metric", "not available but strict is set to `false`", weight=31),
         ),
         weight=63,
-        advice=(
+        suggestions=(
             do(
                 'Log the metric under this very name (on_epoch metrics of a step get the suffix _epoch), and name it as "monitor".',
                 in_code=True,
@@ -374,7 +376,7 @@ RULES = (
             raised("toggle_optimizer"),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "With several optimizers set self.automatic_optimization = False, and call manual_backward, step and zero_grad yourself.",
                 in_code=True,
@@ -394,6 +396,12 @@ RULES = (
         title="self.log is used wrongly",
         cause="[[{what}]]",
         signs=(
+            raised(
+                "you tried to log",
+                "which is currently not supported",
+                pattern=r"(?P<what>you tried to log[^\n]{1,160})",
+            ),
+            raised("changing param values is not allowed", cause=_LOGGED_TWICE, weight=69),
             raised("you can't `self.log", pattern=r"(?P<what>You can't `self\.log[^\n]{1,160})"),
             raised("you are trying to `self.log"),
             raised("self.log(", "twice", pattern=r"(?P<what>You called `self\.log[^\n]{1,160})"),
@@ -407,14 +415,10 @@ RULES = (
             raised("self.log", types=_MISCONFIGURED, lacks=("batch_size", "torchmetrics.metric"), weight=50),
             raised("self.log", types=("ValueError", "TypeError"), weight=50),
             raised("`self.log"),
-            raised("cannot log", frame="lightning"),
-            raised("self.log()` is", weight=50),
-            raised("consider setting `self.log", weight=50),
-            raised("the `.compute()` return of the metric logged as"),
             raised("log_dict"),
         ),
         weight=59,
-        advice=(
+        suggestions=(
             do(
                 "Log one number for each name: loss.mean(), and different names in different hooks; histograms and images go to self.logger.experiment.",
                 in_code=True,
@@ -443,7 +447,7 @@ RULES = (
             raised("earlystopping", "not", "metric"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do('Log it in validation under this very name: self.log("val_loss", loss).', in_code=True),
             do("Monitor a name that is logged.", in_code=True),
         ),
@@ -468,7 +472,7 @@ RULES = (
             raised("is not a valid configuration. no quantity for top_k to track"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do("Log it under this very name: self.log({metric!r}, value).", in_code=True),
             do("Watch a metric that is logged.", checkpoint_monitor="{loss}", checkpoint_mode="min"),
             do("Keep the newest instead of the best: ModelCheckpoint(monitor=None).", in_code=True),
@@ -497,9 +501,6 @@ RULES = (
             raised("learningratefinder"),
             raised("tuning the batch size"),
             raised("scale_batch_size"),
-            raised("batch-size finder"),
-            raised("field learning_rate not found"),
-            raised("neither of batch_size"),
             raised("when auto_lr_find is set to true"),
             raised("is neither stored in the model namespace nor the `hparams` namespace"),
             raised("in tuner with `method`"),
@@ -509,7 +510,7 @@ RULES = (
             raised("field batch_size not found"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Give the module (or its hparams, or the data module) an attribute batch_size or lr that is really used.",
                 in_code=True,
@@ -527,7 +528,7 @@ RULES = (
     Rule(
         category="cli-config",
         title="The command line or its config file is not right",
-        cause="[[{what}]]",
+        cause="[[{what}.]][[ {expected}[[, given: {given}]].]][[ {position}: {problem}.]]",
         signs=(
             printed(
                 "error:",
@@ -536,6 +537,11 @@ RULES = (
             ),
             printed(
                 "error:", pattern=r"^(?:[\w./-]{1,80}: )?error: (?P<what>[A-Za-z][^\n]{0,240})", elsewhere=("usage: ",)
+            ),
+            raised(
+                types=("error",),
+                pattern=r"error: (?P<what>[^\n]{1,240}?):?(?:\n(?:[^\n]{0,400}\n){0,12}?[ -]{0,12}(?P<expected>Expected [^\n]{1,200}))?(?:\n(?:[^\n]{0,400}\n){0,20}? {0,8}Given value: (?P<given>[^\n]{1,100}))?(?=\n|$)",
+                detail=r"(?P<position>line \d{1,9}, column \d{1,9})\n(?P<problem>[^\n]{1,160})",
             ),
             raised("parser key", pattern=r"Error: (?P<what>[^\n]{1,200})"),
             raised(
@@ -546,7 +552,7 @@ RULES = (
             raised(frame="jsonargparse", weight=50),
             raised("does not validate against any of the union subtypes"),
             printed("error: parser key", weight=62),
-            printed("tip: for details of accepted options run"),
+            printed("tip: for details of accepted options run", weight=50),
             printed("error: no such option:"),
             printed("error: missing option"),
             printed("error: invalid value for"),
@@ -560,7 +566,9 @@ RULES = (
             raised(types=("TOMLDecodeError",)),
         ),
         weight=57,
-        advice=(
+        suggestions=(
+            do("[[In {file}, line {place_of_key}: ]][[Write `{nearest}` instead of `{key}`.]]"),
+            do("[[{file}, line {place_of_key}, has `{key}`: take it out or mend it there.]]"),
             do(
                 "Look at the program's own help (`python main.py fit --help`), and print the whole config: `--print_config`."
             ),
@@ -600,10 +608,13 @@ RULES = (
                     "UnsupportedValueType",
                     "KeyValidationError",
                 ),
+                lacks=("error in call to target",),
                 detail=r"(?:Error|Exception|Value|Type): ?(?P<what>[^\n]{1,200})",
             ),
             raised("omegaconf.errors."),
-            raised("hydra.errors."),
+            raised("error in call to target", pattern=r"(?P<what>Error in call to target '[^']{1,120}')", weight=34),
+            raised("got an unexpected keyword argument", elsewhere=("error in call to target",), weight=50),
+            raised("required positional argument", elsewhere=("error in call to target",), weight=50),
             raised(types=("ValidationError",), frame="omegaconf"),
             printed("error executing job with overrides", weight=32),
             printed("in 'config': could not find", pattern=r"(?P<what>In '[^']{1,80}': Could not find '[^']{1,120}')"),
@@ -614,7 +625,7 @@ RULES = (
             ),
             printed("could not override", pattern=r"(?P<what>Could not override '[^']{1,120}')"),
             printed("error locating target", pattern=r"(?P<what>Error locating target '[^']{1,120}')"),
-            printed("error in call to target", pattern=r"(?P<what>Error in call to target '[^']{1,120}')", weight=40),
+            printed("error in call to target", pattern=r"(?P<what>Error in call to target '[^']{1,120}')", weight=34),
             printed("primary config", "not found", pattern=r"(?P<what>[^\n]{1,160})", lacks=("none",)),
             printed("cannot find primary config"),
             printed("is not in struct", pattern=r"(?P<what>Key '[^']{1,80}' is not in struct)"),
@@ -629,7 +640,7 @@ RULES = (
             printed("error parsing override"),
         ),
         weight=61,
-        advice=(
+        suggestions=(
             do(
                 "A key that the config lacks is added with `+key=value`; a group is chosen with `group=name`; `--cfg job` prints what is composed."
             ),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from lightning_tui.diagnosis.model import Rule
-from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, do, printed, raised, said
+from lightning_tui.diagnosis.rules.forms import LIGHTNING_DOCS, TORCH_DOCS, anywhere, do, printed, raised
 
 _ANOMALY = do(
     "Run once with detect_anomaly: it names the forward operation, at a third of the speed.", detect_anomaly=True
 )
 
 _LOST = r"(?:^|[\s,{\[('\"])(?P<what>\w{0,40}loss\w{0,40}['\"]?\s{0,4}[=:]\s{0,4}(?:tensor\()?(?:nan|-?inf)(?:\.0)?)(?=[\s,})\]]|$)"
+
+_ENDED_WELL = ("trainer.fit` stopped:", "trainer.fit stopped:")
+_NOT_IN_NUMPY = "NumPy has no {first}: the tensor must be converted first, `x.float().numpy()`."
+_OF_INFERENCE = "A tensor that was made under torch.inference_mode is used where gradients are computed."
+_NO_INFERENCE = do(
+    "Validate with Trainer(inference_mode=False), or clone the tensor that is kept from there: `x = x.clone()`.",
+    in_code=True,
+)
 
 RULES = (
     Rule(
@@ -84,13 +92,12 @@ RULES = (
             raised(types=("EinopsError",)),
             raised("index", "shape mismatch"),
             raised("predictions and targets are expected to have the same shape", weight=55),
-            raised("must match tensor", "size"),
             raised("expects input of shape"),
             raised("same number of channels"),
             raised("the shape of the mask", pattern=r"(?P<what>The shape of the mask[^\n]{1,160})"),
         ),
         weight=58,
-        advice=(
+        suggestions=(
             do(
                 "Print the shapes before this line: is it the batch dimension, the channels, or a flattened size?",
                 in_code=True,
@@ -143,18 +150,19 @@ RULES = (
             raised("tensors used as indices must be long"),
             raised("only tensors of floating point"),
             raised("only tensors of floating point dtype can require gradients"),
-            raised("numpy.object_"),
-            raised("can't convert np.ndarray of type numpy.object_"),
+            raised("can't convert np.ndarray of type numpy."),
+            raised("got unsupported scalartype", pattern=r"ScalarType (?P<first>\w{1,40})", cause=_NOT_IN_NUMPY),
+            raised(
+                "expected target dtype to be", pattern=r"to be (?P<second>[\w ]{1,60}), but got (?P<first>\w{1,40})"
+            ),
             raised("index put requires the source and destination dtypes match"),
             raised("expected self and source to have same dtype"),
             raised("expected query, key, and value to have the same dtype"),
             raised("attn_mask", "dtype"),
-            raised("input must be torch.float"),
-            raised("expects input tensors", "dtype"),
             raised("unsupported dtype"),
         ),
         weight=59,
-        advice=(
+        suggestions=(
             do(
                 "Bring both to one type: inputs .float(), class labels .long(), targets of BCE .float(); NumPy makes float64.",
                 in_code=True,
@@ -189,16 +197,13 @@ RULES = (
             raised("module must have its parameters and buffers on device"),
             raised("input and hidden tensors are not at the same device"),
             raised("expected object of device type"),
-            raised("with arguments from the 'cuda' backend", weight=50),
             raised("pointer argument", "cpu tensor"),
             raised("cannot access accelerator device when none is available", weight=62),
             raised("unhandled device"),
             raised("must be on cuda"),
-            raised("tensor must be a cuda tensor"),
-            raised("encountered different devices in metric calculation", weight=59),
         ),
         weight=62,
-        advice=(
+        suggestions=(
             do(
                 "Make new tensors where the others are: device=self.device, or torch.zeros_like(x); register constants with register_buffer.",
                 in_code=True,
@@ -230,7 +235,7 @@ RULES = (
             raised("tensor.item() cannot be called on meta tensors"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Load weights after `module.to_empty(device=...)`, or make the model without an empty init; in Lightning build it in configure_model.",
                 in_code=True,
@@ -262,7 +267,7 @@ RULES = (
             raised("index is out of bounds"),
         ),
         weight=61,
-        advice=(
+        suggestions=(
             do(
                 "Compare the largest id with num_embeddings (or the vocabulary's size); a new token needs a larger embedding.",
                 in_code=True,
@@ -284,14 +289,13 @@ RULES = (
             raised("cur_target >= 0 && cur_target < n_classes", weight=67),
             raised("assertion `cur_target", weight=67),
             raised("all elements of target should be between 0 and 1"),
-            raised("target values must be", pattern=r"(?:\[0, 1\]|classes)"),
-            said("assertion `t >= 0 && t < n_classes`", weight=67),
+            anywhere("assertion `t >= 0 && t < n_classes`", weight=67),
             raised("detected more unique values in `target`", weight=66),
             raised("detected more unique values in `preds`", weight=66),
             raised("label", "num_classes", pattern=r"(?:out of|exceed|greater|larger|smaller)"),
         ),
         weight=68,
-        advice=(
+        suggestions=(
             do(
                 "Number the classes from 0, and let the last layer have as many outputs as there are classes.",
                 in_code=True,
@@ -333,7 +337,6 @@ RULES = (
             ),
             raised("gradient", "nan", pattern=r"\bnan\b"),
             raised("probability tensor contains either `inf`, `nan`"),
-            raised("loss is inf"),
             raised("non-finite", pattern=r"(?:loss|grad|norm|values?)"),
             raised("invalid value", types=("FloatingPointError",)),
             raised("current loss scale already at minimum", weight=61),
@@ -350,12 +353,10 @@ RULES = (
             printed("nan or inf found in"),
             printed("non-finite", "loss", pattern=r"(?:abort|stop|nan|skip|terminat)"),
             printed("loss is nan", pattern=r"[Ll]oss is nan(?![-\w])"),
-            printed("nan loss detected"),
-            printed("loss became nan"),
             raised("failed to converge because the input matrix contained non-finite values"),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do("Clip gradients.", computed="clip_gradients"),
             do("bfloat16 instead of float16: it does not overflow at 65504.", computed="wider_than_half"),
             do("Lower the learning rate, or warm it up.", in_code=True),
@@ -379,12 +380,16 @@ RULES = (
             raised("loss", "grad_fn", pattern=r"(?:no|not have|does not|without)"),
             raised("none of the", "requires_grad=true", pattern=r"(?:inputs|outputs|parameters)"),
             raised("one of the differentiated tensors does not require grad"),
-            raised("inference tensors cannot be saved for backward"),
-            raised("inplace update to inference tensor"),
-            raised("no inf checks were recorded for this optimizer", weight=55),
+            raised(
+                "inference tensors cannot be saved for backward",
+                cause=_OF_INFERENCE,
+                suggestions=(_NO_INFERENCE,),
+                weight=66,
+            ),
+            raised("inplace update to inference tensor", cause=_OF_INFERENCE, suggestions=(_NO_INFERENCE,), weight=66),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Look for .item(), .detach(), .numpy(), torch.tensor(loss) or `with torch.no_grad()` on the way to the loss, and for frozen parameters.",
                 in_code=True,
@@ -409,7 +414,9 @@ RULES = (
             raised("loss", "scalar", pattern=r"(?:must|should|expected|not)"),
         ),
         weight=64,
-        advice=(do("Take loss.mean() or .sum(), or leave the loss function its default reduction.", in_code=True),),
+        suggestions=(
+            do("Take loss.mean() or .sum(), or leave the loss function its default reduction.", in_code=True),
+        ),
         docs=f"{TORCH_DOCS}/generated/torch.Tensor.backward.html",
         examples=("RuntimeError: grad can be implicitly created only for scalar outputs",),
     ),
@@ -424,7 +431,7 @@ RULES = (
             raised("specify retain_graph=true"),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "Detach what is carried from step to step (hidden states, running losses): h = h.detach().",
                 in_code=True,
@@ -456,7 +463,7 @@ RULES = (
             raised("output 0 of", "is a view"),
         ),
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Write `x = x + y` for `x += y`, inplace=False for activations, and .clone() before a slice is written.",
                 in_code=True,
@@ -479,12 +486,11 @@ RULES = (
             raised("gradscaler"),
             raised("grad_scaler"),
             raised("attempted", "_scale is none"),
-            raised("the current setup does not support", "scaler"),
             raised("gradient clipping is not implemented for optimizers handling the unscaling"),
             raised("attempting to unscale"),
         ),
         weight=66,
-        advice=(
+        suggestions=(
             do(
                 "Keep the weights in float32 (no model.half()) and let mixed precision do the rest.",
                 precision="16-mixed",
@@ -512,6 +518,11 @@ RULES = (
                 pattern=r"Error: (?P<what>[^\n]{1,260})",
                 weight=59,
             ),
+            raised(
+                last_frame="torchmetrics", types=("RuntimeError",), pattern=r"Error: (?P<what>[^\n]{1,260})", weight=56
+            ),
+            raised("the highest label in `target` should be", pattern=r"Error: (?P<what>[^\n]{1,260})"),
+            raised("detected the following values in", "expected only", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("the `preds` and `target` should have", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised(types=("TorchMetricsUserError",), pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("predictions and targets are expected to have the same shape", frame="torchmetrics", weight=60),
@@ -519,15 +530,12 @@ RULES = (
             raised("expected both", "`preds`", "`target`", pattern=r"Error: (?P<what>[^\n]{1,260})"),
             raised("expected argument", "torchmetrics"),
             raised("expected argument `", "`preds`"),
-            raised("compute method of metric", pattern=r"before the ``?update"),
             raised("was called before the ``update`` method"),
             printed("was called before the ``update`` method", weight=40),
             raised("encountered different devices in metric calculation"),
             raised("missing 1 required positional argument: 'task'"),
-            raised("missing 1 required keyword-only argument: 'task'"),
             raised("argument `task`"),
             raised("expected argument `task`"),
-            raised("found no metrics"),
             raised("metric", "must be a tensor", "compute"),
             raised("no samples to concatenate", frame="torchmetrics"),
             raised("expected argument `num_classes`", pattern=r"Error: (?P<what>[^\n]{1,260})"),
@@ -535,12 +543,11 @@ RULES = (
                 "either `preds` and `target` both should have the (same) shape",
                 pattern=r"Error: (?P<what>[^\n]{1,260})",
             ),
-            raised("if argument `multiclass`"),
             raised("expected `preds` and `target`"),
             raised("expected argument `preds`"),
         ),
         weight=60,
-        advice=(
+        suggestions=(
             do(
                 "Check task, num_classes and the shapes of preds and target; update before compute; one metric object for each stage.",
                 in_code=True,
@@ -601,13 +608,13 @@ RULES = (
             raised("out of resource: shared memory"),
             raised("cuda graph", "compile"),
             raised("accessing tensor output of cudagraphs"),
-            printed("torch._dynamo hit config.recompile_limit", weight=31),
-            printed("torch._dynamo hit config.cache_size_limit", weight=31),
+            printed("torch._dynamo hit config.recompile_limit", nowhere=_ENDED_WELL, weight=31),
+            printed("torch._dynamo hit config.cache_size_limit", nowhere=_ENDED_WELL, weight=31),
             raised("fx-graph"),
             raised("fake tensor", "real", weight=50),
         ),
         weight=65,
-        advice=(
+        suggestions=(
             do(
                 "Train without compile to see whether the model itself is right: take `torch.compile` out, or set TORCH_COMPILE_DISABLE=1."
             ),

@@ -18,7 +18,7 @@ RULES = (
             printed("consider setting `persistent_workers=true`", weight=56),
         ),
         severity="warning",
-        advice=(
+        suggestions=(
             do("Use as many workers as this machine has CPUs for each rank.", computed="more_workers"),
             do("Keep them between epochs.", persistent_workers=True),
         ),
@@ -36,12 +36,12 @@ RULES = (
             printed(
                 "is smaller than the logging interval",
                 pattern=r"\((?P<batches>\d+)\) is smaller than the logging interval Trainer\(log_every_n_steps=(?P<interval>\d+)\)",
-                nowhere=("fast_dev_run", "`max_steps="),
+                nowhere=("fast_dev_run", "`max_steps=", "`trainer.fit` stopped:", "trainer.fit stopped:"),
             ),
         ),
         severity="warning",
         weight=50,
-        advice=(do("Log every step.", log_every_n_steps=1),),
+        suggestions=(do("Log every step.", log_every_n_steps=1),),
         docs=f"{LIGHTNING_DOCS}/extensions/logging.html",
         examples=(
             "The number of training batches (8) is smaller than the logging interval Trainer(log_every_n_steps=50). Set a lower value for log_every_n_steps if you want to see logs for the training epoch.",
@@ -50,14 +50,14 @@ RULES = (
     Rule(
         category="sync-dist-warning",
         title="An epoch's metric is not averaged over the ranks",
-        cause="[[{metric!r} ]]is logged on epoch level without sync_dist: rank 0's share alone is shown and monitored.",
+        cause="[[{metric!r} is logged on epoch level without sync_dist: rank 0's share alone is shown and monitored.]]",
         signs=(
             printed("sync_dist=true", "recommended", pattern=r"self\.log\('(?P<metric>[^']{1,80})'"),
             printed("it is recommended to use `self.log(", "sync_dist"),
         ),
         severity="warning",
         weight=64,
-        advice=(do("Write self.log(name, value, sync_dist=True), or log a torchmetrics object.", in_code=True),),
+        suggestions=(do("Write self.log(name, value, sync_dist=True), or log a torchmetrics object.", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/extensions/logging.html",
         examples=(
             "It is recommended to use `self.log('val_loss', ..., sync_dist=True)` when logging on epoch level in distributed setting to accumulate the metric across devices.",
@@ -75,7 +75,7 @@ RULES = (
         ),
         severity="warning",
         weight=64,
-        advice=(do("Switch it off.", ddp_find_unused_parameters=False, strategy="ddp"),),
+        suggestions=(do("Switch it off.", ddp_find_unused_parameters=False, strategy="ddp"),),
         docs=f"{LIGHTNING_DOCS}/advanced/ddp_optimizations.html",
         examples=(
             "[W reducer.cpp:1346] Warning: find_unused_parameters=True was specified in DDP constructor, but did not find any unused parameters in the forward pass.",
@@ -88,13 +88,12 @@ RULES = (
         signs=(
             printed("trying to infer the `batch_size` from an ambiguous collection"),
             raised("could not infer the batch_size from the batch"),
-            raised("could not infer the `batch_size"),
             printed("could not infer the batch_size"),
             raised("with `def training_step(self, dataloader_iter)`", "batch_size"),
         ),
         severity="warning",
         weight=63,
-        advice=(do("Say it: self.log(name, value, batch_size=x.size(0)).", in_code=True),),
+        suggestions=(do("Say it: self.log(name, value, batch_size=x.size(0)).", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/extensions/logging.html",
         examples=(
             "Trying to infer the `batch_size` from an ambiguous collection. The batch size we found is 32. To avoid any miscalculations, use `self.log(..., batch_size=batch_size)`.",
@@ -103,7 +102,7 @@ RULES = (
     Rule(
         category="hparams-warning",
         title="A whole module is saved among the hyper-parameters",
-        cause="[[{name!r} ]]is an nn.Module: it is pickled into every checkpoint beside its weights.",
+        cause="[[{name!r} is an nn.Module: it is pickled into every checkpoint beside its weights.]]",
         signs=(
             printed(
                 "is an instance of `nn.module` and is already saved during checkpointing",
@@ -113,7 +112,7 @@ RULES = (
         ),
         severity="warning",
         weight=62,
-        advice=(do("self.save_hyperparameters(ignore=[{name!r}])", in_code=True),),
+        suggestions=(do("self.save_hyperparameters(ignore=[{name!r}])", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/common/checkpointing_basic.html#save-hyperparameters",
         examples=(
             "Attribute 'model' is an instance of `nn.Module` and is already saved during checkpointing. It is recommended to ignore them using `self.save_hyperparameters(ignore=['model'])`.",
@@ -125,12 +124,11 @@ RULES = (
         cause="Lightning skips the step: nothing is learnt from that batch.",
         signs=(
             printed("training_step` returned `none`"),
-            printed("training_step returned none"),
             printed("returned none", "training_step"),
         ),
         severity="warning",
         weight=64,
-        advice=(
+        suggestions=(
             do(
                 "Return the loss on every way through training_step; None only where a batch shall be skipped.",
                 in_code=True,
@@ -149,7 +147,7 @@ RULES = (
         ),
         severity="warning",
         weight=64,
-        advice=(do("Write validation_step, or leave the loader out.", in_code=True),),
+        suggestions=(do("Write validation_step, or leave the loader out.", in_code=True),),
         docs=f"{LIGHTNING_DOCS}/common/lightning_module.html#validation-loop",
         examples=("You passed in a `val_dataloader` but have no `validation_step`. Skipping val loop.",),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from lightning_tui.environment.model import Environment, Finding, Place
+from lightning_tui.environment.model import Environment, Finding, StoragePlace
 from lightning_tui.text.units import GIB, size
 
 DISK_SPENT = 1 * GIB
@@ -30,7 +30,7 @@ def _runs_home(environment: Environment) -> Iterator[Finding]:
         )
 
 
-def _no_writing(place: Place) -> str | None:
+def _no_writing(place: StoragePlace) -> str | None:
     if place.writable is not False:
         return None
     return "it is mounted read-only" if place.read_only else "no permission to write"

@@ -44,7 +44,10 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
         if strategy is not None:
             arguments["strategy"] = strategy
         original(self, **arguments)
-        silence_progress_bar(self)
+        try:
+            silence_progress_bar(self)
+        except Exception as error:  # noqa: BLE001  # fail open: then the bar is drawn
+            report_trouble(error)
 
     trainer_class.__init__ = __init__
 

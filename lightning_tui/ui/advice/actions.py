@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lightning_tui.ui.advice.line import AdviceLine
-from lightning_tui.ui.drawing.rows import EMPTY, Row
+from lightning_tui.ui.advice.line import advice_line, untold
 from lightning_tui.ui.threads import Worker
 
 if TYPE_CHECKING:
@@ -15,10 +14,11 @@ if TYPE_CHECKING:
 
     from lightning_tui.diagnosis import Suggestion
     from lightning_tui.diagnosis.live import Advice, Seen
-    from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.ui.cockpit.screen import CockpitScreen
-    from lightning_tui.ui.services import Services
+    from lightning_tui.record import RunDirectory
+    from lightning_tui.ui.port import Port
+    from lightning_tui.ui.services import RunAdvice, Services
     from lightning_tui.ui.threads import Follower
+    from lightning_tui.ui.view import AdviceLine
 
 FIRST_S = 0.5
 """The first look waits until the first frames are drawn: it imports the rules."""
@@ -28,13 +28,6 @@ TOLD_S = 120.0
 NOTHING_TO_ADVISE = "nothing to advise on this run"
 NO_RUN_YET = "there is no run to advise on"
 ONLY_WATCHES = "this cockpit only watches"
-MARKS = {"error": ("✖ ", "bad"), "warning": ("▲ ", "warn"), "hint": ("◇ ", "accent")}
-
-
-class RunAdvice(Protocol):
-    """Advises on one run: `diagnosis.live.RunAdviser`, or a fake. Asked in one thread."""
-
-    def look(self, run: RunSnapshot, now: float) -> tuple[Advice, ...]: ...
 
 
 class AdviceThread(Worker):
@@ -98,8 +91,8 @@ class AdviceThread(Worker):
 class Advising:
     """The cockpit's advice. Its methods run on the event loop; what takes time runs in the thread."""
 
-    def __init__(self, screen: CockpitScreen, services: Services) -> None:
-        self._screen = screen
+    def __init__(self, port: Port, services: Services) -> None:
+        self._port = port
         self._services = services
         self._thread: AdviceThread | None = None
         self._leaving: AdviceThread | None = None
@@ -128,8 +121,8 @@ class Advising:
                 follower,
                 advise,
                 self._services.clock,
-                self._screen.post_message,
-                may_write=not self._screen.view.readonly,
+                self._port.post_message,
+                may_write=not self._port.view.readonly,
             )
             self._thread.start()
 
@@ -160,38 +153,31 @@ class Advising:
         from lightning_tui.ui.advice.window import AdviceWindow
 
         if self._thread is None:
-            self._screen.notice(NO_RUN_YET)
+            self._port.notice(NO_RUN_YET)
         elif not self.advice:
             put_away = f"; {len(self._known)} put away" if self._known else ""
-            self._screen.notice(f"{NOTHING_TO_ADVISE}{put_away}")
+            self._port.notice(f"{NOTHING_TO_ADVISE}{put_away}")
         else:
             self._tell(advice.id for advice in self._known)
-            self._screen.app.push_screen(AdviceWindow(self.advice, self._take, self._dismiss))
+            self._port.open(AdviceWindow(self.advice, self._take, self._dismiss))
 
     # -------------------------------------------------------------------------------------------------- the line
 
     def _line(self) -> AdviceLine | None:
-        """The gravest that is new and how many more there are; later how many there are."""
-        advice, view = self.advice, self._screen.view
-        if not advice:
-            return None
-        key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
-        # A run that is over has said what counts; advice is then for the next one.
-        untold = [each for each in advice if each.id not in self._told and each.until is None] if view.is_active else []
-        if not untold:
-            return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
-        new = untold[0]
-        self._shown_since.setdefault(new.id, view.now)
-        more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
-        return AdviceLine((MARKS[new.severity], (new.title, "text")), (*more, *key))
+        """The line of this moment; from when on a title has stood there is noted."""
+        advice, view = self.advice, self._port.view
+        new = untold(advice, self._told, view)
+        if new is not None:
+            self._shown_since.setdefault(new.id, view.now)
+        return advice_line(advice, new, view)
 
     def _let_titles_go(self) -> None:
-        now = self._screen.view.now
+        now = self._port.view.now
         self._tell(name for name, since in list(self._shown_since.items()) if now - since >= TOLD_S)
 
     def _show(self, line: AdviceLine | None) -> None:
-        if line != self._screen.view.advice:
-            self._screen.change(advice=line)
+        if line != self._port.view.advice:
+            self._port.change(advice=line)
 
     # ---------------------------------------------------------------------------------------------- what is done
 
@@ -215,13 +201,13 @@ class Advising:
 
     def _take(self, suggestion: Suggestion) -> str:
         """Put a suggestion's changes into the plan of the next start; returns what to say of it."""
-        if self._screen.view.readonly:
+        if self._port.view.readonly:
             return ONLY_WATCHES
         from lightning_tui.diagnosis import apply
         from lightning_tui.plan.model import PlanError
 
         try:
-            self._screen.change(plan=apply(self._screen.view.plan, suggestion))
+            self._port.change(plan=apply(self._port.view.plan, suggestion))
         except PlanError as error:
             return str(error)
         return "in the plan of the next start"
@@ -229,6 +215,6 @@ class Advising:
     def _refresh_window(self) -> None:
         from lightning_tui.ui.advice.window import AdviceWindow
 
-        window = self._screen.app.screen
+        window = self._port.window
         if isinstance(window, AdviceWindow):
             window.take(self.advice)

@@ -1,26 +1,35 @@
-"""Advice in one line of a pane's border: the gravest that is new, how many there are, and the key that tells more."""
+"""Which line tells of the advice on a run? The gravest that is new, how many there are, and the key that tells more."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, width_of
-from lightning_tui.ui.pane import printable
+from lightning_tui.ui.drawing.canvas import printable
+from lightning_tui.ui.drawing.rows import EMPTY, Row
+from lightning_tui.ui.view import AdviceLine
 
-LEAST_WIDTH = 16
-"""Narrower than this a title says nothing."""
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from lightning_tui.diagnosis.live import Advice
+    from lightning_tui.ui.view import View
+
+MARKS = {"error": ("✖ ", "bad"), "warning": ("▲ ", "warn"), "hint": ("◇ ", "accent")}
 
 
-class AdviceLine(NamedTuple):
-    """A title that may be cut, and what stands behind it whole."""
+def untold(advice: Sequence[Advice], told: Collection[str], view: View) -> Advice | None:
+    """The gravest that is new. A run that is over has said what counts; advice is then for the next one."""
+    if not view.is_active:
+        return None
+    return next((each for each in advice if each.id not in told and each.until is None), None)
 
-    title: Row
-    tail: Row
 
-    def row(self, width: int) -> Row:
-        """The line in so many cells."""
-        room = width - width_of(self.tail)
-        if room < 0:
-            return EMPTY
-        title = crop(printable(self.title), room) if room >= min(LEAST_WIDTH, width_of(self.title)) else EMPTY
-        return (*title, *self.tail)
+def advice_line(advice: Sequence[Advice], new: Advice | None, view: View) -> AdviceLine | None:
+    """`new` and how many more there are; without it how many there are."""
+    if not advice:
+        return None
+    key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
+    if new is None:
+        return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
+    more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
+    return AdviceLine(printable((MARKS[new.severity], (new.title, "text"))), (*more, *key))

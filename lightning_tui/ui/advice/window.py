@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from lightning_tui.diagnosis.report import flags
 from lightning_tui.text.units import count
-from lightning_tui.ui.advice.actions import MARKS
+from lightning_tui.ui.advice.line import MARKS
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, dots, fill, selected, wrap
-from lightning_tui.ui.pane import Canvas, frame, printable
-from lightning_tui.ui.windows.window import WIDEST, fit, hint
+from lightning_tui.ui.windows.window import WIDEST, FittedWindow, hint
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from lightning_tui.diagnosis import Suggestion
     from lightning_tui.diagnosis.live import Advice
 
@@ -32,7 +29,7 @@ Dismiss = Callable[["Advice"], "tuple[Advice, ...]"]
 """Puts advice away; returns what is left."""
 
 
-class AdviceWindow(ModalScreen[None]):
+class AdviceWindow(FittedWindow[None]):
     """All advice; it stays open while suggestions are taken, and closes with the last advice."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,19 +47,9 @@ class AdviceWindow(ModalScreen[None]):
 
     def __init__(self, advice: tuple[Advice, ...], take: Take, dismiss: Dismiss) -> None:
         super().__init__()
-        self.board = AdviceBoard(advice)
+        self.part = self.board = AdviceBoard(advice)
         self._take = take
         self._dismiss = dismiss
-
-    def compose(self) -> ComposeResult:
-        yield self.board
-
-    def on_mount(self) -> None:
-        self._fit()
-        self.board.focus()
-
-    def on_resize(self) -> None:
-        self._fit()
 
     def take(self, advice: tuple[Advice, ...]) -> None:
         """Show what is known now; the cursor stays on the same advice."""
@@ -71,9 +58,6 @@ class AdviceWindow(ModalScreen[None]):
             return
         self.board.show(advice)
         self._fit()
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
     def action_move(self, lines: int) -> None:
         self.board.move(lines)
@@ -103,10 +87,8 @@ class AdviceWindow(ModalScreen[None]):
         answer = self._take(suggestions[place])
         self.board.say(f"{flags(suggestions[place].changes or {})}: {answer}", "good")
 
-    def _fit(self) -> None:
-        width, height = self.app.size
-        wanted = self.board.wanted_height(min(WIDEST, width - 2))
-        fit(self.board, width, height, WIDEST, min(_HEIGHT, wanted))
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        return WIDEST, min(_HEIGHT, self.board.wanted_height(min(WIDEST, screen_width - 2)))
 
 
 class AdviceBoard(Canvas, can_focus=True):

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from lightning_tui.ui.drawing.canvas import Place
+
 Kind = Literal["wide", "normal", "compact", "small", "tiny"]
-
-
-class Place(NamedTuple):
-    """A rectangle in cells."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 class Arrangement(NamedTuple):

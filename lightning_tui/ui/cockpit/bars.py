@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lightning_tui.ui.cockpit.state_line import message_fits, message_row
+from lightning_tui.ui.drawing.canvas import Canvas
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, width_of
-from lightning_tui.ui.keys import APP_KEYS, KEYS, Key, is_offered
-from lightning_tui.ui.pane import Canvas
+from lightning_tui.ui.keys import APP_KEYS, KEYS, Key
 from lightning_tui.ui.view import View
 
 
@@ -33,14 +33,18 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
     """Keys from the left in their order; where it is narrow the last ones in the table's order give way, whole."""
     is_active = view.is_active and view.run is not None and not view.readonly
     now = {
+        "always": True,
         "startable": not view.is_active and not view.readonly,
         "active": is_active,
         "training": is_active and view.state != "stopping",
         "fixable": view.can_fix,
-        "has_run": view.run is not None,
-        "has_ranks": view.run is not None and len(view.run.ranks) > 1,
+        "plan": pane == "plan",
+        "log": pane == "log" and view.run is not None,
+        "ranks": pane == "log" and view.run is not None and len(view.run.ranks) > 1,
+        "metrics": pane == "metrics" and view.run is not None,
+        "zoomed": is_zoomed,
     }
-    offered = [key for key in KEYS if key.footer and is_offered(key, **now, pane=pane, zoomed=is_zoomed)]
+    offered = [key for key in KEYS if key.footer and now[key.when]]
     offered.sort(key=lambda key: key.footer)
     palette = next(key for key in APP_KEYS if key.id == "palette")
     while width_of(row := _keys_row(view, offered)) > width:
@@ -49,35 +53,17 @@ def footer_row(view: View, pane: str, is_zoomed: bool, width: int) -> Row:
     return ends(row, right, width) if width_of(row) + width_of(right) + 2 <= width else row
 
 
+_GIVE_WAY = (
+    "zoom", "jump", "filter", "wrap", "copy", "next-hit", "export", "unit", "smooth", "log-scale", "overlay", "metric",
+    "rank", "follow", "search", "open", "runs", "back",
+)  # fmt: skip
+_GIVE_WAY_IN_PLAN = ("zoom", "runs", "tune", "command", "recommend", "fields")
+
+
 def _least_needed(offered: list[Key], view: View) -> Key:
     """Help and quit stay longest, then what starts and stops."""
-    order = (
-        "export",
-        "unit",
-        "smooth",
-        "log-scale",
-        "overlay",
-        "metric",
-        "rank",
-        "follow",
-        "search",
-        "open",
-        "runs",
-        "back",
-        "pause" if view.state != "paused" else "checkpoint",
-        "checkpoint",
-    )
-    plan = ("zoom", "runs", "tune", "command", "recommend", "fields")
-    order = (
-        *(plan if any(key.id == "fields" for key in offered) else ()),
-        "zoom",
-        "jump",
-        "filter",
-        "wrap",
-        "copy",
-        "next-hit",
-        *order,
-    )
+    plan = _GIVE_WAY_IN_PLAN if any(key.id == "fields" for key in offered) else ()
+    order = (*plan, *_GIVE_WAY, "pause" if view.state != "paused" else "checkpoint", "checkpoint")
     return next((key for name in order for key in offered if key.id == name), offered[-1])
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_tui.text.units import gib, plural, size
+from lightning_tui.ui.drawing.canvas import labelled
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, crop, dots, ends, join, wrap
-from lightning_tui.ui.pane import Pane, labelled
+from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.view import View
 from lightning_tui.ui.words import gpu_name
 
 if TYPE_CHECKING:
-    from lightning_tui.environment import Environment, Finding, Place, Software
+    from lightning_tui.environment import Environment, Finding, Software, StoragePlace
     from lightning_tui.record import GpuSample
 
 _MARKS = {"error": ("✖", "bad"), "warning": ("▲", "warn"), "info": ("·", "dim")}
@@ -193,7 +194,7 @@ def _is_persistent(environment: Environment) -> bool:
     return storage.persistent is not None and Path(storage.runs_home.path).is_relative_to(storage.persistent.path)
 
 
-def _medium(place: Place) -> str:
+def _medium(place: StoragePlace) -> str:
     kind = place.medium if place.medium not in (None, "local") else place.file_system
     return kind or ""
 

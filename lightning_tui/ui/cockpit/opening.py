@@ -1,4 +1,4 @@
-"""What the cockpit begins with: the first view, before anything has been looked at, and what a run brings along."""
+"""What the cockpit begins with: the first view, before anything has been looked at."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_tui.ui.keys import APP_KEYS, COMPARE_KEYS, KEYS, RUNS_KEYS, shown_key
-from lightning_tui.ui.services import ProgramChoice
+from lightning_tui.ui.programs import choose
 from lightning_tui.ui.view import View
 
 if TYPE_CHECKING:
     from lightning_tui.environment import Environment, Software
-    from lightning_tui.plan.model import Plan
-    from lightning_tui.record import RunSnapshot
     from lightning_tui.ui.options import CockpitOptions
 
 _DRIVER_LIST = Path("/proc/driver/nvidia/gpus")
@@ -39,32 +37,6 @@ def end_of_opening() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
-
-
-def choose(options: CockpitOptions, given: tuple[str, ...], folder: Path | None = None) -> ProgramChoice:
-    """The program of these words, in this folder or the current one."""
-    return ProgramChoice(given, folder or Path.cwd(), options.interpreter, options.interpreter_is_given)
-
-
-def program_of(run: RunSnapshot, options: CockpitOptions) -> ProgramChoice | None:
-    """A run's program as a choice; none where its words hold masked secrets and could not be started as they were."""
-    from lightning_tui.record.masking import MASK
-
-    program = run.record.program
-    if not program.given or any(MASK in word for word in program.given):
-        return None
-    interpreter = options.interpreter if options.interpreter_is_given else Path(program.interpreter)
-    return ProgramChoice(tuple(program.given), Path(program.folder), interpreter, options.interpreter_is_given)
-
-
-def plan_of(run: RunSnapshot) -> Plan | None:
-    """A run's plan as a plan; `None` where it cannot be read as one."""
-    from lightning_tui.plan.model import PlanError, plan_from_mapping
-
-    try:
-        return plan_from_mapping(run.record.plan)
-    except PlanError:
-        return None
 
 
 def judged(environment: Environment | None, software: Software | None) -> Environment | None:

@@ -6,16 +6,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from lightning_tui.text.units import count, duration, plural
+from lightning_tui.ui.drawing.canvas import Canvas
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, fill, width_of, wrap
-from lightning_tui.ui.pane import Canvas
 from lightning_tui.ui.view import View
-from lightning_tui.ui.words import STATE_MARKS, gpu_name, tail_of_id
+from lightning_tui.ui.words import BRAND, STATE_MARKS, gpu_name, tail_of_id
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunRecord, RunSnapshot
-    from lightning_tui.ui.runs.services import Origin
-
-BRAND: Row = ((" ⚡ ", "accent"), ("lightning-tui", "accent+b"))
+    from lightning_tui.services.runs import Origin
 
 
 class StateLine(Canvas):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lightning_tui.ui.drawing.rows import Row, Span
+from lightning_tui.ui.drawing.rows import Row, Span, merged
 
 if TYPE_CHECKING:
     from lightning_tui.record import GpuSample, RankView
@@ -128,7 +128,7 @@ def gauge(parts: Sequence[tuple[Span, float]], total: float | None, width: int, 
     if peak:
         first = next((place for place, span in enumerate(cells) if span != OURS), width - 1)
         cells[min(width - 1, max(first, math.ceil(peak / total * width) - 1))] = PEAK
-    return _merged(cells)
+    return merged(cells)
 
 
 def thin(row: Row) -> Row:
@@ -158,13 +158,3 @@ def spark(values: Sequence[float | None], top: float, width: int, each: int = 1)
 def legend(parts: Sequence[tuple[str, Span]]) -> list[Row]:
     """What the glyphs of a gauge mean, a part each."""
     return [(span, (f" {word}", "dim")) for word, span in parts]
-
-
-def _merged(cells: Sequence[Span]) -> Row:
-    row: list[Span] = []
-    for glyph, token in cells:
-        if row and row[-1][1] == token:
-            row[-1] = (row[-1][0] + glyph, token)
-        else:
-            row.append((glyph, token))
-    return tuple(row)

@@ -129,3 +129,14 @@ def centred(rows: list[Row], width: int, height: int) -> list[Row]:
     above = max(0, (height - len(rows)) * 2 // 5)
     cropped = [crop(row, width) for row in rows]
     return [EMPTY] * above + [((" " * ((width - width_of(row)) // 2), "text"), *row) for row in cropped]
+
+
+def merged(cells: Iterable[Span]) -> Row:
+    """Put neighbours of one token together: fewer bytes to the terminal."""
+    row: list[Span] = []
+    for text, token in cells:
+        if row and (row[-1][1] == token or (text == " " and "s" not in row[-1][1].partition("+")[2])):
+            row[-1] = (row[-1][0] + text, row[-1][1])
+        else:
+            row.append((text, token))
+    return tuple(row)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.failure.findings import Findings, Fix, Trouble, findings_for, is_told, trouble_of
-from lightning_tui.ui.log.lines import ALL_RANKS
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.findings import Findings, Fix, Trouble, findings_for, is_told, trouble_of
 from lightning_tui.ui.messages import Diagnosed, Refused, Relaunched
 from lightning_tui.ui.orders import ONLY_WATCHES
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunDirectory, RunSnapshot
-    from lightning_tui.ui.cockpit.screen import CockpitScreen
+    from lightning_tui.ui.log.actions import LogActions
     from lightning_tui.ui.log.pane import LogPane
+    from lightning_tui.ui.messages import Takes
+    from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import Services
 
 RELAUNCHED_S = 30.0
@@ -28,9 +29,10 @@ NO_TROUBLE = "nothing is wrong that could be fixed"
 class FailureActions:
     """Watches for trouble and carries out its keys. All of it runs on the event loop; slow work goes to threads."""
 
-    def __init__(self, screen: CockpitScreen, pane: LogPane, services: Services) -> None:
-        self._screen = screen
+    def __init__(self, port: Port, pane: LogPane, log: LogActions, services: Services) -> None:
+        self._port = port
         self._pane = pane
+        self._log = log
         self._services = services
         self._asked: tuple[Trouble, bool] | None = None
         self._number = self._answered = 0
@@ -42,7 +44,7 @@ class FailureActions:
 
     def look(self, run: RunSnapshot | None) -> None:
         """Have a run in trouble explained: once, and again when it is known what this machine can do."""
-        trouble, environment = trouble_of(run), self._screen.view.environment
+        trouble, environment = trouble_of(run), self._port.view.environment
         if trouble is None or run is None:
             self._asked = None
             return
@@ -50,7 +52,7 @@ class FailureActions:
         if question == self._asked:
             return
         self._asked, self._number = question, self._number + 1
-        number, may_write = self._number, not self._screen.view.readonly
+        number, may_write = self._number, not self._port.view.readonly
 
         def act() -> Message:
             try:
@@ -58,13 +60,21 @@ class FailureActions:
             except RefusalError:  # it was deleted meanwhile: there is nobody to tell
                 return Diagnosed(number, Findings(trouble))
 
-        Action("diagnosing", act, self._screen.post_message).start()
+        Action("diagnosing", act, self._port.post_message).start()
 
-    def take(self, number: int, findings: Findings) -> None:
+    def takes(self) -> Takes:
+        """Each report, and what takes it."""
+        return {Diagnosed: self._diagnosed, Relaunched: self._relaunched}
+
+    def _diagnosed(self, event: Diagnosed) -> None:
         """Show what was found, where it answers the newest question."""
-        if number == self._number:
-            self._answered = number
-            self._screen.change(findings=findings)
+        if event.number == self._number:
+            self._answered = event.number
+            self._port.change(findings=event.findings)
+
+    def _relaunched(self, event: Relaunched) -> None:
+        self._port.attach(event.directory)
+        self._port.notice(event.sentence, "good", RELAUNCHED_S)
 
     @property
     def is_waiting(self) -> bool:
@@ -73,7 +83,7 @@ class FailureActions:
 
     def tick(self) -> None:
         """Look whether the run is in trouble now, and go to the evidence once the log can show it."""
-        self.look(self._screen.view.run)
+        self.look(self._port.view.run)
         if self._goes_to_evidence:
             self._go_to_evidence()
 
@@ -82,21 +92,21 @@ class FailureActions:
     @property
     def is_told(self) -> bool:
         """Whether the card is there."""
-        return is_told(self._screen.view.run, self._screen.view.findings)
+        return is_told(self._port.view.run, self._port.view.findings)
 
     def fix(self, number: int = 1) -> None:
         """Open the window with the fixes, at this one."""
-        view, found = self._screen.view, self._findings()
+        view, found = self._port.view, self._findings()
         if view.readonly:
-            self._screen.notice(ONLY_WATCHES)
+            self._port.notice(ONLY_WATCHES)
         elif not self.is_told:
-            self._screen.notice(NO_TROUBLE)
+            self._port.notice(NO_TROUBLE)
         elif found is None:
-            self._screen.notice("looking for the cause: a moment")
+            self._port.notice("looking for the cause: a moment")
         elif not found.fixes:
-            self._screen.notice("no change of the plan helps here: the card says what does")
+            self._port.notice("no change of the plan helps here: the card says what does")
         elif view.run is not None and not view.run.is_over:
-            self._screen.notice(f"the run is still alive: {view.key('stop')} stops it first", "warn")
+            self._port.notice(f"the run is still alive: {view.key('stop')} stops it first", "warn")
         else:
             self._open_window(found, number)
 
@@ -111,7 +121,7 @@ class FailureActions:
     def open(self) -> bool:
         """Go to the line that shows it; false where it is gone to already, or there is none."""
         found = self._findings()
-        if found is None or found.evidence is None or not self.is_told or self._pane.mark is not None:
+        if found is None or found.evidence is None or not self.is_told or self._pane.place.mark is not None:
             return False
         self._goes_to_evidence = True
         self._go_to_evidence()
@@ -121,19 +131,17 @@ class FailureActions:
         """Show the whole report as a text."""
         found = self._findings()
         if found is None or not found.report:
-            self._screen.notice(
-                "there is no report: nothing is wrong" if not self.is_told else "no report is there yet"
-            )
+            self._port.notice("there is no report: nothing is wrong" if not self.is_told else "no report is there yet")
             return
         from lightning_tui.ui.failure.report_window import ReportWindow
 
         title = found.root.title if found.root is not None else ""
-        self._screen.app.push_screen(ReportWindow(title, found.report, found.report_path, self._copy_report))
+        self._port.open(ReportWindow(title, found.report, found.report_path, self._copy_report))
 
     def copy(self) -> bool:
         """Copy the report; false where something of the log is selected or marked instead, or there is none."""
         found = self._findings()
-        has_other = self._pane.selection is not None or self._pane.mark not in (None, self._position(found))
+        has_other = self._pane.place.selection is not None or self._pane.place.mark not in (None, self._position(found))
         if found is None or not found.report or not self.is_told or has_other:
             return False
         self._copy_report()
@@ -142,12 +150,12 @@ class FailureActions:
     # ------------------------------------------------------------------------------------------------ their details
 
     def _findings(self) -> Findings | None:
-        return findings_for(self._screen.view.run, self._screen.view.findings)
+        return findings_for(self._port.view.run, self._port.view.findings)
 
     def _open_window(self, found: Findings, number: int) -> None:
         from lightning_tui.ui.failure.fix_window import FixWindow
 
-        view, directory = self._screen.view, self._screen.directory
+        view, directory = self._port.view, self._port.directory
         if view.run is None or directory is None:
             return
         run_id = view.run.record.id
@@ -157,11 +165,11 @@ class FailureActions:
             if fix is not None:
                 self._relaunch(directory, run_id, fix)
 
-        self._screen.app.push_screen(window, take)
+        self._port.open(window, take)
 
     def _relaunch(self, directory: RunDirectory, run_id: str, fix: Fix) -> None:
         if self._start is not None and self._start.is_running:
-            self._screen.notice("it is being started")
+            self._port.notice("it is being started")
             return
 
         def act() -> Message:
@@ -170,34 +178,24 @@ class FailureActions:
             except RefusalError as error:
                 return Refused("The run could not be relaunched", str(error))
 
-        self._screen.notice("relaunching …", "accent", RELAUNCHED_S)
-        self._start = Action("relaunching", act, self._screen.post_message)
+        self._port.notice("relaunching …", "accent", RELAUNCHED_S)
+        self._start = Action("relaunching", act, self._port.post_message)
         self._start.start()
 
     def _go_to_evidence(self) -> None:
-        found, output, lines = self._findings(), self._pane.output, self._pane.lines
-        follower = self._screen.follower
-        if found is None or found.evidence is None or follower is None:
+        found = self._findings()
+        if found is None or found.evidence is None or self._log.go_to(found.evidence.rank, found.evidence.line):
             self._goes_to_evidence = False
-            return
-        place = found.evidence
-        if output is None or lines is None or output.rank not in (place.rank, ALL_RANKS):
-            follower.output_follower.choose(place.rank)
-        elif output.share is None:  # else only its end is known, and its lines have other numbers
-            self._goes_to_evidence = False
-            position = max(0, min(lines.total - 1, lines.position_of(place.rank, place.line)))
-            self._pane.open_traceback(position)
-            self._pane.show_line(position)
 
     def _position(self, found: Findings | None) -> int | None:
-        lines = self._pane.lines
+        lines = self._pane.place.lines
         if found is None or found.evidence is None or lines is None:
             return None
         return lines.position_of(found.evidence.rank, found.evidence.line)
 
     def _copy_report(self) -> None:
         found = self._findings()
-        directory = self._screen.directory
+        directory = self._port.directory
         if found is None or directory is None:
             return
         from lightning_tui.ui.log.copying import copy_text
@@ -205,7 +203,7 @@ class FailureActions:
         report, written = found.report, found.report_path
         target = None if written is not None else directory.path / "copied.txt"
         there = Path(written) if written is not None else None
-        Action("copying", lambda: copy_text(report, "the report", target, there), self._screen.post_message).start()
+        Action("copying", lambda: copy_text(report, "the report", target, there), self._port.post_message).start()
 
 
 def sentence_of(run_id: str, fix: Fix) -> str:

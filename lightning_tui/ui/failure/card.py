@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from lightning_tui.services.findings import Findings, Fix, findings_for, is_told
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import gib, plural
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, first_fitting, join, wrap
-from lightning_tui.ui.failure.findings import Findings, Fix, findings_for, is_told
 from lightning_tui.ui.failure.words import beginning_words, change_words, last_frame, tried_words
-from lightning_tui.ui.log.text import harmless
 from lightning_tui.ui.view import View
 
 if TYPE_CHECKING:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from lightning_tui.plan.fields import FIELD_TEXTS
+from lightning_tui.services.findings import Beginning, FieldChange, Fix
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import ago, count
+from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, fill, selected, width_of, wrap
-from lightning_tui.ui.failure.findings import Beginning, FieldChange, Fix
-from lightning_tui.ui.failure.words import change_words, first_sentence, rest_of, tried_words
-from lightning_tui.ui.log.text import harmless
-from lightning_tui.ui.pane import Canvas, frame
-from lightning_tui.ui.windows.window import FittedWindow, fit, hint
+from lightning_tui.ui.failure.words import change_words, first_sentence, rest_of, tried_words, values_in_words
+from lightning_tui.ui.windows.window import FittedWindow, hint
 
 if TYPE_CHECKING:
     from textual import events
-    from textual.app import ComposeResult
 
 _WIDTH = 88
 _LABEL_WIDTH = 11
@@ -128,19 +127,19 @@ class FixList(Canvas, can_focus=True):
         return [*rows, EMPTY]
 
     def _diff(self, changes: Sequence[FieldChange], width: int) -> list[Row]:
-        longest = max((max(len(change.before), len(change.after)) for change in changes), default=0)
+        longest = max((len(value) for change in changes for value in values_in_words(change)), default=0)
         least, most = _VALUES
         values = max(least, min(most, longest))
         return [self._diff_row(change, values, width) for change in changes]
 
     def _diff_row(self, change: FieldChange, values: int, width: int) -> Row:
         label = FIELD_TEXTS[change.name].label
-        before = harmless(change.before) or "script's"
+        before, after = map(harmless, values_in_words(change))
         row: Row = (
             (f"{label:<{_LABEL_WIDTH}}", "dim"),
-            *_right(before, values + 3, "bad"),
+            *_right(before or "script's", values + 3, "bad"),
             ("  →  ", "dim"),
-            *fill(((harmless(change.after), "good+b"),), max(values, width_of(((change.after, ""),)))),
+            *fill(((after, "good+b"),), max(values, width_of(((after, ""),)))),
         )
         has_room = width - width_of(row) >= _LEAST_HELP
         return crop((*row, ("   ", "text"), (FIELD_TEXTS[change.name].help, "faint")) if has_room else row, width)
@@ -174,10 +173,7 @@ class FixWindow(FittedWindow["Fix"]):
 
     def __init__(self, run_id: str, title: str, fixes: Sequence[Fix], place: int, now: float) -> None:
         super().__init__()
-        self.list = FixList(run_id, title, fixes, place, now)
-
-    def compose(self) -> ComposeResult:
-        yield self.list
+        self.part = self.list = FixList(run_id, title, fixes, place, now)
 
     def action_take(self) -> None:
         fix = self.list.current
@@ -195,10 +191,9 @@ class FixWindow(FittedWindow["Fix"]):
     def action_choose(self, place: int) -> None:
         self.list.choose(place)
 
-    def _fit(self) -> None:
-        size = self.app.size
-        width = min(_WIDTH, size.width - 2)
-        fit(self.list, size.width, size.height, width, self.list.wanted_height(width - 4))
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        width = min(_WIDTH, screen_width - 2)
+        return width, self.list.wanted_height(width - 4)
 
 
 def _labelled(label: str, text: str, width: int, token: str = "text") -> list[Row]:

@@ -8,8 +8,9 @@ from typing import ClassVar
 from rich.cells import chop_cells
 from textual.binding import Binding, BindingType
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.ui.drawing.rows import EMPTY, Row, wrap
-from lightning_tui.ui.log.text import expand_tabs, harmless, level
+from lightning_tui.ui.log.text import expand_tabs, level
 from lightning_tui.ui.windows.window import TextWindow, hint
 
 _WIDEST = 118

@@ -6,7 +6,8 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from lightning_tui.ui.failure.findings import Beginning, FieldChange, Fix
+from lightning_tui.services.findings import Beginning, FieldChange, Fix
+from lightning_tui.ui.plan.words import value_words
 from lightning_tui.ui.words import tail_of_id
 
 if TYPE_CHECKING:
@@ -19,9 +20,15 @@ def change_words(fix: Fix) -> str:
 
 
 def _change(change: FieldChange) -> str:
-    before = f"{change.before} → " if change.before else ""
-    arrow = "" if before or change.after in ("yes", "no") else "→ "
-    return f"{label_of(change.name)} {before}{arrow}{change.after}"
+    before, after = values_in_words(change)
+    arrow = "→ " if before or after not in ("yes", "no") else ""
+    return f"{label_of(change.name)} {before and f'{before} '}{arrow}{after}"
+
+
+def values_in_words(change: FieldChange) -> tuple[str, str]:
+    """A field's value before, empty where that is not known, and after."""
+    before = "" if change.before is None else value_words(change.name, change.before)
+    return before, value_words(change.name, change.after)
 
 
 def label_of(name: str) -> str:

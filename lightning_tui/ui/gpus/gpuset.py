@@ -34,7 +34,7 @@ HARMLESS = frozenset({"power cap"})
 _MEMORY_IN_NAME = re.compile(r"[ -]\d+GB\b.*")
 
 
-class Trouble(NamedTuple):
+class GpuProblem(NamedTuple):
     """Something about a GPU that a person should look at."""
 
     severity: int
@@ -71,12 +71,12 @@ class GpuView(msgspec.Struct, frozen=True, dict=True):
         return self.gpu.error is not None and self.gpu.stale_s is None
 
     @cached_property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[GpuProblem, ...]:
         """What is wrong with it, the worst first."""
         return tuple(sorted(_troubles(self.gpu, self.is_slowest), key=lambda trouble: -trouble.severity))
 
     @property
-    def worst(self) -> Trouble | None:
+    def worst(self) -> GpuProblem | None:
         """The worst of it."""
         return self.troubles[0] if self.troubles else None
 
@@ -93,10 +93,6 @@ class GpuSet:
     slowest: int | None = None
     """The rank whose steps take longest, where that is not noise."""
     made_of: tuple[object, ...] = field(default=(), repr=False, compare=False)
-
-    def of_node(self, node: str) -> list[int]:
-        """Places of a node's GPUs."""
-        return [place for place, gpu in enumerate(self.gpus) if gpu.node == node]
 
     def place_of(self, key: GpuKey | None) -> int:
         """Place of the GPU, 0 where it is not there."""
@@ -162,21 +158,21 @@ def _slowest(ranks: Sequence[RankView]) -> int | None:
     return number if longest > SLOW * statistics.median(time for time, _ in known) else None
 
 
-def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[Trouble]:
+def _troubles(gpu: GpuSample, is_slowest: bool) -> Iterator[GpuProblem]:
     if gpu.error is not None:
-        yield Trouble(9, "✖", gpu.error, "bad")
+        yield GpuProblem(9, "✖", gpu.error, "bad")
         return
     if gpu.ecc_errors:
-        yield Trouble(8, "✖", plural(gpu.ecc_errors, "ECC error"), "bad")
+        yield GpuProblem(8, "✖", plural(gpu.ecc_errors, "ECC error"), "bad")
     reasons = [reason for reason in gpu.throttled or () if reason not in HARMLESS]
     if reasons:
-        yield Trouble(SLOWED, "▲", f"slowed: {', '.join(reasons)}", "warn")
+        yield GpuProblem(SLOWED, "▲", f"slowed: {', '.join(reasons)}", "warn")
     if gpu.temperature is not None and gpu.temperature >= HOT:
-        yield Trouble(6, "▲", "hot", "bad" if gpu.temperature >= VERY_HOT else "warn")
+        yield GpuProblem(6, "▲", "hot", "bad" if gpu.temperature >= VERY_HOT else "warn")
     if gpu.stale_s is not None:
-        yield Trouble(5, "?", f"{gpu.stale_s:.0f} s old", "dim")
+        yield GpuProblem(5, "?", f"{gpu.stale_s:.0f} s old", "dim")
     if is_slowest:
-        yield Trouble(4, "▲", "slowest rank", "warn")
+        yield GpuProblem(4, "▲", "slowest rank", "warn")
 
 
 # ---------------------------------------------------------------------------------------------------------- in a line

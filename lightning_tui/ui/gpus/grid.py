@@ -24,7 +24,7 @@ class Group(NamedTuple):
     members: tuple[int, ...]
 
 
-class Layout(msgspec.Struct, frozen=True):
+class GpuLayout(msgspec.Struct, frozen=True):
     """Groups in lines. In a `list` each group is one GPU, told in a row; in a `grid` it is a node, told in cells."""
 
     kind: Literal["list", "grid"]
@@ -52,7 +52,7 @@ class Layout(msgspec.Struct, frozen=True):
         return members[max(0, min(len(members) - 1, x + across))]
 
 
-def layout(gpus: GpuSet, width: int, height: int) -> Layout:
+def layout(gpus: GpuSet, width: int, height: int) -> GpuLayout:
     """The most telling way in which all fit; where none does, a grid to scroll with the nodes in trouble first."""
     height = max(1, height)
     columns = -(-len(gpus.gpus) // height)
@@ -60,11 +60,11 @@ def layout(gpus: GpuSet, width: int, height: int) -> Layout:
     if columns <= 1 or column >= LEAST_ROW:
         groups = [Group(view.label, (place,)) for place, view in enumerate(gpus.gpus)]
         lines = -(-len(groups) // max(1, columns))
-        return Layout("list", tuple(tuple(groups[y::lines]) for y in range(lines)), column)
+        return GpuLayout("list", tuple(tuple(groups[y::lines]) for y in range(lines)), column)
     return _grid(gpus, width, height)
 
 
-def _grid(gpus: GpuSet, width: int, height: int) -> Layout:
+def _grid(gpus: GpuSet, width: int, height: int) -> GpuLayout:
     groups = _groups(gpus)
     label = max(len(group.label) for group in groups)
     most = max(len(group.members) for group in groups)
@@ -81,7 +81,7 @@ def _grid(gpus: GpuSet, width: int, height: int) -> Layout:
     else:
         groups.sort(key=lambda group: -_severity(gpus, group))
         placed = tuple(tuple(groups[at : at + columns]) for at in range(0, len(groups), columns))
-    return Layout("grid", placed, taken, cell, label)
+    return GpuLayout("grid", placed, taken, cell, label)
 
 
 def _groups(gpus: GpuSet) -> list[Group]:

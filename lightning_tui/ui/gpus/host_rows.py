@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lightning_tui.text.units import GIB, gib, number, plural
+from lightning_tui.ui.drawing.canvas import labelled
 from lightning_tui.ui.drawing.gauges import OTHERS, OURS, gauge
 from lightning_tui.ui.drawing.rows import Row, crop, fill, join
 from lightning_tui.ui.gpus.gpuset import short_names
-from lightning_tui.ui.pane import labelled
 
 if TYPE_CHECKING:
     from lightning_tui.record import HostSample, NodeView

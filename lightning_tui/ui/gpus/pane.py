@@ -153,7 +153,7 @@ class GpusPane(Pane):
         current = self.current
         if current is None or height < DETAILS_LEAST:
             return []
-        from lightning_tui.ui.gpus.window import detail_rows  # only a zoomed pane is so high
+        from lightning_tui.ui.gpus.details import detail_rows  # only a zoomed pane is so high
 
         title: Row = ((f"GPU {current.label}", "text+b"), (f"  {current.gpu.name or ''} ", "dim"))
         rule: Row = (*title, ("─" * (width - width_of(title)), "border"))

@@ -38,7 +38,7 @@ class OutputFollower:
     def __init__(self, directory: RunDirectory) -> None:
         self.newest: Output | None = None
         self.wants_times = False
-        self._directory = directory
+        self.directory = directory
         self._chosen: int | None = None
         self._times = OutputTimes(directory)
         self._readings: dict[Path, LogReading] = {}
@@ -51,13 +51,13 @@ class OutputFollower:
     def turn(self, snapshot: RunSnapshot) -> bool:
         """Read what is new, once; true where there is more at once."""
         # Until a program that failed has been started again, what it printed stays to be read.
-        attempt = min(snapshot.attempt, max(self._directory.attempts(), default=0))
-        outputs = self._directory.outputs(attempt)
+        attempt = min(snapshot.attempt, max(self.directory.attempts(), default=0))
+        outputs = self.directory.outputs(attempt)
         times = self._read_times()
         if self._chosen == ALL_RANKS and len(outputs) > 1:
             return self._read_all(snapshot, outputs, times)
         rank = self._rank_to_show(snapshot, tuple(outputs))
-        path = self._directory.output(attempt, rank)
+        path = self.directory.output(attempt, rank)
         is_behind = self._reading(path).poll(_LIMIT)
         self._forget_but({path})
         reading = self._reading(path)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.geometry import Region
 
+    from lightning_tui.ui.log.pane import LogPane
+    from lightning_tui.ui.port import Port
+
 _HEIGHT = 6
 
 
@@ -88,3 +91,18 @@ class LogPrompt(ModalScreen["str | None"]):
         height = min(_HEIGHT, self.app.size.height)
         box.styles.width, box.styles.height = pane.width, height
         box.styles.offset = (pane.x, max(0, pane.bottom - height))
+
+
+def ask(
+    port: Port,
+    pane: LogPane,
+    title: str,
+    explanation: str,
+    check: Callable[[str], object],
+    take: Callable[[str], None],
+    last: str = "",
+) -> None:
+    """Ask for one line over the log's pane; `take` gets it where it is not empty."""
+    port.open(
+        LogPrompt(title, explanation, check, lambda: pane.region, last), lambda text: take(text) if text else None
+    )

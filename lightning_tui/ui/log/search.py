@@ -68,7 +68,7 @@ class Search(Worker):
             process.end()
         try:
             for place, report in process.reports():
-                all_hits[place].take(report)
+                all_hits[place].add(report)
         except PatternError as error:
             self.problem = str(error)
 

@@ -11,15 +11,14 @@ import re
 from rich.cells import cell_len
 from rich.color import Color
 
+from lightning_tui.text.safe import ESCAPE, harmless
 from lightning_tui.ui.drawing.rows import Row, Span
 
 LONGEST = 4096
 """Bytes of one line that are looked at."""
 
-CONTROL_MARK = "·"
 _TAB = 8
 
-_ESCAPE = re.compile(r"\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]")
 _ERROR = re.compile(
     r"\b(?:ERROR|CRITICAL|FATAL)\b"
     r"|^(?:\[rank\d+\]:\s*)?(?:Traceback \(most recent|[\w.]*(?:Error|Exception|Interrupt)\b)"
@@ -52,18 +51,9 @@ def level(text: str) -> str:
     return "text"
 
 
-def harmless(text: str) -> str:
-    """The text with everything that is not printable shown as a dot; tabs become spaces."""
-    if text.isprintable():
-        return text
-    text = text.replace("\t", "    ").replace("\xa0", " ")
-    return "".join(character if character.isprintable() else CONTROL_MARK for character in text)
-
-
 def plain(line: bytes) -> str:
     """The line as text to copy: bars folded, no colours, tabs kept, nothing else that is not printable."""
-    text = _ESCAPE.sub("", fold(line))
-    return "\t".join(harmless(part) for part in text.split("\t"))
+    return harmless(fold(line), keeps="\t")
 
 
 def expand_tabs(text: str, column: int = 0) -> str:
@@ -165,7 +155,7 @@ def _styled(text: str) -> list[Span]:
     spans: list[Span] = []
     pen = _Pen()
     position = column = 0
-    for match in _ESCAPE.finditer(text):
+    for match in ESCAPE.finditer(text):
         column = _add(spans, text[position : match.start()], pen.token, column)
         position = match.end()
         if match.group(2) == "m":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.messages import Answered, Refused
 from lightning_tui.ui.metrics.grouping import quantities
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Action
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from lightning_tui.record import RunSnapshot
-    from lightning_tui.ui.cockpit.screen import CockpitScreen
     from lightning_tui.ui.metrics.curves import OtherRun
     from lightning_tui.ui.metrics.exports import Form
     from lightning_tui.ui.metrics.pane import MetricsPane
+    from lightning_tui.ui.port import Port
     from lightning_tui.ui.services import Services
 
 NOTHING_LOGGED = "no metric has been logged yet"
@@ -28,8 +28,8 @@ NOTHING_LOGGED = "no metric has been logged yet"
 class MetricActions:
     """Carries out the keys; windows and threads are made when they are asked for."""
 
-    def __init__(self, screen: CockpitScreen, pane: MetricsPane, services: Services) -> None:
-        self._screen = screen
+    def __init__(self, port: Port, pane: MetricsPane, services: Services) -> None:
+        self._port = port
         self._pane = pane
         self._services = services
 
@@ -43,9 +43,9 @@ class MetricActions:
             "unit": lambda run: self._pane.next_unit(),
             "export": self._export,
         }
-        run = self._screen.view.run
+        run = self._port.view.run
         if run is None or not run.metrics:
-            self._screen.notice(NOTHING_LOGGED)
+            self._port.notice(NOTHING_LOGGED)
         else:
             acts[what](run)
 
@@ -62,7 +62,12 @@ class MetricActions:
 
         current, pane = self._pane.current(), self._pane
         window = MetricWindow(run, quantities(run.metrics), pane.settings.chosen, current.name if current else "")
-        self._screen.app.push_screen(window, lambda taken: pane.change(**taken._asdict()) if taken else None)
+
+        def take(taken: Any) -> None:  # a `Taken`, while what the window offers are names
+            if taken:
+                pane.change(**taken._asdict())
+
+        self._port.open(window, take)
 
     def _overlay(self, run: RunSnapshot) -> None:
         from lightning_tui.ui.metrics.runs_window import OverlayWindow
@@ -71,9 +76,9 @@ class MetricActions:
         if current is None:
             return
         window = OverlayWindow(run, current, self._pane.others, self._services)
-        self._screen.app.push_screen(window, self._take_others)
+        self._port.open(window, self._add_others)
 
-    def _take_others(self, others: tuple[OtherRun, ...] | None) -> None:
+    def _add_others(self, others: tuple[OtherRun, ...] | None) -> None:
         if others is not None:
             self._pane.overlay(others)
 
@@ -81,7 +86,7 @@ class MetricActions:
         from lightning_tui.ui.metrics.export_window import export_window
 
         window = export_window(Path(run.directory))
-        self._screen.app.push_screen(window, lambda form: self._write(run, form) if form is not None else None)
+        self._port.open(window, lambda form: self._write(run, form) if form is not None else None)
 
     def _write(self, run: RunSnapshot, form: Form) -> None:
         from lightning_tui.ui.metrics.exports import export
@@ -94,4 +99,4 @@ class MetricActions:
             except RefusalError as error:
                 return Refused("Nothing is written", str(error))
 
-        Action("writing the metrics", act, self._screen.post_message).start()
+        Action("writing the metrics", act, self._port.post_message).start()

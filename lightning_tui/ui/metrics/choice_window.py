@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NAME_WIDTH, _VALUES_WIDTH = 26, 56
 
 
-class Taken(NamedTuple):
+class ChosenMetrics(NamedTuple):
     """What was chosen."""
 
     chosen: tuple[str, ...]
@@ -28,7 +28,7 @@ class Taken(NamedTuple):
 
 
 class MetricWindow(SearchWindow[str]):
-    """Dismissed with what was `Taken`."""
+    """Dismissed with what was `ChosenMetrics`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", show=False)]
 
@@ -37,7 +37,7 @@ class MetricWindow(SearchWindow[str]):
         self._found_quantities = {quantity.name: quantity for quantity in found}
         self._marked = [name for name in chosen if name in self._found_quantities]
         keys = hint(("space", "mark"), ("enter", "show"), ("esc", "close"))
-        super().__init__("Metrics", [], self._words, current, keys)
+        super().__init__("Metrics", [], self._search_text, current, keys)
         self._retake(current)
 
     def action_mark(self) -> None:
@@ -56,7 +56,7 @@ class MetricWindow(SearchWindow[str]):
         if item is not None:
             marked = tuple(self._marked)
             current = item.value if not marked or item.value in marked else marked[0]
-            self.dismiss(Taken(marked, current))  # type: ignore[arg-type]
+            self.dismiss(ChosenMetrics(marked, current))  # type: ignore[arg-type]
 
     def _retake(self, current: str) -> None:
         amount = len(self._marked)
@@ -69,6 +69,6 @@ class MetricWindow(SearchWindow[str]):
         values = join(value_parts(self._run, quantity), _VALUES_WIDTH)
         return Item(quantity.name, (*mark, *fill(((quantity.name, "text"),), _NAME_WIDTH), *values))
 
-    def _words(self, name: str) -> str:
+    def _search_text(self, name: str) -> str:
         quantity = self._found_quantities.get(name)
         return " ".join([name, *(member.name for member in quantity.members)] if quantity is not None else [name])

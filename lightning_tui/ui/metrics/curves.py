@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from lightning_tui.ui.drawing.chart import Curve, Mark, Unit
+from lightning_tui.ui.drawing.frame import ChartMark, Curve, Unit
 from lightning_tui.ui.metrics.grouping import Member, Quantity, best_point
+from lightning_tui.ui.words import tail_of_id
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunSnapshot, Series
@@ -30,7 +31,7 @@ OTHER_GLYPHS = ("●", "■", "▲")
 """How other runs are told apart without colour."""
 
 
-class Settings(msgspec.Struct, frozen=True):
+class CurveSettings(msgspec.Struct, frozen=True):
     """How the metrics are looked at; the same for all charts, so that they can be compared."""
 
     chosen: tuple[str, ...] = ()
@@ -57,7 +58,16 @@ class OtherRun(msgspec.Struct, frozen=True):
     glyph: str
 
 
-class Drawn(NamedTuple):
+def laid_under(program: str, run: RunSnapshot, beside: Sequence[OtherRun] = ()) -> OtherRun:
+    """A run for the curves of one of this program, in a colour that those beside it do not have."""
+    taken = {other.token for other in beside}
+    token, glyph = next(pair for pair in zip(OTHER_TOKENS, OTHER_GLYPHS, strict=True) if pair[0] not in taken)
+    label = run.record.program.label
+    label = f"{'' if label == program else f'{label} '}{tail_of_id(run.record.id)}"
+    return OtherRun(run.record.id, label, run.metrics, run.timeline, run.started_at, token, glyph)
+
+
+class DrawnCurve(NamedTuple):
     """A curve, what it is, and the series that it is made of."""
 
     role: str
@@ -68,21 +78,21 @@ class Drawn(NamedTuple):
 
 
 def drawn_curves(
-    run: RunSnapshot, quantity: Quantity, settings: Settings, others: Sequence[OtherRun] = ()
-) -> list[Drawn]:
+    run: RunSnapshot, quantity: Quantity, settings: CurveSettings, others: Sequence[OtherRun] = ()
+) -> list[DrawnCurve]:
     """Curves of a quantity, those of other runs first: what comes later is drawn over them."""
     drawn = []
     for other in others:
         for member in leading(quantity):
             if (series := other.metrics.get(member.name)) is not None and series.count:
                 curve = _curve(series, other.token, settings, other.timeline, other.started_at)
-                drawn.append(Drawn(member.role, member.name, series, curve._replace(is_thin=True), other))
+                drawn.append(DrawnCurve(member.role, member.name, series, curve._replace(is_thin=True), other))
     own = leading(quantity) if others else quantity.members  # beside others, hues are needed for the runs
     for member, token in zip(quantity.members, quantity.tokens(), strict=True):
         series = run.metrics.get(member.name)
         if series is not None and series.count and member in own:
             curve = _curve(series, token, settings, run.timeline, run.started_at)
-            drawn.append(Drawn(member.role, member.name, series, curve))
+            drawn.append(DrawnCurve(member.role, member.name, series, curve))
     return drawn
 
 
@@ -91,16 +101,16 @@ def leading(quantity: Quantity) -> list[Member]:
     return [member for member in quantity.members if member.role in ("train", "val")] or list(quantity.members[:1])
 
 
-def marks_of(run: RunSnapshot, quantity: Quantity, settings: Settings) -> tuple[Mark, ...]:
+def marks_of(run: RunSnapshot, quantity: Quantity, settings: CurveSettings) -> tuple[ChartMark, ...]:
     """The best value, and below the axis the checkpoints that are there."""
     marks = []
     best = best_point(quantity, run.metrics)
     if best is not None and run.metrics[best[0].name].count > 1:
         (x,) = _xs([best[1].step], settings.unit, run.timeline, run.started_at)
-        marks.append(Mark(x, best[1].value, BEST, "val+b"))
+        marks.append(ChartMark(x, best[1].value, BEST, "val+b"))
     steps = sorted({checkpoint.global_step for checkpoint in run.checkpoints})
     saved = _xs(steps, settings.unit, run.timeline, run.started_at)
-    return (*marks, *(Mark(x, None, SAVED, "good") for x in saved))
+    return (*marks, *(ChartMark(x, None, SAVED, "good") for x in saved))
 
 
 def usable_unit(run: RunSnapshot, unit: Unit) -> Unit:
@@ -160,7 +170,9 @@ def reading_at(curve: Curve, first: float, last: float) -> Reading | None:
     return Reading(xs[start], mean, min(bins.low[i] for i in finite), max(bins.high[i] for i in finite), is_broken)
 
 
-def _curve(series: Series, token: str, settings: Settings, timeline: Timeline | None, began: float | None) -> Curve:
+def _curve(
+    series: Series, token: str, settings: CurveSettings, timeline: Timeline | None, began: float | None
+) -> Curve:
     bins = _in_order(series.bins())
     xs = _xs(bins.steps, settings.unit, timeline, began)
     mean = bins.mean if bins.mean is not None else bins.low

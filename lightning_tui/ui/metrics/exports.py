@@ -4,15 +4,15 @@ converter is installed."""
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from lightning_tui.ui.drawing.chart import Look
-from lightning_tui.ui.metrics.curves import OtherRun, Settings, drawn_curves, marks_of, usable_unit
-from lightning_tui.ui.services import RefusalError
+from lightning_tui.files import write_whole
+from lightning_tui.refusal import RefusalError
+from lightning_tui.ui.drawing.frame import ChartStyle
+from lightning_tui.ui.metrics.curves import CurveSettings, OtherRun, drawn_curves, marks_of, usable_unit
 
 if TYPE_CHECKING:
     from lightning_tui.record import RunSnapshot
@@ -30,7 +30,7 @@ def can_write_png() -> bool:
 
 
 def export(
-    run: RunSnapshot, quantity: Quantity | None, settings: Settings, others: Sequence[OtherRun], form: Form
+    run: RunSnapshot, quantity: Quantity | None, settings: CurveSettings, others: Sequence[OtherRun], form: Form
 ) -> Path:
     """Write a file, over an older one of its name, and return its path. To be called in a thread.
 
@@ -45,19 +45,19 @@ def export(
     picture = _picture(run, quantity, settings, others)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", quantity.name).strip(".-")[:80] or "chart"
     data = picture.encode() if form == "svg" else _png(picture)
-    return _written(folder / f"{name}.{form}", lambda file: file.write(data))
+    return _written(folder / f"{name}.{form}", data)
 
 
-def _picture(run: RunSnapshot, quantity: Quantity, settings: Settings, others: Sequence[OtherRun]) -> str:
+def _picture(run: RunSnapshot, quantity: Quantity, settings: CurveSettings, others: Sequence[OtherRun]) -> str:
     from msgspec.structs import replace
 
     from lightning_tui.ui.metrics.svg import svg_chart
 
     settings = replace(settings, unit=usable_unit(run, settings.unit))
-    look = Look(settings.is_log, settings.window, None, marks_of(run, quantity, settings), settings.unit)
+    options = ChartStyle(settings.is_log, settings.window, None, marks_of(run, quantity, settings), settings.unit)
     title = f"{quantity.name} · {run.record.program.label} · {run.record.id}"
     smoothing = f" · EMA {settings.smoothing:g}" if settings.smoothing else ""
-    picture = svg_chart(title + smoothing, drawn_curves(run, quantity, settings, others), look)
+    picture = svg_chart(title + smoothing, drawn_curves(run, quantity, settings, others), options)
     if picture is None:
         raise RefusalError("There is no finite value to draw.")
     return picture
@@ -87,18 +87,11 @@ def _write_table(run: RunSnapshot, form: Form, file: IO[bytes]) -> None:
         text.detach()
 
 
-def _written(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
+def _written(path: Path, data: bytes | Callable[[IO[bytes]], object]) -> Path:
     """Write it whole or not at all; folder 0700, file 0600, as all of a run directory."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                write(file)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as error:
         raise RefusalError(
             f"{path} cannot be written: {error.strerror or error}. "

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from lightning_tui.ui.log.text import harmless
+from lightning_tui.text.safe import harmless
 
 if TYPE_CHECKING:
-    from lightning_tui.record.series import Point, Series
+    from lightning_tui.record.series import Series, SeriesPoint
 
 _ROLES = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -84,7 +84,7 @@ def rises(quantity: Quantity) -> bool:
     return best.rises(quantity.name)
 
 
-def best_point(quantity: Quantity, known: Mapping[str, Series]) -> tuple[Member, Point] | None:
+def best_point(quantity: Quantity, known: Mapping[str, Series]) -> tuple[Member, SeriesPoint] | None:
     """The best value of the quantity in validation, and where; without validation, of a test.
 
     `None` where it is not known which way is better.
@@ -118,14 +118,14 @@ def _members(roles: Mapping[str, list[str]]) -> Iterable[Member]:
         if by_step and by_epoch:
             plain = []  # Lightning's third name for the same values
         if role == "train":
-            yield from _told("train", by_step or plain or by_epoch)
-            yield from _told("train epoch", by_epoch if by_step or plain else [])
+            yield from _as_members("train", by_step or plain or by_epoch)
+            yield from _as_members("train epoch", by_epoch if by_step or plain else [])
         else:
-            yield from _told(role, by_epoch or plain or by_step)
-            yield from _told(f"{role} step", by_step if by_epoch or plain else [])
+            yield from _as_members(role, by_epoch or plain or by_step)
+            yield from _as_members(f"{role} step", by_step if by_epoch or plain else [])
 
 
-def _told(role: str, names: list[str]) -> Iterable[Member]:
+def _as_members(role: str, names: list[str]) -> Iterable[Member]:
     """The first name goes by the role, others (`loss/train` beside `train_loss`) by themselves."""
     for place, name in enumerate(names):
         yield Member(role if place == 0 else harmless(name), name)

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from lightning_tui.ui.drawing.chart import Look, Unit, chart, frame_of, layout_of, plot
+from lightning_tui.ui.drawing.chart import chart, layout_of
+from lightning_tui.ui.drawing.frame import ChartStyle, Unit, frame_of
+from lightning_tui.ui.drawing.plot import plot
 from lightning_tui.ui.drawing.rows import EMPTY, Row, centred, fill, join, width_of
 from lightning_tui.ui.metrics.curves import (
     SMOOTHINGS,
     UNITS,
-    Drawn,
+    CurveSettings,
+    DrawnCurve,
     OtherRun,
-    Settings,
     drawn_curves,
     marks_of,
     usable_unit,
@@ -54,7 +56,7 @@ class _Chart(NamedTuple):
     counts: tuple[int, ...]
     at: float
     rows: list[Row]
-    drawn: list[Drawn]
+    drawn: list[DrawnCurve]
 
 
 class MetricsPane(Pane):
@@ -64,7 +66,7 @@ class MetricsPane(Pane):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self.settings = Settings()
+        self.settings = CurveSettings()
         self.others: tuple[OtherRun, ...] = ()
         self._run_id: str | None = None
         self._charts: dict[str, _Chart] = {}
@@ -163,7 +165,7 @@ class MetricsPane(Pane):
 
     def _chart(
         self, quantity: Quantity, width: int, height: int, reach: tuple[float, float] | None
-    ) -> tuple[list[Drawn], list[Row]]:
+    ) -> tuple[list[DrawnCurve], list[Row]]:
         run = self.view.run
         assert run is not None
         settings = replace(self.settings, unit=self.unit, current=None, chosen=())
@@ -178,20 +180,20 @@ class MetricsPane(Pane):
         if known is not None and is_same and (known.counts == counts or (many and self.view.now - known.at < REDRAW_S)):
             return known.drawn, known.rows
         drawn = drawn_curves(run, quantity, settings, self.others)
-        look = Look(
+        options = ChartStyle(
             settings.is_log, settings.window or reach, settings.cursor, marks_of(run, quantity, settings), settings.unit
         )
         curves = [one.curve for one in drawn]
-        layout = layout_of(curves, width, height, look)
+        layout = layout_of(curves, width, height, options)
         if layout is not None and is_current:
             self._seen = layout.frame.first, layout.frame.last, layout.width
-            whole = frame_of(curves, look._replace(window=None, is_log=False))
+            whole = frame_of(curves, options._replace(window=None, is_log=False))
             self._whole = (whole.first, whole.last) if whole is not None else None
-        rows = chart(curves, width, height, look) if layout is not None else _nothing(settings, width, height)
+        rows = chart(curves, width, height, options) if layout is not None else _nothing(settings, width, height)
         self._charts[quantity.name] = _Chart(key, counts, self.view.now, rows, drawn)
         return drawn, rows
 
-    def _reading(self, drawn: Sequence[Drawn], width: int) -> Row:
+    def _reading(self, drawn: Sequence[DrawnCurve], width: int) -> Row:
         if self.settings.cursor is None or self._seen is None:
             return EMPTY
         first, last, cells = self._seen
@@ -205,7 +207,7 @@ class MetricsPane(Pane):
         values = join(value_parts(run, current), width)
         progress = short_progress(self.view, width - width_of(values) - 2)
         room = width - width_of(values) - width_of(progress) - 4
-        curve = _small_curve(drawn_curves(run, current, Settings()), min(16, room))
+        curve = _small_curve(drawn_curves(run, current, CurveSettings()), min(16, room))
         return join([values, curve, progress], width)
 
     def heading(self) -> Row:
@@ -333,7 +335,7 @@ def _side_by_side(parts: Sequence[Row], width: int) -> Row:
     return row
 
 
-def _nothing(settings: Settings, width: int, height: int) -> list[Row]:
+def _nothing(settings: CurveSettings, width: int, height: int) -> list[Row]:
     sentence = "no value above 0: nothing to see on a log scale" if settings.is_log else "no finite value here"
     rows = centred([((sentence, "dim"),)], width, height)
     return [*rows, *[EMPTY] * (height - len(rows))][: max(0, height)]
@@ -344,7 +346,7 @@ def _window_words(window: tuple[float, float], unit: Unit) -> str:
     return f"{unit} {first} … {last}"
 
 
-def _small_curve(drawn: Sequence[Drawn], width: int) -> Row:
+def _small_curve(drawn: Sequence[DrawnCurve], width: int) -> Row:
     curves = [one.curve for one in drawn[:1]]
     frame = frame_of(curves)
     return plot(curves, frame, width, 1)[0] if frame is not None and width >= 6 else EMPTY

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
+from lightning_tui.refusal import RefusalError
 from lightning_tui.text.units import ago, number
 from lightning_tui.ui.drawing.rows import Row
 from lightning_tui.ui.messages import Refused, RunsListed
-from lightning_tui.ui.metrics.curves import OTHER_GLYPHS, OTHER_TOKENS, OtherRun, leading
+from lightning_tui.ui.metrics.curves import OTHER_TOKENS, OtherRun, laid_under, leading
 from lightning_tui.ui.metrics.grouping import Quantity
-from lightning_tui.ui.services import RefusalError
 from lightning_tui.ui.threads import Worker
 from lightning_tui.ui.windows.window import Item, ListWindow, hint
 from lightning_tui.ui.words import STATE_MARKS, tail_of_id
@@ -104,7 +104,7 @@ class OverlayWindow(ListWindow["tuple[OtherRun, ...]"]):
             return
         kept = [other for other in self._marked if other.id != run.record.id]
         if len(kept) == len(self._marked) and len(kept) < MOST_RUNS:
-            kept.append(self._other(run, kept))
+            kept.append(laid_under(self._program, run, kept))
         self._marked, self._has_changed = kept, True
         self._redraw()
 
@@ -113,7 +113,7 @@ class OverlayWindow(ListWindow["tuple[OtherRun, ...]"]):
         item = self.list.current
         run = self._runs.get(item.note) if item is not None else None
         if run is not None and not self._marked and not self._has_changed:
-            self._marked = [self._other(run, [])]
+            self._marked = [laid_under(self._program, run)]
         self.dismiss(tuple(self._marked))
 
     def _redraw(self) -> None:
@@ -139,13 +139,6 @@ class OverlayWindow(ListWindow["tuple[OtherRun, ...]"]):
         return Item(
             (), (*left, *values), ((f"{ago(self._now - run.record.created_at):>12}", "dim"),), note=run.record.id
         )
-
-    def _other(self, run: RunSnapshot, beside: Sequence[OtherRun]) -> OtherRun:
-        taken = {other.token for other in beside}
-        token, glyph = next(pair for pair in zip(OTHER_TOKENS, OTHER_GLYPHS, strict=True) if pair[0] not in taken)
-        program = run.record.program.label
-        label = f"{'' if program == self._program else f'{program} '}{tail_of_id(run.record.id)}"
-        return OtherRun(run.record.id, label, run.metrics, run.timeline, run.started_at, token, glyph)
 
     def _post_if_open(self, message: Message) -> None:
         if not self._ended.is_set():

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import number, short_count, short_duration
-from lightning_tui.ui.drawing.chart import Frame, Look, frame_of, good_ticks, log_ticks, tick_labels, time_ticks
-from lightning_tui.ui.metrics.curves import Drawn
+from lightning_tui.ui.drawing.frame import ChartStyle, Frame, frame_of
+from lightning_tui.ui.drawing.ticks import good_ticks, time_ticks, value_ticks
+from lightning_tui.ui.metrics.curves import DrawnCurve
 
 WIDTH, HEIGHT = 960, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 64, 52
@@ -20,9 +22,9 @@ _TEXT, _DIM, _GRID, _BAD, _GOOD = "#20232c", "#5f6575", "#e4e6ec", "#c4213c", "#
 _FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
 
 
-def svg_chart(title: str, drawn: Sequence[Drawn], look: Look) -> str | None:
+def svg_chart(title: str, drawn: Sequence[DrawnCurve], options: ChartStyle) -> str | None:
     """Draw it, 960x480; `None` where no value is finite (on a log scale: above 0)."""
-    frame = frame_of([one.curve for one in drawn], look)
+    frame = frame_of([one.curve for one in drawn], options)
     if frame is None:
         return None
     body = [
@@ -30,7 +32,7 @@ def svg_chart(title: str, drawn: Sequence[Drawn], look: Look) -> str | None:
         f"<rect width='{WIDTH}' height='{HEIGHT}' fill='#ffffff'/>",
         _text(_LEFT, 28, title, 18, _TEXT, weight=600),
         *_legend(drawn),
-        *_grid(frame, look),
+        *_grid(frame, options),
         "<clipPath id='plot'>"
         f"<rect x='{_LEFT}' y='{_TOP - 2}' width='{WIDTH - _LEFT - _RIGHT}' height='{HEIGHT - _TOP - _BOTTOM + 4}'/>"
         "</clipPath><g clip-path='url(#plot)'>",
@@ -38,7 +40,7 @@ def svg_chart(title: str, drawn: Sequence[Drawn], look: Look) -> str | None:
         *(part for one in drawn for part in _line(one, frame)),
         *(part for one in drawn for part in _broken(one, frame)),
         "</g>",
-        *_marks(frame, look),
+        *_marks(frame, options),
         "</svg>",
     ]
     return "\n".join(body) + "\n"
@@ -57,14 +59,14 @@ def _y(value: float, frame: Frame) -> float:
 
 
 def _text(x: float, y: float, text: str, size: int, colour: str, anchor: str = "start", weight: int = 400) -> str:
-    shown = escape("".join(character for character in text if character.isprintable()))
+    shown = escape(harmless(text, mark=""))
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' {_FONT} font-size='{size}' font-weight='{weight}' fill='{colour}' "
         f"text-anchor='{anchor}'>{shown}</text>"
     )
 
 
-def _legend(drawn: Sequence[Drawn]) -> Iterator[str]:
+def _legend(drawn: Sequence[DrawnCurve]) -> Iterator[str]:
     x = float(_LEFT)
     for one in reversed(drawn):
         label = one.role if one.other is None else f"{one.role} · {one.other.label}"
@@ -74,28 +76,26 @@ def _legend(drawn: Sequence[Drawn]) -> Iterator[str]:
         x += 44 + 7.2 * len(last)
 
 
-def _grid(frame: Frame, look: Look) -> Iterator[str]:
-    ticks = (log_ticks if frame.is_log else good_ticks)(frame.low, frame.high, 7)
-    labels = [tick_labels([tick])[0] for tick in ticks] if frame.is_log else tick_labels(ticks)
-    for tick, label in zip(ticks, labels, strict=True):
+def _grid(frame: Frame, options: ChartStyle) -> Iterator[str]:
+    for tick, label in value_ticks(frame.low, frame.high, 7, frame.is_log):
         y = _y(tick, frame)
         yield f"<line x1='{_LEFT}' y1='{y:.1f}' x2='{WIDTH - _RIGHT}' y2='{y:.1f}' stroke='{_GRID}'/>"
         yield _text(_LEFT - 10, y + 4, label, 13, _DIM, "end")
     bottom = HEIGHT - _BOTTOM
     yield f"<line x1='{_LEFT}' y1='{bottom}' x2='{WIDTH - _RIGHT}' y2='{bottom}' stroke='{_DIM}'/>"
-    is_time = look.unit == "time"
+    is_time = options.unit == "time"
     for tick in (time_ticks if is_time else good_ticks)(frame.first, frame.last, 9):
         x = _x(tick, frame)
         yield f"<line x1='{x:.1f}' y1='{bottom}' x2='{x:.1f}' y2='{bottom + 5}' stroke='{_DIM}'/>"
         yield _text(x, bottom + 20, short_duration(tick) if is_time else short_count(tick), 13, _DIM, "middle")
-    yield _text(WIDTH - _RIGHT, HEIGHT - 10, look.unit, 13, _DIM, "end")
+    yield _text(WIDTH - _RIGHT, HEIGHT - 10, options.unit, 13, _DIM, "end")
 
 
-def _dash(one: Drawn) -> str:
+def _dash(one: DrawnCurve) -> str:
     return " stroke-dasharray='6 4'" if one.other is not None else ""
 
 
-def _folded(one: Drawn, frame: Frame) -> list[tuple[float, float, float, float, bool]]:
+def _folded(one: DrawnCurve, frame: Frame) -> list[tuple[float, float, float, float, bool]]:
     """Columns `(x, low, high, line, is_broken)`, at most so many as can be told apart."""
     xs, low, high, broken, mean = one.curve.bins
     line = one.curve.line if one.curve.line is not None else mean if mean is not None else low
@@ -114,7 +114,7 @@ def _folded(one: Drawn, frame: Frame) -> list[tuple[float, float, float, float, 
     return columns
 
 
-def _span(one: Drawn, frame: Frame) -> Iterator[str]:
+def _span(one: DrawnCurve, frame: Frame) -> Iterator[str]:
     columns = [column for column in _folded(one, frame) if not math.isnan(column[1])]
     if any(low < high for _, low, high, _, _ in columns) or one.curve.line is not None:
         upper = [f"{_x(x, frame):.1f},{_y(high, frame):.1f}" for x, _, high, _, _ in columns]
@@ -124,7 +124,7 @@ def _span(one: Drawn, frame: Frame) -> Iterator[str]:
         yield f"<polygon points='{shape}' fill='{colour}' fill-opacity='0.16' stroke='{colour}' stroke-opacity='0.16'/>"
 
 
-def _line(one: Drawn, frame: Frame) -> Iterator[str]:
+def _line(one: DrawnCurve, frame: Frame) -> Iterator[str]:
     stretch: list[str] = []
     columns = [*_folded(one, frame), (0.0, math.nan, math.nan, math.nan, True)]
     for x, _, _, line, is_broken in columns:
@@ -138,7 +138,7 @@ def _line(one: Drawn, frame: Frame) -> Iterator[str]:
             stretch = []
 
 
-def _broken(one: Drawn, frame: Frame) -> Iterator[str]:
+def _broken(one: DrawnCurve, frame: Frame) -> Iterator[str]:
     bottom = HEIGHT - _BOTTOM
     for x, _, _, _, is_broken in _folded(one, frame):
         if is_broken:
@@ -146,8 +146,8 @@ def _broken(one: Drawn, frame: Frame) -> Iterator[str]:
             yield f"<line {place} stroke='{_BAD}' stroke-width='2'/>"
 
 
-def _marks(frame: Frame, look: Look) -> Iterator[str]:
-    for mark in look.marks:
+def _marks(frame: Frame, options: ChartStyle) -> Iterator[str]:
+    for mark in options.marks:
         if not frame.first <= mark.x <= frame.last:
             continue
         x = _x(mark.x, frame)

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import count, number, per_step, plural, short_count, short_duration
-from lightning_tui.ui.drawing.chart import Unit
+from lightning_tui.ui.drawing.frame import Unit
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, first_fitting, join, width_of
-from lightning_tui.ui.log.text import harmless
-from lightning_tui.ui.metrics.curves import BEST, Drawn, Reading, Settings, reading_at
+from lightning_tui.ui.metrics.curves import BEST, CurveSettings, DrawnCurve, Reading, reading_at
 from lightning_tui.ui.metrics.grouping import RATES, Quantity, best_point, falls, learning_rate
 from lightning_tui.ui.view import View
 
@@ -129,7 +129,9 @@ def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 # ------------------------------------------------------------------------------------------------------------ cursor
 
 
-def reading_row(drawn: Sequence[Drawn], span: tuple[float, float], cells: int, settings: Settings, width: int) -> Row:
+def reading_row(
+    drawn: Sequence[DrawnCurve], span: tuple[float, float], cells: int, settings: CurveSettings, width: int
+) -> Row:
     """What each curve says at the cursor of a chart of so many cells, and how far this run is from the others.
 
     Where it is narrow, the spans of the values give way first.
@@ -164,7 +166,7 @@ def where_words(x: float, unit: Unit) -> str:
     return f"epoch {x:.2f}" if unit == "epoch" else f"after {short_duration(x)}"
 
 
-def _own_reading(one: Drawn, reading: Reading, there: str, *, has_spans: bool) -> Row:
+def _own_reading(one: DrawnCurve, reading: Reading, there: str, *, has_spans: bool) -> Row:
     """The mean, its span, and where that is where the curve has no value at the cursor itself."""
     if math.isnan(reading.mean):
         return ((f"{one.role} ", "dim"), ("NaN/inf", "bad+b"))
@@ -176,7 +178,7 @@ def _own_reading(one: Drawn, reading: Reading, there: str, *, has_spans: bool) -
     return (*row, (" NaN/inf", "bad+b")) if reading.is_broken else row
 
 
-def _differences(readings: Sequence[tuple[Drawn, Reading]], own: Mapping[str, float]) -> list[Row]:
+def _differences(readings: Sequence[tuple[DrawnCurve, Reading]], own: Mapping[str, float]) -> list[Row]:
     """How much more or less this run has than each of the others."""
     rows: dict[str, Row] = {}
     ends: dict[str, Row] = {}
@@ -193,7 +195,7 @@ def _differences(readings: Sequence[tuple[Drawn, Reading]], own: Mapping[str, fl
     return [(*row, *ends[name]) for name, row in rows.items()]
 
 
-def legend_row(drawn: Sequence[Drawn], width: int) -> Row:
+def legend_row(drawn: Sequence[DrawnCurve], width: int) -> Row:
     """Which hue is which run, and its last values."""
     rows: dict[str, Row] = {}
     for one in drawn:

@@ -9,12 +9,10 @@ from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding, BindingType
 
 from lightning_tui.ui.drawing.rows import EMPTY, Row
-from lightning_tui.ui.windows.window import FittedWindow, Text, fit, hint
+from lightning_tui.ui.windows.window import FittedWindow, Text, hint
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
-    from lightning_tui.ui.plan_services import Export
+    from lightning_tui.services.cases import Export
 
 _WIDTH = 92
 _LEAST_ROWS = 8
@@ -44,15 +42,12 @@ class ExportWindow(FittedWindow[None]):
         self._place = 0
         self._copied, self._write = copied, write
         keys = hint(("←→", "form"), ("y", "copy"), ("w", "write to a file"), ("esc", "close"))
-        self.text = Text(self._title(), self._body, keys)
+        self.part = self.text = Text(self._title(), self._body, keys)
 
     @property
     def export(self) -> Export:
         """The form that is shown."""
         return self._exports[self._place]
-
-    def compose(self) -> ComposeResult:
-        yield self.text
 
     def action_turn(self, direction: int) -> None:
         self._place = (self._place + direction) % len(self._exports)
@@ -82,15 +77,14 @@ class ExportWindow(FittedWindow[None]):
             rows += folded(line, width)
         return [*rows, EMPTY]
 
-    def _fit(self) -> None:
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
         """As high as the longest form, so that nothing jumps from one to the other."""
-        size = self.app.size
-        width = min(_WIDTH, size.width - 2)
+        width = min(_WIDTH, screen_width - 2)
         most = max(
             sum(len(folded(line, width - 6)) for line in export.text.rstrip("\n").split("\n"))
             for export in self._exports
         )
-        fit(self.text, size.width, size.height, width, max(_LEAST_ROWS, most + 4))
+        return width, max(_LEAST_ROWS, most + 4)
 
 
 def folded(line: str, width: int) -> list[Row]:

@@ -16,7 +16,7 @@ from lightning_tui.ui.windows.window import Item, hint
 if TYPE_CHECKING:
     from lightning_tui.plan.catalog import Choice
     from lightning_tui.plan.estimate import Estimate
-    from lightning_tui.ui.plan_services import FieldChoices
+    from lightning_tui.services.cases import FieldChoices
 
 OTHER = "\0other"
 """The answer that asks for a field to type in."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from textual.binding import Binding, BindingType
 
 from lightning_tui.text.units import gib, plural, short_count, size
+from lightning_tui.ui.drawing.canvas import labelled
 from lightning_tui.ui.drawing.rows import EMPTY, Row, join, wrap
-from lightning_tui.ui.pane import labelled
 from lightning_tui.ui.plan.field_window import written
 from lightning_tui.ui.plan.memory import bar, span_words, verdict
 from lightning_tui.ui.windows.window import Item, ItemList, ListWindow, TextWindow, hint
 
 if TYPE_CHECKING:
-    from lightning_tui.plan.estimate import Knob
     from lightning_tui.plan.outlook import Outlook
+    from lightning_tui.plan.savings import Knob
 
 Changes: TypeAlias = "dict[str, object]"
 
@@ -99,7 +99,7 @@ class MemoryWindow(ListWindow[Changes]):
     def __init__(self, memory: Outlook, label: str, items: list[Item[Changes]]) -> None:
         keys = hint(("enter", "take"), ("esc", "close"))
         super().__init__(f"Memory of {label}", items, keys=keys)
-        self.list = MemoryList(memory, f"Memory of {label}", items, keys)
+        self.part = self.list = MemoryList(memory, f"Memory of {label}", items, keys)
 
 
 class MemoryList(ItemList[Changes]):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lightning_tui.plan.fields import FIELD_TEXTS, GROUPS
 from lightning_tui.plan.model import FIELDS
 from lightning_tui.text.units import gib, plural, short_count, size
+from lightning_tui.ui.drawing.canvas import labelled
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, dots, fill, first_fitting, join, selected, width_of, wrap
-from lightning_tui.ui.pane import Pane, labelled
+from lightning_tui.ui.pane import Pane
 from lightning_tui.ui.plan.words import UNSET, FieldState, field_state
 from lightning_tui.ui.view import View
 from lightning_tui.ui.words import rank_state

@@ -13,12 +13,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lightning_tui.record.summaries import RunSummary
+from lightning_tui.services.runs import ListedRun, PruneRule
+from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import NOT_KNOWN, ago, count, plural, size
+from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
-from lightning_tui.ui.log.text import harmless
-from lightning_tui.ui.pane import printable
-from lightning_tui.ui.runs.lines import RunLine, Value, total_size
-from lightning_tui.ui.runs.services import PruneRule
+from lightning_tui.ui.runs.listing import state_of, title_of, titles_of, total_size
 from lightning_tui.ui.runs.table import value_row
 from lightning_tui.ui.windows.field import Explanation
 from lightning_tui.ui.windows.window import Item, ListWindow, hint
@@ -38,26 +39,26 @@ _MOST_NAMED = 4
 # ------------------------------------------------------------------------------------------------------- deleting
 
 
-def delete_window(lines: Sequence[RunLine], children: int) -> ListWindow[bool]:
+def delete_window(runs: Sequence[ListedRun], children: int) -> ListWindow[bool]:
     """Ask before these runs, all of them over, are deleted; keeping them is the default."""
-    one = len(lines) == 1
+    one = len(runs) == 1
     what = "it, with its checkpoints and all its files" if one else "them, with their checkpoints and all their files"
     left = f" {plural(children, 'child', 'children')} of {'it' if one else 'them'} stay." if children else ""
     items = [
         Item(False, ((f"keep {'it' if one else 'them'}", "text"),), note="Nothing changes."),
-        Item(True, ((f"delete {what}", "bad"),), _freed(lines), note=f"{_names(lines)}. For good.{left}"),
+        Item(True, ((f"delete {what}", "bad"),), _freed(runs), note=f"{_names(runs)}. For good.{left}"),
     ]
-    return ListWindow(f"Delete {lines[0].title() if one else plural(len(lines), 'run')}?", items)
+    return ListWindow(f"Delete {titles_of(runs)}?", items)
 
 
-def _freed(lines: Sequence[RunLine]) -> Row:
-    freed = total_size(lines)
+def _freed(runs: Sequence[ListedRun]) -> Row:
+    freed = total_size(runs)
     return ((f"  {size(freed)}", "dim"),) if freed else EMPTY
 
 
-def _names(lines: Sequence[RunLine]) -> str:
-    shown = ", ".join(line.title() for line in lines[:_MOST_NAMED])
-    more = len(lines) - _MOST_NAMED
+def _names(runs: Sequence[ListedRun]) -> str:
+    shown = ", ".join(map(title_of, runs[:_MOST_NAMED]))
+    more = len(runs) - _MOST_NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -109,36 +110,35 @@ def typed_rule(text: str) -> PruneRule:
     return PruneRule(keep=int(amount))
 
 
-def preview_window(doomed: Sequence[RunLine], now: float) -> ListWindow[bool]:
+def preview_window(doomed: Sequence[RunSummary], now: float) -> ListWindow[bool]:
     """What a rule would delete, and whether it shall; keeping all is the default."""
     items: list[Item[bool]] = [
         Item(False, (("keep them all", "text"),)),
         Item(True, ((f"delete {plural(len(doomed), 'run')}, with all their files", "bad"),), _freed(doomed)),
     ]
-    items += [Item(False, *_preview_line(line, now), is_enabled=False) for line in doomed]
+    items += [Item(False, *_preview_line(run, now), is_enabled=False) for run in doomed]
     return ListWindow(f"{plural(len(doomed), 'run')} would go", items)
 
 
-def _preview_line(line: RunLine, now: float) -> tuple[Row, Row]:
-    glyph, _ = STATE_MARKS[line.state]
-    when = ago(now - line.created_at) if line.created_at is not None else ""
-    left: Row = ((f"  {glyph} ", "dim"), *fill(printable(((line.title(), "dim"),)), 30), (when, "dim"))
-    return left, ((size(line.size) if line.size is not None else NOT_KNOWN, "dim"),)
+def _preview_line(run: RunSummary, now: float) -> tuple[Row, Row]:
+    glyph, _ = STATE_MARKS[state_of(run)]
+    name = fill(printable(((title_of(run), "dim"),)), 30)
+    left: Row = ((f"  {glyph} ", "dim"), *name, (ago(now - run.created_at), "dim"))
+    return left, ((size(run.size) if run.size is not None else NOT_KNOWN, "dim"),)
 
 
 # ---------------------------------------------------------------------------------------------------- checkpoints
 
 
-class CheckpointsWindow(ListWindow["Checkpoint"]):
+def checkpoints_window(run: RunSummary, checkpoints: Sequence[Checkpoint], now: float) -> ListWindow[Checkpoint]:
     """Choose one to go on from; those that are not whole cannot be chosen."""
-
-    def __init__(self, line: RunLine, checkpoints: Sequence[Checkpoint], now: float) -> None:
-        metric = line.best.name if line.best is not None else None
-        items = [_checkpoint_item(one, metric, now) for one in checkpoints]
-        start = next((at for at, item in enumerate(items) if item.is_enabled), 0)
-        keys = hint(("enter", "resume from it"), ("esc", "close"))
-        super().__init__(f"Checkpoints of {line.title()}", items, start, keys)
-        self.list.waiting = "It has saved none."
+    metric = run.metric.name if run.metric is not None and run.metric.best is not None else None
+    items = [_checkpoint_item(one, metric, now) for one in checkpoints]
+    start = next((at for at, item in enumerate(items) if item.is_enabled), 0)
+    keys = hint(("enter", "resume from it"), ("esc", "close"))
+    window = ListWindow(f"Checkpoints of {title_of(run)}", items, start, keys)
+    window.list.waiting = "It has saved none."
+    return window
 
 
 def _checkpoint_item(one: Checkpoint, metric: str | None, now: float) -> Item[Checkpoint]:
@@ -150,7 +150,7 @@ def _checkpoint_item(one: Checkpoint, metric: str | None, now: float) -> Item[Ch
     left: Row = (
         *fill(((step, "text"),), 13),
         *fill(((epoch, "dim"),), 10),
-        *fill(value_row(Value(name, one.metrics[name]), 20) if name is not None else EMPTY, 21),
+        *fill(value_row(name, one.metrics[name], 20) if name is not None else EMPTY, 21),
         *crop(printable(((place, "dim"),)), 24),
         ("  ", "text"),
     )
@@ -163,12 +163,12 @@ def _checkpoint_item(one: Checkpoint, metric: str | None, now: float) -> Item[Ch
     return Item(one, left, right, is_good, one.path if is_good else f"Not offered: {one.problem}.")
 
 
-def resume_window(line: RunLine, one: Checkpoint) -> ListWindow[str]:
+def resume_window(run: RunSummary, one: Checkpoint) -> ListWindow[str]:
     """Start the child at once, or change something of its plan first."""
     place = Path(one.path).name if "://" not in one.path else one.path
     at = f"step {count(one.global_step)}" if one.global_step is not None else place
     items = [
-        Item("start", (("start it", "text"),), note=f"A child of {line.title()}. In its plan: ckpt_path → {place}"),
+        Item("start", (("start it", "text"),), note=f"A child of {title_of(run)}. In its plan: ckpt_path → {place}"),
         Item("change", (("change something of its plan first", "text"),), note="The plan is loaded; nothing starts."),
         Item("", (("not now", "text"),), note="Nothing changes."),
     ]
@@ -178,7 +178,7 @@ def resume_window(line: RunLine, one: Checkpoint) -> ListWindow[str]:
 # ------------------------------------------------------------------------------------------------- name and note
 
 
-class _Line(Input):
+class _NotesInput(Input):
     """One line to type in; tab goes on to the next one at once, before the letters that follow it."""
 
     def on_key(self, event: events.Key) -> None:
@@ -189,42 +189,43 @@ class _Line(Input):
             (screen.focus_next if event.key in ("tab", "down") else screen.focus_previous)()
 
 
-class Words(NamedTuple):
+class TypedNotes(NamedTuple):
     """What a person says of a run."""
 
     name: str
     note: str
 
 
-class WordsWindow(ModalScreen["Words | None"]):
+class NotesWindow(ModalScreen["TypedNotes | None"]):
     """Type a name and a note."""
 
     DEFAULT_CSS = """
-    WordsWindow { align: center middle; }
-    WordsWindow > Vertical {
+    NotesWindow { align: center middle; }
+    NotesWindow > Vertical {
         width: 72; max-width: 96%; height: 9; max-height: 96%; padding: 1 2 0 2;
         border: round $accent; border-title-color: $foreground; border-title-style: bold;
         border-subtitle-color: $foreground 60%; background: $background;
     }
-    WordsWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
-    WordsWindow Input:focus { border: none; }
-    WordsWindow Explanation { height: 1; }
+    NotesWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    NotesWindow Input:focus { border: none; }
+    NotesWindow Explanation { height: 1; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
 
-    def __init__(self, line: RunLine) -> None:
+    def __init__(self, run: RunSummary) -> None:
         super().__init__()
-        self._line = line
+        self._heading = title_of(run)
+        self._before = TypedNotes(run.name or "", run.note or "")
 
     def compose(self) -> ComposeResult:
         labels = [Explanation(text) for text in ("Name: in the list, and for commands", "Note")]
         for label in labels:
             label.has_gap = False
-        name = _Line(harmless(self._line.name), id="name", max_length=60, select_on_focus=False)
-        note = _Line(harmless(self._line.note), id="note", max_length=4000, select_on_focus=False)
+        name = _NotesInput(harmless(self._before.name), id="name", max_length=60, select_on_focus=False)
+        note = _NotesInput(harmless(self._before.note), id="note", max_length=4000, select_on_focus=False)
         box = Vertical(labels[0], name, Explanation(""), labels[1], note)
-        box.border_title = Content(harmless(self._line.title()))
+        box.border_title = Content(harmless(self._heading))
         box.border_subtitle = "enter take  tab next  esc close"
         yield box
 
@@ -232,9 +233,9 @@ class WordsWindow(ModalScreen["Words | None"]):
         self.query_one("#name", Input).focus()
 
     def on_input_submitted(self) -> None:
-        name, note = (self.query_one(f"#{part}", Input).value for part in Words._fields)
-        is_touched = note != harmless(self._line.note)
-        self.dismiss(Words(name, note if is_touched else self._line.note))  # with its line ends
+        name, note = (self.query_one(f"#{part}", Input).value for part in TypedNotes._fields)
+        is_touched = note != harmless(self._before.note)
+        self.dismiss(TypedNotes(name, note if is_touched else self._before.note))  # with its line ends
 
     def action_close(self) -> None:
         self.dismiss(None)

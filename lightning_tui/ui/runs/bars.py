@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lightning_tui.text.units import plural, size
-from lightning_tui.ui.cockpit.state_line import BRAND
+from lightning_tui.ui.drawing.canvas import Canvas, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, ends, fill, first_fitting, width_of
 from lightning_tui.ui.keys import APP_KEYS, Key
-from lightning_tui.ui.pane import Canvas, printable
-from lightning_tui.ui.runs.lines import RunLine, total_size
-from lightning_tui.ui.words import STATE_MARKS
+from lightning_tui.ui.runs.listing import Listing, is_over, state_of, total_size
+from lightning_tui.ui.words import BRAND, STATE_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,28 +41,29 @@ class Bar(Canvas):
         return [self._row(width)]
 
 
-def title_row(lines: Sequence[RunLine], is_complete: bool, home: str, notice: Notice | None, width: int) -> Row:
+def title_row(listing: Listing, home: str, notice: Notice | None, width: int) -> Row:
     """What is there in all; a notice takes its place."""
     left: Row = (*BRAND, ("   ", "text"))
     if notice is not None:
         said: Row = printable(((notice.text, notice.token),))
         return fill(first_fitting([(*left, *said), (BRAND[0], *said)], width), width)
     left = (*left, ("Runs", "text+b"), ("  ", "text"))
-    left = (*left, *first_fitting([*_counts(lines, is_complete), EMPTY], width - width_of(left)))
+    left = (*left, *first_fitting([*_counts(listing), EMPTY], width - width_of(left)))
     right = printable(((f"{home} ", "dim"),))
     return ends(left, right, width) if width_of(left) + width_of(right) + 2 <= width else fill(left, width)
 
 
-def _counts(lines: Sequence[RunLine], is_complete: bool) -> list[Row]:
+def _counts(listing: Listing) -> list[Row]:
     """What there is in all, the longest way to say it first."""
-    if not is_complete:
-        return [((f"{len(lines)} so far …", "dim"),)]
-    if not lines:
+    runs = listing.runs
+    if not listing.is_complete:
+        return [((f"{len(runs)} so far …", "dim"),)]
+    if not runs:
         return []
-    states = Counter(line.state for line in lines if not line.is_over)
+    states = Counter(state_of(run) for run in runs if not is_over(run))
     alive: list[Row] = [((f"{amount} {state}", STATE_MARKS[state][1]),) for state, amount in states.items()]
-    known = total_size(lines)
-    amount = plural(len(lines), "run")
+    known = total_size(runs)
+    amount = plural(len(runs), "run")
     return [dots(amount, *alive, ((size(known), "dim"),) if known else EMPTY), dots(amount, *alive), dots(amount)]
 
 

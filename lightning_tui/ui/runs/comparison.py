@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair, compare_runs
+from lightning_tui.record.comparison import Comparison, FieldDifference, MetricPair
+from lightning_tui.record.summaries import RunSummary
 from lightning_tui.text.units import count, gib, number, per_step, short_duration, size
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
 from lightning_tui.ui.keys import COMPARE_KEYS
 from lightning_tui.ui.metrics.grouping import quantities
-from lightning_tui.ui.pane import Canvas, frame, printable
 from lightning_tui.ui.plan.words import UNSET, value_words
 from lightning_tui.ui.runs.bars import Bar, keys_row
-from lightning_tui.ui.runs.lines import RunLine
+from lightning_tui.ui.runs.listing import title_of
 from lightning_tui.ui.runs.table import CHILD, state_mark
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from lightning_tui.record import RunSnapshot
     from lightning_tui.record.best import MetricSummary
     from lightning_tui.record.events import FieldValue
     from lightning_tui.ui.view import View
@@ -33,25 +33,25 @@ _ROOMY = 34
 """Cells that a metric's best, its step and last take."""
 
 
-class Cells(NamedTuple):
+class ColumnWidths(NamedTuple):
     """Widths of the three columns: what it is, the first run, the second run."""
 
     label: int
     value: int
 
 
-def comparison_rows(lines: Sequence[RunLine], found: Comparison, width: int) -> list[Row]:
+def comparison_rows(runs: Sequence[RunSummary], found: Comparison, width: int) -> list[Row]:
     """The whole comparison, section by section."""
     label = min(26, max(11, width // 4))
-    cells = Cells(label, (width - label - 2 * _GAP) // 2)
-    rows = [_row("", cells, *(_name(line) for line in lines)), *_sum_rows(lines, found, cells)]
+    cells = ColumnWidths(label, (width - label - 2 * _GAP) // 2)
+    rows = [_row("", cells, *map(_name, runs)), *_sum_rows(runs, found, cells)]
     rows += [EMPTY, _section("Plan", _plan_words(found), width)]
     rows += [_field_row(field, cells) for field in found.fields]
     rows += [EMPTY, _section("Metrics", "best, where, and last" if found.metrics else "none was logged", width)]
     return [*rows, *(_metric_row(metric, cells) for metric in _in_order(found.metrics))]
 
 
-def _row(label: str, cells: Cells, first: Row, second: Row) -> Row:
+def _row(label: str, cells: ColumnWidths, first: Row, second: Row) -> Row:
     return (
         *fill(crop(printable(((label, "dim"),)), cells.label), cells.label),
         (" " * _GAP, "text"),
@@ -66,16 +66,16 @@ def _section(title: str, words: str, width: int) -> Row:
     return (*row, ("─" * max(0, width - sum(len(text) for text, _ in row)), "faint"))
 
 
-def _name(line: RunLine) -> Row:
-    return ((line.title(), "text+b"), *(((f"  {CHILD}", "accent"),) if line.parent is not None else EMPTY))
+def _name(run: RunSummary) -> Row:
+    return ((title_of(run), "text+b"), *(((f"  {CHILD}", "accent"),) if run.parent is not None else EMPTY))
 
 
 # ------------------------------------------------------------------------------------------------------------- sums
 
 
-def _sum_rows(lines: Sequence[RunLine], found: Comparison, cells: Cells) -> Iterator[Row]:
+def _sum_rows(runs: Sequence[RunSummary], found: Comparison, cells: ColumnWidths) -> Iterator[Row]:
     first, second = found.first, found.second
-    yield _row("state", cells, *(state_mark(line) for line in lines))
+    yield _row("state", cells, *map(state_mark, runs))
     if first.program != second.program:
         yield _row("program", cells, _text(first.program), _text(second.program))
     yield _row("took", cells, *(_said(one.duration_s, short_duration) for one in (first, second)))
@@ -86,7 +86,7 @@ def _sum_rows(lines: Sequence[RunLine], found: Comparison, cells: Cells) -> Iter
     if first.peak_memory is not None or second.peak_memory is not None:
         yield _row("peak memory", cells, *(_said(one.peak_memory, _gib) for one in (first, second)))
     yield _row("checkpoints", cells, *(_text(str(one.checkpoints)) for one in (first, second)))
-    yield _row("size on disk", cells, *(_said(line.size, size) for line in lines))
+    yield _row("size on disk", cells, *(_said(run.size, size) for run in runs))
     if first.versions != second.versions:
         yield _row("software", cells, *(_said(one.versions, str) for one in (first, second)))
 
@@ -111,7 +111,7 @@ def _plan_words(found: Comparison) -> str:
     return "the same, and so is what the Trainer used" if not amount else "where they differ"
 
 
-def _field_row(field: FieldDifference, cells: Cells) -> Row:
+def _field_row(field: FieldDifference, cells: ColumnWidths) -> Row:
     values = (
         _field_value(field.name, planned, actual) for planned, actual in zip(field.planned, field.actual, strict=True)
     )
@@ -137,7 +137,7 @@ def _in_order(pairs: Sequence[MetricPair]) -> list[MetricPair]:
     return [by_name[member.name] for quantity in quantities(by_name) for member in quantity.members]
 
 
-def _metric_row(pair: MetricPair, cells: Cells) -> Row:
+def _metric_row(pair: MetricPair, cells: ColumnWidths) -> Row:
     values = (
         _metric_value(metric, is_better=pair.better == place, is_roomy=cells.value >= _ROOMY)
         for place, metric in enumerate((pair.first, pair.second))
@@ -160,7 +160,7 @@ def _metric_value(metric: MetricSummary | None, *, is_better: bool, is_roomy: bo
 # ----------------------------------------------------------------------------------------------------------- screen
 
 
-class Page(Canvas, can_focus=True):
+class ComparisonPage(Canvas, can_focus=True):
     """Rows that scroll, in a border."""
 
     def __init__(self, body: Callable[[int], list[Row]]) -> None:
@@ -199,20 +199,13 @@ class ComparisonScreen(Screen[bool]):
     DEFAULT_CSS = """
     ComparisonScreen { background: $background; overflow: hidden; }
     ComparisonScreen > Canvas { height: 1; width: 100%; }
-    ComparisonScreen > Page { height: 1fr; }
+    ComparisonScreen > ComparisonPage { height: 1fr; }
     """
 
-    def __init__(
-        self,
-        lines: Sequence[RunLine],
-        runs: tuple[RunSnapshot, RunSnapshot],
-        now: float,
-        view: Callable[[], View],
-    ) -> None:
+    def __init__(self, runs: Sequence[RunSummary], found: Comparison, view: Callable[[], View]) -> None:
         super().__init__()
-        self._found = compare_runs(*runs, now)
-        self._pair = lines
-        self._page = Page(lambda width: comparison_rows(lines, self._found, width))
+        self._runs = runs
+        self._page = ComparisonPage(lambda width: comparison_rows(runs, found, width))
         self._bars = (
             Bar("comparison-title", self._title_row),
             Bar("comparison-keys", lambda width: keys_row(view(), COMPARE_KEYS, width)),
@@ -225,9 +218,9 @@ class ComparisonScreen(Screen[bool]):
         self._page.focus()
 
     def _title_row(self, width: int) -> Row:
-        from lightning_tui.ui.cockpit.state_line import BRAND
+        from lightning_tui.ui.words import BRAND
 
-        first, second = (line.title() for line in self._pair)
+        first, second = map(title_of, self._runs)
         return fill(printable((*BRAND, ("   ", "text"), (first, "text"), ("  and  ", "dim"), (second, "text"))), width)
 
     def action_scroll_page(self, lines: int) -> None:

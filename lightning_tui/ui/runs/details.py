@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_tui.record import RunState, UnreadableRun
 from lightning_tui.record.best import metric_summary
+from lightning_tui.record.summaries import RunSummary
+from lightning_tui.services.runs import ListedRun, RunDetails
 from lightning_tui.text.units import ago, count, number, plural, short_duration, size
-from lightning_tui.ui.drawing.chart import Look, chart, layout_of
+from lightning_tui.ui.drawing.canvas import labelled, printable
+from lightning_tui.ui.drawing.chart import chart, layout_of
+from lightning_tui.ui.drawing.frame import ChartStyle
 from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, dots, join, width_of, wrap
-from lightning_tui.ui.metrics.curves import Settings, drawn_curves, leading, marks_of
+from lightning_tui.ui.metrics.curves import CurveSettings, drawn_curves, leading, marks_of
 from lightning_tui.ui.metrics.grouping import RATES, quantities
 from lightning_tui.ui.metrics.words import value_parts
-from lightning_tui.ui.pane import labelled, printable
 from lightning_tui.ui.plan.words import value_words
-from lightning_tui.ui.runs.lines import RunLine
-from lightning_tui.ui.runs.services import RunDetails
+from lightning_tui.ui.runs.listing import title_of, took_s
 from lightning_tui.ui.runs.table import CHILD
 
 if TYPE_CHECKING:
@@ -30,28 +33,30 @@ _DOT: Span = (" · ", "dim")
 """What `dots` puts between parts."""
 
 
-def detail_rows(line: RunLine, details: RunDetails | None, kin: Sequence[RunLine], width: int, now: float) -> list[Row]:
-    """The rows; without details only what the line says. `kin` are its children, and its parent where that is there."""
-    if not line.is_readable:
-        return wrap(line.detail, width, "warn")
-    rows = [*_ending_rows(line, details, width), *_told(line, details, kin, width, now)]
+def detail_rows(
+    run: ListedRun, details: RunDetails | None, kin: Sequence[RunSummary], width: int, now: float
+) -> list[Row]:
+    """The rows; without details only what the list says. `kin` are its children, and its parent where that is there."""
+    if isinstance(run, UnreadableRun):
+        return wrap(run.problem, width, "warn")
+    rows = [*_ending_rows(run, details, width), *_facts(run, details, kin, width, now)]
     if details is not None:
         rows += _program_rows(details, width)
     return rows
 
 
-def _told(line: RunLine, details: RunDetails | None, kin: Sequence[RunLine], width: int, now: float) -> list[Row]:
+def _facts(run: RunSummary, details: RunDetails | None, kin: Sequence[RunSummary], width: int, now: float) -> list[Row]:
     facts: list[tuple[str, Row]] = []
     if details is not None:
         facts = [
             ("Plan", _plan_row(details)),
             ("Metrics", _metrics_row(details)),
-            ("Progress", _progress_row(line, details, now)),
+            ("Progress", _progress_row(run, details, now)),
             ("Checkpoints", _checkpoints_row(details.checkpoints, now)),
         ]
-    if line.note:
-        facts.insert(0, ("Note", printable(((line.note, "text"),))))
-    facts += [("From", _parent_row(line, kin)), ("Children", _children_row(line, kin))]
+    if run.note:
+        facts.insert(0, ("Note", printable(((run.note, "text"),))))
+    facts += [("From", _parent_row(run, kin)), ("Children", _children_row(run, kin))]
     return [row for label, fact in facts if fact for row in _wrapped(label, fact, width)]
 
 
@@ -80,14 +85,14 @@ def _parts(fact: Row) -> list[Row]:
     return [tuple(part) for part in parts]
 
 
-def _ending_rows(line: RunLine, details: RunDetails | None, width: int) -> list[Row]:
+def _ending_rows(run: RunSummary, details: RunDetails | None, width: int) -> list[Row]:
     """How it ended, where the state alone does not tell."""
     diagnosis = details.diagnosis if details is not None else ""
-    token = "bad" if line.state in ("failed", "killed") else "warn" if line.state == "lost" else "dim"
+    token = {RunState.FAILED: "bad", RunState.KILLED: "bad", RunState.LOST: "warn"}.get(run.state, "dim")
     if diagnosis:
-        return _wrapped("What failed", ((diagnosis, f"{token}+b"), *_dim_detail(line.detail)), width)[:2]
-    detail = printable(((line.detail, token),))
-    return _wrapped("Ended" if line.is_over else "Now", detail, width)[:2] if line.detail else []
+        return _wrapped("What failed", ((diagnosis, f"{token}+b"), *_dim_detail(run.detail)), width)[:2]
+    detail = printable(((run.detail, token),))
+    return _wrapped("Ended" if run.is_over else "Now", detail, width)[:2] if run.detail else []
 
 
 def _dim_detail(detail: str) -> Row:
@@ -124,21 +129,21 @@ def _metrics_row(details: RunDetails) -> Row:
     return dots(*parts)
 
 
-def _progress_row(line: RunLine, details: RunDetails, now: float) -> Row:
-    progress, took = details.snapshot.progress, line.took_s(now)
+def _progress_row(run: RunSummary, details: RunDetails, now: float) -> Row:
+    progress, took = details.snapshot.progress, took_s(run, now)
     parts: list[str | Row] = []
     if progress is not None:
         of = f"/{progress.max_epochs}" if progress.max_epochs is not None and progress.max_epochs > 0 else ""
         parts = [f"epoch {progress.epoch}{of}", f"step {count(progress.global_step)}"]
     if took is not None:
-        parts.append(f"took {short_duration(took)}" if line.is_over else f"for {short_duration(took)}")
+        parts.append(f"took {short_duration(took)}" if run.is_over else f"for {short_duration(took)}")
     if details.snapshot.attempt:
         parts.append(((f"restarted {plural(details.snapshot.attempt, 'time')}", "warn"),))
     ranks = len(details.snapshot.ranks)
     if ranks > 1:
         parts.append(plural(ranks, "rank"))
-    if line.size is not None:
-        parts.append(f"{size(line.size)} on disk")
+    if run.size is not None:
+        parts.append(f"{size(run.size)} on disk")
     return dots(*parts)
 
 
@@ -159,18 +164,18 @@ def _checkpoints_row(checkpoints: Sequence[Checkpoint], now: float) -> Row:
     return dots(*parts)
 
 
-def _parent_row(line: RunLine, kin: Sequence[RunLine]) -> Row:
-    if line.parent is None:
+def _parent_row(run: RunSummary, kin: Sequence[RunSummary]) -> Row:
+    if run.parent is None:
         return EMPTY
-    parent = next((one for one in kin if one.id == line.parent), None)
-    words: Row = ((parent.title(), "text"),) if parent is not None else ((f"{line.parent}, which is gone", "dim"),)
+    parent = next((one for one in kin if one.id == run.parent), None)
+    words: Row = ((title_of(parent), "text"),) if parent is not None else ((f"{run.parent}, which is gone", "dim"),)
     return printable(((f"{CHILD} ", "accent"), *words))
 
 
-def _children_row(line: RunLine, kin: Sequence[RunLine]) -> Row:
-    children = [one for one in kin if one.parent == line.id]
+def _children_row(run: RunSummary, kin: Sequence[RunSummary]) -> Row:
+    children = [one for one in kin if one.parent == run.id]
     more: Row = ((f"and {len(children) - _MOST_KIN} more", "dim"),) if len(children) > _MOST_KIN else EMPTY
-    return dots(*(child.title() for child in children[:_MOST_KIN]), more) if children else EMPTY
+    return dots(*(title_of(child) for child in children[:_MOST_KIN]), more) if children else EMPTY
 
 
 def _program_rows(details: RunDetails, width: int) -> list[Row]:
@@ -186,12 +191,12 @@ def curve_rows(details: RunDetails | None, width: int, height: int) -> list[Row]
     known = quantities(run.metrics) if run is not None else []
     if run is None or not known or height < 4:
         return []
-    settings = Settings()
+    settings = CurveSettings()
     curves = [one.curve for one in drawn_curves(run, known[0], settings)]
-    look = Look(False, None, None, marks_of(run, known[0], settings), settings.unit)
-    if layout_of(curves, width, height - 1, look) is None:
+    options = ChartStyle(False, None, None, marks_of(run, known[0], settings), settings.unit)
+    if layout_of(curves, width, height - 1, options) is None:
         return []
-    rows = chart(curves, width, height - 1, look)
+    rows = chart(curves, width, height - 1, options)
     name: Row = ((known[0].name, "text+b"),)
     found = [join([name, *value_parts(run, known[0])], width, ("   ", "text")), *rows]
     return [*found, *[EMPTY] * (height - len(found))][:height]

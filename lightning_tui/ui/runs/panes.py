@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.message import Message
+from textual.binding import Binding, BindingType
 
+from lightning_tui.record import UnreadableRun
 from lightning_tui.text.units import count
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, centred, fill, wrap
-from lightning_tui.ui.pane import Canvas, frame, printable
+from lightning_tui.ui.messages import CursorMoved, FilterTyped
 from lightning_tui.ui.runs import table
 from lightning_tui.ui.runs.details import curve_rows, detail_rows
-from lightning_tui.ui.runs.lines import RunLine
+from lightning_tui.ui.runs.listing import Listing, label_of
 from lightning_tui.ui.windows.window import hint
 from lightning_tui.ui.words import tail_of_id
 
 if TYPE_CHECKING:
     from textual import events
 
-    from lightning_tui.ui.runs.services import RunDetails
+    from lightning_tui.record.summaries import RunSummary
+    from lightning_tui.services.runs import ListedRun
+    from lightning_tui.ui.messages import DetailsRead
 
 FRAMED_FROM = 8
 """Rows from which on the list has a border."""
@@ -28,63 +32,81 @@ CURVE_WIDTH = 46
 LOWEST_CURVE = 8
 
 
-class CursorMoved(Message):
-    """Another run is selected, or what is typed has changed which runs are shown."""
-
-
-class FilterTyped(Message):
-    """The words that are looked for."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        super().__init__()
-
-
 class RunsTable(Canvas, can_focus=True):
     """The runs, with a cursor that stays on its run whatever comes or goes around it."""
 
-    def __init__(self, moment: table.Moment, mark_key: str) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home,g", "move(-1000000)", show=False),
+        Binding("end,G", "move(1000000)", show=False),
+    ]
+
+    def __init__(self, now: float, current: str | None, home: str, mark_key: str) -> None:
+        """Make it, empty; `current` is the id of the run that the cockpit shows."""
         super().__init__("runs-table")
-        self.mark_key = mark_key
-        self.moment = moment
-        self.lines: Sequence[RunLine] = ()
-        self.marked: tuple[str, ...] = ()
-        """Directories of the marked runs, in the order in which they were marked."""
-        self.total = 0
-        self.order_words = ""
-        self.waiting = "reading the runs …"
-        self.filter = ""
+        self.listing = Listing()
+        self.runs: Sequence[ListedRun] = ()
+        """Those of the list that are shown, in order."""
         self.is_typing = False
+        self._mark_key = mark_key
+        self._home = home
+        self._now = now
+        self._current_id = current
         self.cursor = 0
         self._is_moved = False
         """Until the cursor is moved it stays on the first run, whichever that is."""
         self._top = 0
 
     @property
-    def current(self) -> RunLine | None:
+    def current(self) -> ListedRun | None:
         """The run under the cursor."""
-        return self.lines[self.cursor] if self.lines else None
+        return self.runs[self.cursor] if self.runs else None
 
-    def take(self, lines: Sequence[RunLine]) -> None:
-        """Show these; the cursor stays on its run, or where that one stood."""
+    def show(self, listing: Listing, now: float) -> None:
+        """Show this list; the cursor stays on its run, or where that one stood."""
         current = self.current
-        self.lines = lines
+        self.listing = listing
+        self.runs = listing.shown(now)
         if current is not None and self._is_moved:
-            places = (place for place, line in enumerate(lines) if line.directory == current.directory)
+            places = (place for place, run in enumerate(self.runs) if run.directory == current.directory)
             self.cursor = next(places, self.cursor)
-        self.cursor = max(0, min(self.cursor, len(lines) - 1))
+        self.cursor = max(0, min(self.cursor, len(self.runs) - 1))
+        self.tick(now)
+
+    def tick(self, now: float) -> None:
+        """Let times go on."""
+        self._now = now
         self.redraw()
 
-    def move(self, amount: int) -> None:
+    def mark(self, run: ListedRun) -> None:
+        """Mark the run or take its mark away, and go on to the next one."""
+        self.listing = self.listing.toggled(run)
+        self.action_move(1)
+
+    def unmark(self) -> bool:
+        """Take all marks away; false where there is none."""
+        had_any = bool(self.listing.marked)
+        self.listing = self.listing._replace(marked=())
+        self.redraw()
+        return had_any
+
+    def action_move(self, amount: int) -> None:
         """Move the cursor."""
         self._go_to(self.cursor + amount)
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by pages."""
+        self._go_to(self.cursor + direction * self.page())
 
     def page(self) -> int:
         """Runs of one page."""
         return max(1, self._room() - 1)
 
     def _go_to(self, place: int) -> None:
-        self.cursor = max(0, min(len(self.lines) - 1, place))
+        self.cursor = max(0, min(len(self.runs) - 1, place))
         self._is_moved = self.cursor > 0
         self.redraw()
         self.post_message(CursorMoved())
@@ -104,52 +126,53 @@ class RunsTable(Canvas, can_focus=True):
             width,
             height,
             title=self._title(),
-            heading=((self.order_words, "dim"),),
+            heading=((self.listing.order.words, "dim"),),
             facts=self._facts(),
             is_focused=True,
             thumb=self._thumb(height - 3),
         )
 
     def _body(self, width: int, height: int) -> list[Row]:
-        if not self.lines:
-            said = wrap(self.waiting, min(width, 60), "dim")
+        if not self.runs:
+            said = wrap(self.listing.waiting(self._home), min(width, 60), "dim")
             return centred(said, width, height)
         room = height - 1
-        self._top = max(0, min(max(self._top, self.cursor - room + 1), self.cursor, len(self.lines) - room))
-        rows = [self._search_row() if self._is_searching_in_place() else table.header_row(width, self.moment)]
-        for place in range(self._top, min(len(self.lines), self._top + room)):
-            line = self.lines[place]
-            is_marked = line.directory in self.marked
-            rows.append(table.run_row(line, self.moment, width, is_here=place == self.cursor, is_marked=is_marked))
+        self._top = max(0, min(max(self._top, self.cursor - room + 1), self.cursor, len(self.runs) - room))
+        moment = table.TableMoment(self._now, self._current_id, self.listing.order.name)
+        rows = [self._search_row() if self._is_searching_in_place() else table.header_row(width, moment)]
+        for place, run in enumerate(self.runs[self._top : self._top + room], self._top):
+            is_marked = run.directory in self.listing.marked
+            rows.append(table.run_row(run, moment, width, is_here=place == self.cursor, is_marked=is_marked))
         return rows
 
     def _is_searching_in_place(self) -> bool:
         """Whether the words that are looked for stand where the columns' names stood: without a border."""
-        return not self._is_framed() and (self.is_typing or bool(self.filter))
+        return not self._is_framed() and (self.is_typing or bool(self.listing.filter))
 
     def _search_row(self) -> Row:
         cursor: Row = (("▏", "accent"),) if self.is_typing else EMPTY
-        return printable((("/ ", "accent"), (self.filter, "text+b"), *cursor))
+        return printable((("/ ", "accent"), (self.listing.filter, "text+b"), *cursor))
 
     def _title(self) -> Row:
-        if self.is_typing or self.filter:
-            return (*self._search_row(), (f" {count(len(self.lines))} of {count(self.total)}", "dim"))
+        if self.is_typing or self.listing.filter:
+            said = f" {count(len(self.runs))} of {count(len(self.listing.runs))}"
+            return (*self._search_row(), (said, "dim"))
         return (("All runs", "text+b"),)
 
     def _facts(self) -> Row:
         if self.is_typing:
             return hint(("enter", "keep"), ("esc", "all runs"))
-        if self.marked:
-            return (("◆ ", "accent"), (f"{len(self.marked)} marked", "dim"), *self._place())
-        if not self.lines:
+        if self.listing.marked:
+            return (("◆ ", "accent"), (f"{len(self.listing.marked)} marked", "dim"), *self._place())
+        if not self.runs:
             return EMPTY
-        return (*hint((self.mark_key, "marks")), *self._place())
+        return (*hint((self._mark_key, "marks")), *self._place())
 
     def _place(self) -> Row:
-        return ((f"   {count(self.cursor + 1)} of {count(len(self.lines))}", "dim"),)
+        return ((f"   {count(self.cursor + 1)} of {count(len(self.runs))}", "dim"),)
 
     def _thumb(self, room: int) -> tuple[int, int] | None:
-        total = len(self.lines)
+        total = len(self.runs)
         if total <= room:
             return None
         size = max(1, room * room // total)
@@ -169,29 +192,29 @@ class RunsTable(Canvas, can_focus=True):
         if event.key in ("enter", "escape"):
             event.stop()
             self.is_typing = False
-            self._look_for(self.filter if event.key == "enter" else "")
+            self._look_for(self.listing.filter if event.key == "enter" else "")
         elif event.key in ("backspace", "ctrl+h"):
             event.stop()
-            self._look_for(self.filter[:-1])
+            self._look_for(self.listing.filter[:-1])
         elif event.character is not None and event.character.isprintable():
             event.stop()
-            self._look_for(self.filter + event.character)
+            self._look_for(self.listing.filter + event.character)
 
     def clear_filter(self) -> bool:
         """Show all runs again; false where all are shown."""
-        if not self.filter:
+        if not self.listing.filter:
             return False
         self._look_for("")
         return True
 
     def _look_for(self, text: str) -> None:
-        self.filter = text
+        self.listing = self.listing._replace(filter=text)
         self.redraw()
-        self.post_message(FilterTyped(text))
+        self.post_message(FilterTyped())
 
     def on_click(self, event: events.Click) -> None:
         above = 2 if self._is_framed() else 1
-        if event.y >= above and self.lines:
+        if event.y >= above and self.runs:
             self._go_to(self._top + event.y - above)
 
 
@@ -200,37 +223,47 @@ class DetailsPane(Canvas):
 
     def __init__(self) -> None:
         super().__init__("runs-details")
-        self.line: RunLine | None = None
-        self.details: RunDetails | None = None
-        self.trouble = ""
-        self.kin: Sequence[RunLine] = ()
-        self.now = 0.0
+        self._run: ListedRun | None = None
+        self._kin: Sequence[RunSummary] = ()
+        self._read: DetailsRead | None = None
+        """What was read last, of this run or another one."""
+        self._now = 0.0
 
-    def show(
-        self, line: RunLine | None, details: RunDetails | None, kin: Sequence[RunLine], now: float, trouble: str = ""
-    ) -> None:
-        """Tell this run; `trouble` is why there are no details."""
-        self.line, self.details, self.kin, self.now, self.trouble = line, details, kin, now, trouble
+    def show(self, run: ListedRun | None, kin: Sequence[RunSummary], now: float) -> None:
+        """Describe this run, with its parent and its children."""
+        self._run, self._kin = run, kin
+        self.tick(now)
+
+    def take(self, read: DetailsRead) -> None:
+        """Describe it by these details, where they are its own."""
+        self._read = read
+        self.redraw()
+
+    def tick(self, now: float) -> None:
+        """Let times go on."""
+        self._now = now
         self.redraw()
 
     def rows(self, width: int, height: int) -> list[Row]:
-        line = self.line
-        if line is None:
+        run = self._run
+        if run is None:
             return frame([], width, height, title=EMPTY)
-        body = self._body(line, width - 4, height - 2)
-        title = printable(((line.name or line.program or line.id, "dim+b"), (f" {tail_of_id(line.id)}", "dim")))
-        return frame(body, width, height, title=title, heading=table.state_mark(line))
+        body = self._body(run, width - 4, height - 2)
+        label = run.id if isinstance(run, UnreadableRun) else label_of(run)
+        title = printable(((label, "dim+b"), (f" {tail_of_id(run.id)}", "dim")))
+        return frame(body, width, height, title=title, heading=table.state_mark(run))
 
-    def _body(self, line: RunLine, width: int, height: int) -> list[Row]:
+    def _body(self, run: ListedRun, width: int, height: int) -> list[Row]:
         """The facts, and where there is room the curve of what matters most: beside them, or below."""
-        if width >= CURVE_BESIDE_FROM and not self.trouble:
+        read = self._read if self._read is not None and self._read.directory == run.directory else None
+        details, trouble = (read.details, read.sentence) if read is not None else (None, "")
+        if width >= CURVE_BESIDE_FROM and not trouble:
             left = width - CURVE_WIDTH - 3
-            facts = detail_rows(line, self.details, self.kin, left, self.now)[:height]
-            curve = curve_rows(self.details, CURVE_WIDTH, height)
+            facts = detail_rows(run, details, self._kin, left, self._now)[:height]
+            curve = curve_rows(details, CURVE_WIDTH, height)
             facts += [EMPTY] * (height - len(facts))
             if curve:
                 return [(*fill(fact, left + 3), *row) for fact, row in zip(facts, curve, strict=True)]
-        trouble = wrap(self.trouble, width, "warn")
-        facts = [*trouble, *detail_rows(line, self.details, self.kin, width, self.now)][:height]
+        facts = [*wrap(trouble, width, "warn"), *detail_rows(run, details, self._kin, width, self._now)][:height]
         room = min(height - len(facts) - 1, 16)
-        return [*facts, EMPTY, *curve_rows(self.details, width, room)] if room >= LOWEST_CURVE else facts
+        return [*facts, EMPTY, *curve_rows(details, width, room)] if room >= LOWEST_CURVE else facts

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lightning_tui.record import UnreadableRun
+from lightning_tui.record.summaries import RunSummary
+from lightning_tui.services.runs import ListedRun
 from lightning_tui.text.units import NOT_KNOWN, ago, number, short_duration
 from lightning_tui.text.units import size as size_words
-from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill, selected, width_of
+from lightning_tui.ui.drawing.canvas import printable
+from lightning_tui.ui.drawing.rows import EMPTY, Row, Span, crop, fill, selected, width_of
 from lightning_tui.ui.metrics.words import bar_row
-from lightning_tui.ui.pane import printable
-from lightning_tui.ui.runs.lines import RunLine, Value
+from lightning_tui.ui.runs.listing import fraction_of, label_of, state_of, took_s
 from lightning_tui.ui.words import STATE_MARKS, tail_of_id
 
 UNREADABLE_MARK = ("✖", "dim")
@@ -19,9 +22,10 @@ CHILD, NOTED = "↳", "✎"
 GAP = 2
 _LEAST_RUN, _LEAST_NOTE = 20, 14
 _MARK = 2
+_UNKNOWN: Row = (("–", "faint"),)
 
 
-class Moment(NamedTuple):
+class TableMoment(NamedTuple):
     """What all rows are drawn with."""
 
     now: float
@@ -36,65 +40,68 @@ class Column(NamedTuple):
 
     name: str
     width: int
-    cell: Callable[[RunLine, Moment], Row]
+    cell: Callable[[RunSummary, TableMoment], Row]
     is_number: bool = True
 
 
-def state_mark(line: RunLine) -> Row:
+def state_mark(run: ListedRun) -> Row:
     """Glyph and word of the state."""
-    glyph, token = STATE_MARKS.get(line.state, UNREADABLE_MARK)
-    return ((f"{glyph} ", token), (line.state, token))
+    state = state_of(run)
+    glyph, token = STATE_MARKS.get(state, UNREADABLE_MARK)
+    return ((f"{glyph} ", token), (state, token))
 
 
-def value_row(value: Value | None, room: int) -> Row:
+def value_row(name: str, value: float, room: int) -> Row:
     """A metric's name and value; of a long name the end gives way."""
-    if value is None:
-        return (("–", "faint"),)
-    said = number(value.value)
-    token = "text" if said not in ("NaN", "+inf", "-inf") else "bad"
-    return (*crop(printable(((value.name, "dim"),)), room - len(said) - 1), (" ", "text"), (said, token))
+    return (*crop(printable(((name, "dim"),)), room - len(number(value)) - 1), (" ", "text"), _number(value))
 
 
-def _progress(line: RunLine) -> Row:
-    if line.fraction is None:
-        return (("–", "faint"),)
-    return ((f"{int(line.fraction * 100)} %", "dim" if line.is_over else "text"),)
+def _number(value: float) -> Span:
+    said = number(value)
+    return said, "bad" if said in ("NaN", "+inf", "-inf") else "text"
 
 
-def _bar(line: RunLine) -> Row:
-    if line.fraction is None:
-        return EMPTY
-    bar = bar_row(line.fraction, 10)
-    return tuple((text, "faint" if line.is_over and token == "accent" else token) for text, token in bar)
+def _best(run: RunSummary) -> Row:
+    """The best value; the last one where nobody knows which way is better."""
+    metric = run.metric
+    value = None if metric is None else metric.last if metric.best is None else metric.best
+    return value_row(metric.name, value, 17) if metric is not None and value is not None else _UNKNOWN
 
 
-def _took(line: RunLine, now: float) -> Row:
-    seconds = line.took_s(now)
-    return ((short_duration(seconds), "dim"),) if seconds is not None else (("–", "faint"),)
+def _last(run: RunSummary) -> Row:
+    return (_number(run.metric.last),) if run.metric is not None and run.metric.last is not None else _UNKNOWN
 
 
-def _when(line: RunLine, now: float) -> Row:
-    return ((ago(now - line.created_at), "dim"),) if line.created_at is not None else (("–", "faint"),)
+def _progress(run: RunSummary) -> Row:
+    fraction = fraction_of(run)
+    return ((f"{int(fraction * 100)} %", "dim" if run.is_over else "text"),) if fraction is not None else _UNKNOWN
 
 
-def _size(line: RunLine) -> Row:
-    return ((size_words(line.size), "text"),) if line.size is not None else ((NOT_KNOWN, "faint"),)
+def _bar(run: RunSummary) -> Row:
+    fraction = fraction_of(run)
+    bar = bar_row(fraction, 10) if fraction is not None else EMPTY
+    return tuple((text, "faint" if run.is_over and token == "accent" else token) for text, token in bar)
 
 
-def _last(line: RunLine) -> Row:
-    return value_row(line.last._replace(name=""), 10)[1:] if line.last is not None else (("–", "faint"),)
+def _took(run: RunSummary, now: float) -> Row:
+    seconds = took_s(run, now)
+    return ((short_duration(seconds), "dim"),) if seconds is not None else _UNKNOWN
+
+
+def _size(run: RunSummary) -> Row:
+    return ((size_words(run.size), "text"),) if run.size is not None else ((NOT_KNOWN, "faint"),)
 
 
 _COLUMNS: dict[str, Column] = {
     column.name: column
     for column in (
-        Column("best", 17, lambda line, moment: value_row(line.best or line.last, 17)),
-        Column("last", 8, lambda line, moment: _last(line)),
-        Column("", 10, lambda line, moment: _bar(line), False),
-        Column("done", 5, lambda line, moment: _progress(line)),
-        Column("took", 8, lambda line, moment: _took(line, moment.now)),
-        Column("when", 11, lambda line, moment: _when(line, moment.now)),
-        Column("size", 8, lambda line, moment: _size(line)),
+        Column("best", 17, lambda run, moment: _best(run)),
+        Column("last", 8, lambda run, moment: _last(run)),
+        Column("", 10, lambda run, moment: _bar(run), False),
+        Column("done", 5, lambda run, moment: _progress(run)),
+        Column("took", 8, lambda run, moment: _took(run, moment.now)),
+        Column("when", 11, lambda run, moment: ((ago(moment.now - run.created_at), "dim"),)),
+        Column("size", 8, lambda run, moment: _size(run)),
     )
 }
 """The columns behind state and run, in the order in which they stand."""
@@ -116,7 +123,7 @@ def columns_for(width: int) -> list[Column]:
     return [column for name, column in _COLUMNS.items() if name in taken]
 
 
-def header_row(width: int, moment: Moment) -> Row:
+def header_row(width: int, moment: TableMoment) -> Row:
     """Names of the columns; the one that the list is sorted by is lit."""
     columns = columns_for(width)
     row: Row = (
@@ -130,48 +137,37 @@ def header_row(width: int, moment: Moment) -> Row:
     return row
 
 
-def run_row(line: RunLine, moment: Moment, width: int, *, is_here: bool, is_marked: bool) -> Row:
+def run_row(run: ListedRun, moment: TableMoment, width: int, *, is_here: bool, is_marked: bool) -> Row:
     """One run."""
     columns = columns_for(width)
     run_width = _run_width(width, columns)
-    if not line.is_readable:
-        row = _unreadable_row(line, width)
+    row: Row = (*fill(state_mark(run), _state_width(width)), (" " * GAP, "text"))
+    if isinstance(run, UnreadableRun):
+        row = (*row, *printable(((run.id, "dim"), (f"  {run.problem}", "faint"))))
     else:
-        row = (
-            *fill(state_mark(line), _state_width(width)),
-            (" " * GAP, "text"),
-            *fill(_run_cell(line, moment, run_width), run_width),
-        )
+        row = (*row, *fill(_run_cell(run, moment, run_width), run_width))
         for column in columns:
-            row = (*row, (" " * GAP, "text"), *_aligned(column.cell(line, moment), column.width, column.is_number))
+            row = (*row, (" " * GAP, "text"), *_aligned(column.cell(run, moment), column.width, column.is_number))
     row = fill((MARKED if is_marked else UNMARKED, *row), width)
     return selected(row) if is_here else row
 
 
-def _unreadable_row(line: RunLine, width: int) -> Row:
-    return (
-        *fill(state_mark(line), _state_width(width)),
-        (" " * GAP, "text"),
-        *printable(((line.id, "dim"), (f"  {line.detail}", "faint"))),
-    )
-
-
-def _run_cell(line: RunLine, moment: Moment, room: int) -> Row:
+def _run_cell(run: RunSummary, moment: TableMoment, room: int) -> Row:
     """Name or program, the end of the id, from which run it comes, and where there is room the note."""
-    here: Row = ((" ◂", "accent"),) if line.id == moment.current else EMPTY
-    child: Row = ((f" {CHILD}", "accent"),) if line.parent is not None else EMPTY
-    pen: Row = ((f" {NOTED}", "accent"),) if line.note else EMPTY
+    here: Row = ((" ◂", "accent"),) if run.id == moment.current else EMPTY
+    child: Row = ((f" {CHILD}", "accent"),) if run.parent is not None else EMPTY
+    pen: Row = ((f" {NOTED}", "accent"),) if run.note else EMPTY
     marks = (*child, *pen, *here)
-    tail: Row = crop(printable(((f" {tail_of_id(line.id)}", "dim"),)), room // 2)
-    label = crop(printable(((line.label, "text"),)), max(6, room - width_of(tail) - width_of(marks)))
+    tail: Row = crop(printable(((f" {tail_of_id(run.id)}", "dim"),)), room // 2)
+    label = crop(printable(((label_of(run), "text"),)), max(6, room - width_of(tail) - width_of(marks)))
     row = (*label, *tail, *marks)
     left = room - width_of(row) - 1
-    if line.note and left >= _LEAST_NOTE:
-        row = (*label, *tail, *child, *pen, (" ", "text"), *crop(printable(((line.note, "dim"),)), left), *here)
+    if run.note and left >= _LEAST_NOTE:
+        row = (*label, *tail, *child, *pen, (" ", "text"), *crop(printable(((run.note, "dim"),)), left), *here)
     return row
 
 
-def _title(name: str, moment: Moment, width: int, is_number: bool) -> Row:
+def _title(name: str, moment: TableMoment, width: int, is_number: bool) -> Row:
     is_sorted = bool(name) and name == moment.order
     return _aligned(((f"{name}{' ↓' if is_sorted else ''}", "accent" if is_sorted else "faint"),), width, is_number)
 

@@ -1,54 +1,35 @@
-"""The runs screen's threads: one reads all runs and keeps looking, one reads what is told of the selected run."""
+"""The runs screen's threads: one reads all runs, one the selected run, and each order has its own."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.message import Message
 
-from lightning_tui.ui.runs.lines import RunLine
-from lightning_tui.ui.services import RefusalError
-from lightning_tui.ui.threads import Worker
+from lightning_tui.record import UnreadableRun
+from lightning_tui.refusal import RefusalError
+from lightning_tui.services.runs import ListedRun, directory_of
+from lightning_tui.ui.messages import DetailsRead, Refused, Returned, RunsRead, RunsUnread
+from lightning_tui.ui.runs.listing import is_over
+from lightning_tui.ui.threads import Action, Worker
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from lightning_tui.record import RunDirectory
-    from lightning_tui.ui.runs.services import RunDetails, RunServices
+    from lightning_tui.ui.services import RunServices
+
+T = TypeVar("T")
 
 POST_PERIOD_S = 0.05
 """How often what has been read so far is shown while all runs are read for the first time."""
 LOOK_PERIOD_S = 1.0
 DETAILS_PERIOD_S = 2.0
 """How often the selected run is read again while it lives."""
-
-
-class RunsRead(Message):
-    """The runs, as far as they have been read; newest first is not promised."""
-
-    def __init__(self, lines: tuple[RunLine, ...], is_complete: bool) -> None:
-        self.lines = lines
-        self.is_complete = is_complete
-        super().__init__()
-
-
-class RunsUnread(Message):
-    """The runs home cannot be read; the sentence says why."""
-
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
-        super().__init__()
-
-
-class DetailsRead(Message):
-    """What there is to tell of a run; `details` is `None` where it cannot be read, and the sentence says why."""
-
-    def __init__(self, directory: str, details: RunDetails | None, sentence: str = "") -> None:
-        self.directory = directory
-        self.details = details
-        self.sentence = sentence
-        super().__init__()
+CLOSING_PATIENCE_S = 0.3
 
 
 class RunsWatch(Worker):
@@ -57,7 +38,7 @@ class RunsWatch(Worker):
     def __init__(self, services: RunServices, post: Callable[[Message], object]) -> None:
         super().__init__("reading the runs", post)
         self._services = services
-        self._lines: dict[str, RunLine] = {}
+        self._runs: dict[str, ListedRun] = {}
         self._wake = threading.Event()
         self._changed: set[str] = set()
         self._lock = threading.Lock()
@@ -85,39 +66,37 @@ class RunsWatch(Worker):
             self._wake.clear()
 
     def _read_all(self) -> None:
-        found: dict[str, RunLine] = {}
+        found: dict[str, ListedRun] = {}
         told_at = time.monotonic()
         try:
-            for line in self._services.lines():
-                found[line.directory] = line
+            for run in self._services.runs():
+                found[run.directory] = run
                 if self._stop.is_set():
                     return
-                if not self._lines and time.monotonic() - told_at > POST_PERIOD_S:
+                if not self._runs and time.monotonic() - told_at > POST_PERIOD_S:
                     self._post(RunsRead(tuple(found.values()), False))
                     told_at = time.monotonic()
         except RefusalError as error:
-            self._lines = {}
+            self._runs = {}
             self._post(RunsUnread(str(error)))
             return
-        self._lines = found
+        self._runs = found
         self._post(RunsRead(tuple(found.values()), True))
 
     def _read_changed(self) -> None:
         with self._lock:
             changed, self._changed = self._changed, set()
-        wanted = [line for line in self._lines.values() if not line.is_over or line.directory in changed]
-        read = {line.directory: self._read(line) for line in wanted if not self._stop.is_set()}
-        if any(self._lines[directory] != line for directory, line in read.items()):
-            self._lines |= read
-            self._post(RunsRead(tuple(self._lines.values()), True))
+        wanted = [run for run in self._runs.values() if not is_over(run) or run.directory in changed]
+        read = {run.directory: self._read(run) for run in wanted if not self._stop.is_set()}
+        if any(self._runs[directory] != run for directory, run in read.items()):
+            self._runs |= read
+            self._post(RunsRead(tuple(self._runs.values()), True))
 
-    def _read(self, line: RunLine) -> RunLine:
-        from lightning_tui.ui.runs.services import unreadable_line
-
+    def _read(self, run: ListedRun) -> ListedRun:
         try:
-            return self._services.line(line.run)
+            return self._services.run(directory_of(run))
         except RefusalError as error:
-            return unreadable_line(line.run, str(error))
+            return UnreadableRun(run.id, run.directory, str(error))
 
 
 class DetailsReader(Worker):
@@ -155,3 +134,45 @@ class DetailsReader(Worker):
             return False
         self._post(DetailsRead(str(directory.path), details))
         return not details.snapshot.is_over
+
+
+class RunsThreads:
+    """All threads of one visit of the screen: after its end nothing that they say is heard any more."""
+
+    def __init__(self, services: RunServices, post: Callable[[Message], object]) -> None:
+        self._ended = threading.Event()
+        self._post_to_screen = post
+        self.watch = RunsWatch(services, self._post)
+        self.reader = DetailsReader(services, self._post)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self.watch.start()
+        self.reader.start()
+
+    def end(self) -> None:
+        """End them, and wait for that a little."""
+        self._ended.set()
+        for worker in (self.watch, self.reader):
+            worker.stop()
+        for worker in (self.watch, self.reader):
+            worker.join(CLOSING_PATIENCE_S)
+
+    def ask(self, refusal: str, act: Callable[[], T], take: Callable[[T], object]) -> None:
+        """Do something in a thread of its own, and take what it returns on the event loop.
+
+        `refusal` is the title under which it is said why it could not be done.
+        """
+
+        def answer() -> Message:
+            try:
+                found = act()
+            except RefusalError as error:
+                return Refused(refusal, str(error))
+            return Returned(lambda: take(found))
+
+        Action("asking about runs", answer, self._post).start()
+
+    def _post(self, message: Message) -> None:
+        if not self._ended.is_set():
+            self._post_to_screen(message)

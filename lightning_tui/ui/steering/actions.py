@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lightning_tui.ui.messages import Answered, LeaveNow, RunStarted
 from lightning_tui.ui.orders import NO_RUN, ONLY_WATCHES, STOP_ASKED
 
 if TYPE_CHECKING:
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from lightning_tui.record import CommandProgress, RunDirectory, RunSnapshot
     from lightning_tui.record.commands import Operation
-    from lightning_tui.ui.cockpit.screen import CockpitScreen
-    from lightning_tui.ui.orders import Orders
+    from lightning_tui.ui.messages import Answered, LeaveNow, RunStarted, Takes
+    from lightning_tui.ui.port import Port
+from lightning_tui.ui.orders import Orders
 
 IS_STOPPING = "the run is stopping"
 
@@ -21,9 +22,11 @@ IS_STOPPING = "the run is stopping"
 class RunControl:
     """Carries out the keys on the run that the cockpit shows."""
 
-    def __init__(self, screen: CockpitScreen, orders: Orders) -> None:
-        self._screen = screen
+    def __init__(self, port: Port, orders: Orders, type_program: Callable[[], None]) -> None:
+        """Make it; `type_program` asks for a program where none is chosen."""
+        self._port = port
         self._orders = orders
+        self._type_program = type_program
         self._asked: str | None = None
         """What was said when a key was pressed, until the run itself has something to say of it."""
 
@@ -39,50 +42,94 @@ class RunControl:
             "log_level": self._ask_for_level,
             "adopt": self._adopt,
         }
-        screen, directory = self._screen, self._screen.directory
-        if screen.view.readonly:
-            screen.notice(ONLY_WATCHES)
-        elif directory is None or screen.view.run is None or not screen.view.is_active:
-            screen.notice(NO_RUN)
+        port, directory = self._port, self._port.directory
+        if port.view.readonly:
+            port.notice(ONLY_WATCHES)
+        elif directory is None or port.view.run is None or not port.view.is_active:
+            port.notice(NO_RUN)
         else:
             acts[what](directory)
 
     def tell_news(self, run: RunSnapshot, before: RunSnapshot | None) -> None:
         """Say what was answered. What a passing notice said of a run that was going on is stale when it has ended."""
-        screen = self._screen
+        notice = self._port.view.notice
         counts_down = run.stopping is not None and (before is None or before.stopping is None)
         if counts_down or (run.state.is_final and (before is None or not before.state.is_final)):
-            notice = screen.view.notice
-            screen.view = replace(screen.view, notice=notice if notice is not None and notice.until is None else None)
+            self._port.change(notice=notice if notice is not None and notice.until is None else None)
         for progress in _news(run, before) if before is not None else []:
             self._tell(progress, run)
+
+    def takes(self) -> Takes:
+        """Each report, and what takes it."""
+        return {RunStarted: lambda event: self._port.attach(event.directory, is_ours=True)}
+
+    # ------------------------------------------------------------------------------------------- its begin and end
+
+    def start(self) -> None:
+        """Start the chosen program, where nothing is in the way."""
+        view = self._port.view
+        if view.readonly:
+            self._port.notice(ONLY_WATCHES)
+        elif view.is_active:
+            self._port.notice(f"a run is going on: {view.key('stop')} stops it first", "warn")
+        elif view.program is None:
+            self._type_program()
+        else:
+            self.start_now()
+
+    def start_now(self) -> None:
+        """Start the chosen program, as a child of another run where one was chosen for that."""
+        view = self._port.view
+        if view.program is None:
+            return
+        self._port.detach(is_opening=True)
+        if view.origin is None:
+            self._orders.start(view.program, view.plan)
+        else:
+            self._orders.relaunch(view.origin, view.program, view.plan)
+
+    def leave(self) -> None:
+        """Leave; a run that goes on may be stopped first."""
+        view, directory = self._port.view, self._port.directory
+        if directory is None or view.run is None or not view.is_active or view.readonly:
+            self._port.post_message(LeaveNow())
+            return
+        from lightning_tui.ui.steering.ending_windows import leave_window
+
+        def take(answer: str | None) -> None:
+            if answer == "leave":
+                self._port.post_message(LeaveNow())
+            elif answer == "stop":
+                self._orders.stop(directory, LeaveNow())
+
+        self._port.open(leave_window(view), take)
 
     # ---------------------------------------------------------------------------------------------------- the keys
 
     def _stop(self, directory: RunDirectory) -> None:
-        if self._screen.view.state == "stopping":
+        if self._port.view.state == "stopping":
             self._ask_to_stop_harder(directory)
         else:
-            self._orders.stop(directory)
-            self._screen.notice(STOP_ASKED, "warn")
+            self._orders.stop(directory, Answered(STOP_ASKED))
+            self._port.notice(STOP_ASKED, "warn")
 
     def _end(self, directory: RunDirectory) -> None:
         self._ask(directory, "stop", after="epoch")
 
     def _checkpoint(self, directory: RunDirectory) -> None:
-        if self._screen.view.state == "stopping":
-            self._screen.notice(f"{IS_STOPPING}: that saves a checkpoint")
+        if self._port.view.state == "stopping":
+            self._port.notice(f"{IS_STOPPING}: that saves a checkpoint")
         else:
             self._ask(directory, "checkpoint")
 
     def _pause_or_resume(self, directory: RunDirectory) -> None:
-        self._ask(directory, "resume" if self._screen.view.state == "paused" else "pause")
+        self._ask(directory, "resume" if self._port.view.state == "paused" else "pause")
 
     def _adopt(self, directory: RunDirectory) -> None:
-        if self._screen.view.state == "lost":
+        if self._port.view.state == "lost":
             self._orders.adopt(directory)
         else:
-            self._screen.notice("the run has its supervisor: there is nothing to adopt")
+            self._port.notice("the run has its supervisor: there is nothing to adopt")
 
     def _ask_for_rate(self, directory: RunDirectory) -> None:
         from lightning_tui.ui.steering.value_windows import parsed_rate, rate_window
@@ -92,9 +139,9 @@ class RunControl:
                 group, value = parsed_rate(text)
                 self._ask(directory, "set-lr", value=value, group=group)
 
-        run = self._screen.view.run
+        run = self._port.view.run
         if run is not None:
-            self._screen.app.push_screen(rate_window(run), take)
+            self._port.open(rate_window(run), take)
 
     def _ask_for_level(self, directory: RunDirectory) -> None:
         from lightning_tui.ui.steering.value_windows import level_window
@@ -103,42 +150,42 @@ class RunControl:
             if level is not None:
                 self._ask(directory, "log-level", level=level)
 
-        self._screen.app.push_screen(level_window(), take)
+        self._port.open(level_window(), take)
 
     def _ask_to_stop_harder(self, directory: RunDirectory) -> None:
-        from lightning_tui.ui.cockpit.leave import harder_window
+        from lightning_tui.ui.steering.ending_windows import harder_window
 
         def take(answer: str | None) -> None:
             if answer == "harder":
-                self._orders.stop_harder(directory)
+                self._orders.stop(directory, Answered("the next step of the stop is taken now"))
             elif answer == "kill":
                 self._orders.kill(directory)
 
-        self._screen.app.push_screen(harder_window(self._screen.view), take)
+        self._port.open(harder_window(self._port.view), take)
 
     # ----------------------------------------------------------------------------------------------------- details
 
     def _ask(self, directory: RunDirectory, op: Operation, **what: object) -> None:
         from lightning_tui.record.command_words import asked_words
 
-        if self._screen.view.state == "stopping":
-            self._screen.notice(IS_STOPPING)
+        if self._port.view.state == "stopping":
+            self._port.notice(IS_STOPPING)
             return
         self._asked = asked_words(op, what)
-        self._screen.notice(self._asked, "warn")
+        self._port.notice(self._asked, "warn")
         self._orders.tell(directory, op, what)
 
     def _tell(self, progress: CommandProgress, run: RunSnapshot) -> None:
         """Say how it ended; until then the state line itself tells where it stands, in place of what the key said."""
         from lightning_tui.record.command_words import is_told, said_by, status_words
 
-        screen = self._screen
+        port = self._port
         if progress.is_settled:
             words = f"{said_by(progress)}{status_words(progress, run)}"
             detail = f": {progress.detail}" if is_told(progress) else ""
-            screen.notice(words + detail, "good" if progress.status == "done" else "warn")
-        elif screen.view.notice is not None and screen.view.notice.text == self._asked:
-            screen.view = replace(screen.view, notice=None)
+            port.notice(words + detail, "good" if progress.status == "done" else "warn")
+        elif port.view.notice is not None and port.view.notice.text == self._asked:
+            port.change(notice=None)
 
 
 def _news(run: RunSnapshot, before: RunSnapshot) -> list[CommandProgress]:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lightning_tui.record.series import Bins
-from lightning_tui.ui.drawing.chart import Curve, Frame, good_ticks, plot, tick_labels
+from lightning_tui.ui.drawing.frame import Curve, Frame
+from lightning_tui.ui.drawing.plot import plot
 from lightning_tui.ui.drawing.rows import Row, Span, fill
+from lightning_tui.ui.drawing.ticks import value_ticks
 
 LEAST_WIDTH, LEAST_HEIGHT = 24, 5
 
@@ -18,7 +20,7 @@ _HEADROOM = 0.6
 """How far above the level at which it begins a diverging loss is drawn, as a share of its fall."""
 
 
-class Mark(NamedTuple):
+class RateMark(NamedTuple):
     """A rate to show, and how."""
 
     rate: float
@@ -26,7 +28,7 @@ class Mark(NamedTuple):
     token: str
 
 
-def rate_chart(points: Sequence[tuple[float, float]], marks: Sequence[Mark], width: int, height: int) -> list[Row]:
+def rate_chart(points: Sequence[tuple[float, float]], marks: Sequence[RateMark], width: int, height: int) -> list[Row]:
     """Draw `(rate, loss)` points, rates rising, with both axes: `height` rows of `width` cells.
 
     A loss that diverges is cut off at the upper edge, so that the fall before it can be seen. Empty where the space is
@@ -40,7 +42,7 @@ def rate_chart(points: Sequence[tuple[float, float]], marks: Sequence[Mark], wid
     margin = max(map(len, labels.values()), default=0) + 1
     inner = width - margin - 1
     cells = plot([Curve("accent", _bins(points))], frame, inner, plot_height)
-    columns = {_column(mark.rate, frame, inner): mark for mark in reversed(marks)}
+    columns = {frame.column(math.log10(mark.rate), inner): mark for mark in reversed(marks)}
     rows: list[Row] = []
     for y, line in enumerate(cells):
         label = labels.get(y, "")
@@ -75,12 +77,7 @@ def _bins(points: Sequence[tuple[float, float]]) -> Bins:
     )
 
 
-def _column(rate: float, frame: Frame, width: int) -> int:
-    share = (math.log10(rate) - frame.first) / (frame.last - frame.first)
-    return min(width - 1, max(0, round(share * (width - 1))))
-
-
-def _with_marks(line: Row, columns: dict[int, Mark]) -> list[Span]:
+def _with_marks(line: Row, columns: dict[int, RateMark]) -> list[Span]:
     """Draw a dashed line through the blank cells of each marked column."""
     cells = [(character, token) for text, token in line for character in text]
     return [
@@ -89,14 +86,13 @@ def _with_marks(line: Row, columns: dict[int, Mark]) -> list[Span]:
     ]
 
 
-def _axis(columns: dict[int, Mark], width: int) -> list[Span]:
+def _axis(columns: dict[int, RateMark], width: int) -> list[Span]:
     return [(columns[x].glyph, columns[x].token + "+b") if x in columns else ("─", "border") for x in range(width)]
 
 
 def _loss_labels(frame: Frame, height: int) -> dict[int, str]:
-    ticks = good_ticks(frame.low, frame.high, max(2, min(6, height // 2)))
-    rows = [round((height - 1) * (frame.high - tick) / (frame.high - frame.low)) for tick in ticks]
-    return dict(zip(rows, tick_labels(ticks), strict=True))
+    ticks = value_ticks(frame.low, frame.high, max(2, min(6, height // 2)))
+    return {frame.dot(tick, height): label for tick, label in ticks}
 
 
 def _rate_labels(frame: Frame, width: int) -> Row:
@@ -105,7 +101,7 @@ def _rate_labels(frame: Frame, width: int) -> Row:
     free_from = 0
     for power in range(math.ceil(frame.first - 1e-6), math.floor(frame.last + 1e-6) + 1):
         label = f"{10.0**power:.0e}".replace("e-0", "e-").replace("e+00", "")
-        x = min(_column(10.0**power, frame, width), width - len(label))
+        x = min(frame.column(power, width), width - len(label))
         if x >= free_from:
             line[x : x + len(label)] = label
             free_from = x + len(label) + 2

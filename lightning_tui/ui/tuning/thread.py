@@ -1,11 +1,11 @@
-"""What the cockpit asks of the house to tune a program, and the thread in which a search runs."""
+"""The thread in which a search for a batch size or a learning rate runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from lightning_tui.ui.services import ProgramChoice, RefusalError, after_loading, refusals
+from lightning_tui.refusal import RefusalError
 from lightning_tui.ui.threads import Worker
 
 if TYPE_CHECKING:
@@ -13,61 +13,16 @@ if TYPE_CHECKING:
 
     from lightning_tui.plan.model import Plan
     from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, TuningStep
-
-Goal = Literal["batch-size", "lr"]
-
-
-class Search(Protocol):
-    """Looks for a batch size or a learning rate in a child that is gone when this returns or raises.
-
-    Raises:
-        RefusalError: there is no result; the message says why.
-        Exception: whatever else; also when it was cancelled.
-    """
-
-    def __call__(
-        self,
-        goal: Goal,
-        program: ProgramChoice,
-        plan: Plan,
-        on_progress: Callable[[TuningStep], None],
-        is_cancelled: Callable[[], bool],
-    ) -> BatchSizeResult | LearningRateResult: ...
-
-
-def real_search(environ: Mapping[str, str]) -> Search:
-    """The search of a real cockpit."""
-
-    def search(
-        goal: Goal,
-        program: ProgramChoice,
-        plan: Plan,
-        on_progress: Callable[[TuningStep], None],
-        is_cancelled: Callable[[], bool],
-    ) -> BatchSizeResult | LearningRateResult:
-        from lightning_tui.launch import resolve_program
-        from lightning_tui.launch.tuning import tune_batch_size, tune_learning_rate
-
-        tune: Callable[..., BatchSizeResult | LearningRateResult]
-        tune = tune_batch_size if goal == "batch-size" else tune_learning_rate
-        with refusals():
-            resolved = resolve_program(
-                list(program.given),
-                interpreter=program.interpreter,
-                interpreter_is_given=program.interpreter_is_given,
-                folder=program.folder,
-                environ=environ,
-            )
-            return tune(resolved, plan.changes(), environ=environ, on_progress=on_progress, is_cancelled=is_cancelled)
-
-    return after_loading(search)
+    from lightning_tui.services.programs import ProgramChoice
+    from lightning_tui.services.tuning import Goal
+    from lightning_tui.ui.services import TuningSearch
 
 
 class TuningThread(Worker):
     """One search. What it has come to is left here, for a timer to draw."""
 
     def __init__(
-        self, search: Search, goal: Goal, program: ProgramChoice, plan: Plan, post: Callable[[Message], object]
+        self, search: TuningSearch, goal: Goal, program: ProgramChoice, plan: Plan, post: Callable[[Message], object]
     ) -> None:
         super().__init__(f"tuning {program.label}", post)
         self.steps: list[TuningStep] = []

@@ -7,18 +7,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
+from lightning_tui.services.tuning import Goal
 from lightning_tui.text.units import count, number, plural, short_duration, size
+from lightning_tui.ui.drawing.canvas import Canvas, frame
 from lightning_tui.ui.drawing.rows import EMPTY, Row, dots, fill, selected, wrap
-from lightning_tui.ui.pane import Canvas, frame
-from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, Mark, rate_chart
-from lightning_tui.ui.tuning.thread import Goal, TuningThread
-from lightning_tui.ui.windows.window import fit, hint
+from lightning_tui.ui.tuning.rate_chart import LEAST_HEIGHT, RateMark, rate_chart
+from lightning_tui.ui.tuning.thread import TuningThread
+from lightning_tui.ui.windows.window import FittedWindow, hint
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
-
     from lightning_tui.plan.tuning import BatchSizeResult, LearningRateResult, Trial
 
 TICK_S = 0.1
@@ -39,7 +37,7 @@ _WARNING = (
 Begin = Callable[[Goal], TuningThread]
 
 
-class TuningWindow(ModalScreen["dict[str, object] | None"]):
+class TuningWindow(FittedWindow["dict[str, object]"]):
     """Its answer is what to change in the plan; nothing when it is closed. Closing it ends the search."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -52,19 +50,12 @@ class TuningWindow(ModalScreen["dict[str, object] | None"]):
     def __init__(self, label: str, begin: Begin) -> None:
         """`begin` makes the thread of a search, not yet started."""
         super().__init__()
-        self.board = Board(label)
+        self.part = self.board = Board(label)
         self._begin = begin
 
-    def compose(self) -> ComposeResult:
-        yield self.board
-
     def on_mount(self) -> None:
-        self._fit()
-        self.board.focus()
+        super().on_mount()
         self.set_interval(TICK_S, self.tick)
-
-    def on_resize(self) -> None:
-        self._fit()
 
     def on_unmount(self) -> None:
         if self.board.search is not None:
@@ -80,9 +71,6 @@ class TuningWindow(ModalScreen["dict[str, object] | None"]):
     def action_move(self, lines: int) -> None:
         self.board.move(lines)
 
-    def action_close(self) -> None:
-        self.dismiss(None)
-
     def action_go_on(self) -> None:
         """Begin, or take the result."""
         search = self.board.search
@@ -94,9 +82,8 @@ class TuningWindow(ModalScreen["dict[str, object] | None"]):
         elif search.is_over:
             self.dismiss(getattr(search.result, "changes", None))
 
-    def _fit(self) -> None:
-        goal = self.board.goal if self.board.search is not None else None
-        fit(self.board, self.app.size.width, self.app.size.height, _WIDTH, _HEIGHTS[goal])
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        return _WIDTH, _HEIGHTS[self.board.goal if self.board.search is not None else None]
 
 
 class Board(Canvas, can_focus=True):
@@ -224,10 +211,10 @@ def rate_rows(result: LearningRateResult, width: int, height: int) -> list[Row]:
     head: Row = (("No suggestion", "warn+b"),)
     if result.suggestion is not None:
         token = "warn" if result.is_doubtful else "good"
-        marks.append(Mark(result.suggestion, "▲", token))
+        marks.append(RateMark(result.suggestion, "▲", token))
         head = (("▲ ", token), (number(result.suggestion), f"{token}+b"), (" Lightning's rule", "dim"))
     if result.steepest is not None:
-        marks.append(Mark(result.steepest, "◆", "good"))
+        marks.append(RateMark(result.steepest, "◆", "good"))
         head = (*head, ("    ◆ ", "good"), (number(result.steepest), "good+b"), (" steepest on this axis", "dim"))
     notes = _notes(result.notes, width)
     room = height - len(notes) - 4

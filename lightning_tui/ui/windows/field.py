@@ -10,9 +10,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lightning_tui.text.safe import harmless
+from lightning_tui.ui.drawing.canvas import Canvas
 from lightning_tui.ui.drawing.rows import EMPTY, Row, wrap
-from lightning_tui.ui.log.text import harmless
-from lightning_tui.ui.pane import Canvas
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -70,7 +70,7 @@ class SearchWindow(ListWindow[ValueT], Generic[ValueT], inherit_bindings=False):
         super().__init__(title, [], 0, keys)
         self.search: SearchList[ValueT] = SearchList(title, [], keys)
         self.search.waiting = NOTHING_MATCHES
-        self.list = self.search
+        self.part = self.list = self.search
         self._words_of, self._is_rare = words_of, is_rare
         self.take_items(items, start)
 

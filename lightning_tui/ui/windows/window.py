@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from lightning_tui.text.safe import harmless
+from lightning_tui.ui.drawing.canvas import Canvas, frame, printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, ends, selected, width_of, wrap
-from lightning_tui.ui.log.text import harmless
-from lightning_tui.ui.pane import Canvas, frame, printable
 
 if TYPE_CHECKING:
     from textual import events
@@ -118,6 +118,11 @@ class ItemList(Canvas, Generic[ValueT], can_focus=True):
 class FittedWindow(ModalScreen["ResultT | None"], Generic[ResultT]):
     """A window as large as what it holds, in the middle of the screen; closing it answers nothing."""
 
+    part: Canvas
+
+    def compose(self) -> ComposeResult:
+        yield self.part
+
     def on_mount(self) -> None:
         self._fit()
 
@@ -128,7 +133,15 @@ class FittedWindow(ModalScreen["ResultT | None"], Generic[ResultT]):
         self.dismiss(None)
 
     def _fit(self) -> None:
-        """Give the window its size and place on the screen as it is now."""
+        """Give the window its size on the screen as it is now, and a place in the middle, a little above."""
+        screen_width, screen_height = self.app.size
+        width, height = self.wanted_size(screen_width)
+        width, height = max(20, min(width, WIDEST, screen_width - 2)), max(3, min(height, screen_height - 2))
+        self.part.styles.width, self.part.styles.height = width, height
+        self.part.styles.offset = ((screen_width - width) // 2, max(0, (screen_height - height) * 2 // 5))
+
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        """Columns and rows that show all of it."""
         raise NotImplementedError
 
 
@@ -148,10 +161,7 @@ class ListWindow(FittedWindow[ValueT], Generic[ValueT]):
 
     def __init__(self, title: str, items: Sequence[Item[ValueT]], start: int = 0, keys: Row | None = None) -> None:
         super().__init__()
-        self.list: ItemList[ValueT] = ItemList(title, items, keys or hint(("enter", "choose"), ("esc", "close")), start)
-
-    def compose(self) -> ComposeResult:
-        yield self.list
+        self.part = self.list = ItemList(title, items, keys or hint(("enter", "choose"), ("esc", "close")), start)
 
     def action_choose(self) -> None:
         item = self.list.current
@@ -161,8 +171,8 @@ class ListWindow(FittedWindow[ValueT], Generic[ValueT]):
     def action_move(self, lines: int) -> None:
         self.list.move(lines)
 
-    def _fit(self) -> None:
-        fit(self.list, self.app.size.width, self.app.size.height, *self.list.wanted_size())
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        return self.list.wanted_size()
 
 
 class Text(Canvas, can_focus=True):
@@ -208,18 +218,14 @@ class TextWindow(FittedWindow[None]):
         super().__init__()
         self._body = body
         self._wanted = width
-        self.text = Text(title, body, keys or hint(("esc", "close")))
-
-    def compose(self) -> ComposeResult:
-        yield self.text
+        self.part = self.text = Text(title, body, keys or hint(("esc", "close")))
 
     def action_scroll(self, lines: int) -> None:
         self.text.scroll_lines(lines)
 
-    def _fit(self) -> None:
-        size = self.app.size
-        width = min(self._wanted, size.width - 4)
-        fit(self.text, size.width, size.height, width, len(self._body(width - 6)) + 2)
+    def wanted_size(self, screen_width: int) -> tuple[int, int]:
+        width = min(self._wanted, screen_width - 4)
+        return width, len(self._body(width - 6)) + 2
 
 
 def message_window(title: str, sentence: str, token: str = "bad+b") -> TextWindow:
@@ -240,14 +246,6 @@ def hint(*pairs: tuple[str, str]) -> Row:
     for key, word in pairs:
         row = (*row, *((("  ", "text"),) if row else EMPTY), (key, "accent"), (f" {word}", "dim"))
     return row
-
-
-def fit(widget: Canvas, screen_width: int, screen_height: int, width: int, height: int) -> None:
-    """Size a window and put it in the middle, a little above."""
-    width = max(20, min(width, WIDEST, screen_width - 2))
-    height = max(3, min(height, screen_height - 2))
-    widget.styles.width, widget.styles.height = width, height
-    widget.styles.offset = ((screen_width - width) // 2, max(0, (screen_height - height) * 2 // 5))
 
 
 def cropped(text: str, width: int, token: str = "text") -> Row:

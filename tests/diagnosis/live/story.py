@@ -12,8 +12,8 @@ from lightning_tui.diagnosis.live import Advice, Adviser, Around
 from lightning_tui.record import GpuProcess, HostSample, ProgramRecord, RunRecord, RunSnapshot
 from lightning_tui.record.events import (
     CheckpointSaved,
+    DeviceMemory,
     Hello,
-    Memory,
     Metrics,
     Points,
     Progress,
@@ -25,6 +25,7 @@ from lightning_tui.record.events import (
 )
 from lightning_tui.record.history import RunHistory
 from lightning_tui.record.samples import GpuChange
+from lightning_tui.record.snapshot import snapshot_of
 from tests.record.events import make
 
 STARTED = 1_790_000_000.0
@@ -150,7 +151,7 @@ class Story:
         return self
 
     def snapshot(self) -> RunSnapshot:
-        return self.history.snapshot(supervisor_alive=True, ranks_alive=True, now=self.now)
+        return snapshot_of(self.history, supervisor_alive=True, ranks_alive=True, now=self.now)
 
     def _end_epoch(self) -> None:
         self.validate()
@@ -161,7 +162,7 @@ class Story:
 
     def _look(self) -> None:
         self._sample()
-        for advice in self.adviser.look(self.snapshot(), self.now, Around(self.disk_free)):
+        for advice in self.adviser.update(self.snapshot(), self.now, Around(self.disk_free)):
             if advice not in self.told:
                 self.told.append(advice)
 
@@ -188,7 +189,7 @@ class Story:
             if self.gpus:
                 allocated = int(self._vary(1.0) ** 0.1 * self.gpu_memory(self.epoch))
                 memory = make(
-                    Memory, time=self.now, device=f"cuda:{rank}", uuid=f"GPU-{rank}", allocated=allocated,
+                    DeviceMemory, time=self.now, device=f"cuda:{rank}", uuid=f"GPU-{rank}", allocated=allocated,
                     reserved=30 * GIB, peak_allocated=30 * GIB, peak_reserved=30 * GIB, total=45 * GIB,
                 )  # fmt: skip
                 self._say(rank, memory)

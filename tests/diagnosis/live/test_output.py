@@ -38,30 +38,32 @@ def directory_of(run: RunSnapshot) -> RunDirectory:
 def test_a_warning_is_found_once_also_where_it_comes_in_two_pieces(run: RunSnapshot) -> None:
     output = OutputWarnings(directory_of(run))
     path = directory_of(run).output(0, 0)
-    assert output.turn(run) == ()
+    assert output.read_new(run) == ()
     with path.open("a") as file:
         print(CHATTER, SYNC[:90], sep="", end="", file=file, flush=True)
-        assert output.turn(run) == ()
+        assert output.read_new(run) == ()
         print(SYNC[90:], end="", file=file, flush=True)
-        found = output.turn(run)
+        found = output.read_new(run)
         print(SYNC, end="", file=file, flush=True)
     assert [each.category for each in found] == ["sync-dist-warning"]
     assert "val_loss" in found[0].cause
-    assert output.turn(run) == ()
+    assert output.read_new(run) == ()
 
 
 def test_of_a_long_output_the_beginning_and_the_end_are_read(run: RunSnapshot) -> None:
     path = directory_of(run).output(0, 0)
     path.write_text(WORKERS + CHATTER * (6 * PIECE // len(CHATTER) * 4) + SYNC)
     output = OutputWarnings(directory_of(run))
-    found = [each.category for _ in range(3) for each in output.turn(run)]
+    found = [each.category for _ in range(3) for each in output.read_new(run)]
     assert found == ["dataloader-workers-warning", "sync-dist-warning"]
 
 
 def test_a_missing_sync_dist_is_advice_at_once(run: RunSnapshot) -> None:
     directory_of(run).output(0, 0).write_text(SYNC)
     story = Story(ranks=2)
-    found = Adviser().look(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).turn(run)))
+    found = Adviser().update(
+        story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).read_new(run))
+    )
     assert [(advice.id, advice.severity) for advice in found] == [("sync-dist-warning", "warning")]
     assert "sync_dist=True" in found[0].suggestions[0].text
 
@@ -71,7 +73,7 @@ def test_few_workers_are_told_of_only_where_data_is_waited_for(run: RunSnapshot,
     """Above a quarter of the step it is told with numbers instead."""
     directory_of(run).output(0, 0).write_text(WORKERS)
     story = Story(step_s=0.1, wait_s=wait_s)
-    story.adviser.look(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).turn(run)))
+    story.adviser.update(story.snapshot(), STARTED, Around(warnings=OutputWarnings(directory_of(run)).read_new(run)))
     story.train(60)
     assert ("dataloader-workers-warning" in story.ids) is is_told
     assert ("data-loading" in story.ids) is (wait_s == 0.05)
@@ -83,7 +85,7 @@ def test_what_was_seen_is_remembered_and_a_damaged_file_is_no_trouble(run: RunSn
     seen = Seen(told=frozenset({"a", "b"}), dismissed=frozenset({"a"}))
     write_seen(directory, seen)
     assert read_seen(directory) == seen
-    assert not list(directory.path.glob("*.partial"))
+    assert not list(directory.path.glob(".advice*"))
     assert (directory.path / "advice.json").stat().st_mode & 0o777 == 0o600
     (directory.path / "advice.json").write_text('{"told": 3')
     assert read_seen(directory) == Seen()

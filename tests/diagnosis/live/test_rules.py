@@ -12,7 +12,6 @@ import pytest
 
 from lightning_tui.diagnosis import apply
 from lightning_tui.diagnosis.live import Advice, Adviser, one_line
-from lightning_tui.diagnosis.live.adviser import HOLD_S
 from lightning_tui.diagnosis.live.rules.growth import HOST_LEAST, growth_of
 from lightning_tui.diagnosis.live.spikes import BEFORE, DEVIATIONS, KEPT, spike_at
 from lightning_tui.plan import Plan
@@ -313,7 +312,7 @@ def test_names_from_programs_cannot_steer_a_terminal() -> None:
         series.add(step, math.nan if step > 3 else 1.0)
     run = story.snapshot()
     hostile = msgspec.structs.replace(run, metrics={"loss\x1b]0;x\x07\nnext": series})
-    found = Adviser().look(hostile, STARTED + 1)
+    found = Adviser().update(hostile, STARTED + 1)
     assert found
     assert all(each.title.isprintable() and each.cause.isprintable() for each in found)
     assert all(one_line(each).isprintable() for each in found)
@@ -322,12 +321,13 @@ def test_names_from_programs_cannot_steer_a_terminal() -> None:
 def test_what_it_keeps_does_not_grow_with_the_run() -> None:
     """Bounded by construction: every collection in it has a limit, a rank or a GPU for its key."""
     story = Story(ranks=2, gpus=2, loss=lambda step: 1.0).train(400)
-    memory = story.adviser._memory
-    assert len(memory._pieces) <= 256
+    memory = story.adviser._seen
+    assert 0 < len(memory._pieces) <= 256
     assert memory.disk.maxlen is not None
+    assert memory.rank_laps
+    assert memory.host_laps
     assert all(laps.done.maxlen is not None for laps in (*memory.rank_laps.values(), *memory.host_laps.values()))
     assert len(story.adviser._candidates) <= 1
-    assert HOLD_S < 10
 
 
 def cost_of_a_look() -> float:
@@ -337,6 +337,6 @@ def cost_of_a_look() -> float:
     snapshot, took = story.snapshot(), []
     for turn in range(400):
         began = time.perf_counter()
-        story.adviser.look(snapshot, story.now + turn / 2)
+        story.adviser.update(snapshot, story.now + turn / 2)
         took.append(time.perf_counter() - began)
     return sorted(took)[200]

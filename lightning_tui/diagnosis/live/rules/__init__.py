@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.rules.checkpoints import DISK_RULES, NO_CHECKPOINT_RULES
 from lightning_tui.diagnosis.live.rules.gpus import GPU_RULES
 from lightning_tui.diagnosis.live.rules.growth import GROWTH_RULES
@@ -12,7 +13,7 @@ from lightning_tui.diagnosis.live.rules.speed import SPEED_RULES
 from lightning_tui.diagnosis.live.rules.standstill import STANDSTILL_RULES
 from lightning_tui.diagnosis.live.rules.values import VALUE_RULES
 
-LiveRule = Callable[[Moment], Iterator[Advice]]
+LiveRule = Callable[[RuleInput], Iterator[Advice]]
 
 WHILE_IT_TRAINS: tuple[LiveRule, ...] = (
     *SPEED_RULES,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import plural, short_duration, size
 
@@ -25,11 +26,11 @@ HORIZON_S = 6 * 3600.0
 """Where the end is not known: a disk that is full within six hours."""
 
 
-def no_checkpoint(moment: Moment) -> Iterator[Advice]:
+def no_checkpoint(moment: RuleInput) -> Iterator[Advice]:
     """Much work would be lost: see `OFF_S`, `NONE_S`."""
     run, progress = moment.run, moment.run.progress
     began = run.started_at
-    if began is None or progress is None or moment.memory.fit_s < OFF_S / 2:
+    if began is None or progress is None or moment.seen.fit_s < OFF_S / 2:
         return
     saved = [checkpoint.time for checkpoint in run.checkpoints if checkpoint.time >= began]
     at_risk = moment.now - (max(saved) if saved else began)
@@ -61,11 +62,11 @@ def _why_none(is_off: bool, left: float | None) -> str:
     return f"Lightning saves at the end of an epoch, and after a validation; none has come for so long.{rest}"
 
 
-def _saving(moment: Moment, is_off: bool) -> Iterator[Suggestion]:
+def _saving(moment: RuleInput, is_off: bool) -> Iterator[Suggestion]:
     if is_off:
         yield Suggestion(text="Switch checkpoints on for the next run.", changes={"enable_checkpointing": True})
         return
-    batch_s = moment.memory.train_batch_s
+    batch_s = moment.seen.train_batch_s
     if batch_s:
         steps = max(1, round(EVERY_S / batch_s / (moment.whole("accumulate_grad_batches") or 1)))
         yield Suggestion(
@@ -75,9 +76,9 @@ def _saving(moment: Moment, is_off: bool) -> Iterator[Suggestion]:
     yield Suggestion(text="Save one now: the key for that is in the cockpit's footer, or lightning-tui checkpoint RUN.")
 
 
-def disk(moment: Moment) -> Iterator[Advice]:
+def disk(moment: RuleInput) -> Iterator[Advice]:
     """The disk will be full before the end, by the checkpoints to come or by how fast it fills."""
-    free = moment.memory.disk[-1][1] if moment.memory.disk else None
+    free = moment.seen.disk[-1][1] if moment.seen.disk else None
     if free is None:
         return
     needed = bytes_to_come(moment)
@@ -110,7 +111,7 @@ def disk(moment: Moment) -> Iterator[Advice]:
         )  # fmt: skip
 
 
-def bytes_to_come(moment: Moment) -> int | None:
+def bytes_to_come(moment: RuleInput) -> int | None:
     """Bytes that further checkpoints will take, if as many are kept for each part of the fit as so far."""
     progress = moment.run.progress
     kept = [checkpoint for checkpoint in moment.run.checkpoints if checkpoint.size]
@@ -126,9 +127,9 @@ def bytes_to_come(moment: Moment) -> int | None:
     return int(total * (1 - progress.fraction) / progress.fraction)
 
 
-def _full_in(moment: Moment) -> float | None:
+def _full_in(moment: RuleInput) -> float | None:
     """Seconds until the disk is full, if it fills as it did: through ten minutes at least, in both halves of them."""
-    points = moment.memory.disk
+    points = moment.seen.disk
     span = points[-1][0] - points[0][0]
     if span < FALLING_S:
         return None

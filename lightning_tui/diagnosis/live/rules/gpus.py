@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightning_tui.diagnosis.live.memory import gpus_of
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.observations import gpus_of
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.rules.speed import BUSY_LOAD, EVIDENCE_S, WAIT_SHARE, judged_pace
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
@@ -27,11 +28,11 @@ PIN_BATCHES = 50
 PIN_WAIT = 0.05
 
 
-def idle(moment: Moment) -> Iterator[Advice]:
+def idle(moment: RuleInput) -> Iterator[Advice]:
     """The GPUs idle while the run trains, and it is not for data: see `IDLE_LOAD`."""
     pace = judged_pace(moment)
     gpus = list(gpus_of(moment.run))
-    load = moment.memory.load([key for key, _ in gpus], IDLE_S)
+    load = moment.seen.load([key for key, _ in gpus], IDLE_S)
     if pace is None or load is None or load >= moment.limit("gpu-idle", above=IDLE_LOAD, until=IDLE_LOAD_UNTIL):
         return
     if pace.share >= WAIT_SHARE or "data-loading" in moment.told:
@@ -47,7 +48,7 @@ def idle(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _more_work(moment: Moment) -> Iterator[Suggestion]:
+def _more_work(moment: RuleInput) -> Iterator[Suggestion]:
     batch = moment.whole("batch_size")
     filled = [
         rank.peak_allocated / rank.device_total
@@ -65,10 +66,10 @@ def _more_work(moment: Moment) -> Iterator[Suggestion]:
     yield Suggestion(text="Log tensors rather than .item(), and less often.")
 
 
-def throttled(moment: Moment) -> Iterator[Advice]:
+def throttled(moment: RuleInput) -> Iterator[Advice]:
     """A GPU's clock is held down: see `HELD_SHARE` and `LOW_CLOCK`."""
     for key, gpu in gpus_of(moment.run):
-        watch = moment.memory.gpus.get(key)
+        watch = moment.seen.gpus.get(key)
         if watch is None or watch.held.seen_s < HELD_S:
             continue
         node, index, _ = key
@@ -98,13 +99,15 @@ def throttled(moment: Moment) -> Iterator[Advice]:
             )  # fmt: skip
 
 
-def _is_capped(moment: Moment, own: str, reasons: tuple[str, ...] | None, clock: float | None, seen_s: float) -> bool:
+def _is_capped(
+    moment: RuleInput, own: str, reasons: tuple[str, ...] | None, clock: float | None, seen_s: float
+) -> bool:
     if clock is None or seen_s < IDLE_S or "power cap" not in (reasons or ()):
         return False
     return clock < moment.limit(own, above=LOW_CLOCK, until=LOW_CLOCK_UNTIL)
 
 
-def pageable(moment: Moment) -> Iterator[Advice]:
+def pageable(moment: RuleInput) -> Iterator[Advice]:
     """Batches are not page-locked though they go to a GPU, which is not kept busy.
 
     PyTorch's performance tuning guide: pinned memory lets the copy run beside the computation.
@@ -113,7 +116,7 @@ def pageable(moment: Moment) -> Iterator[Advice]:
     on_cuda = any((rank.device or "").startswith("cuda") for rank in moment.run.ranks)
     if pace is None or not on_cuda or moment.actual("pin_memory") is not False or pace.batches < PIN_BATCHES:
         return
-    load = moment.memory.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
+    load = moment.seen.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
     is_told = "pin-memory" in moment.told
     if not is_told and (pace.share < PIN_WAIT if load is None else load >= BUSY_LOAD):
         return
@@ -129,7 +132,7 @@ def pageable(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _room(moment: Moment) -> str:
+def _room(moment: RuleInput) -> str:
     host = moment.run.host
     if host is None or host.memory_used is None or host.memory_total is None:
         return ""

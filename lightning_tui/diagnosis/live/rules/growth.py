@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lightning_tui.diagnosis.live.model import Advice, Moment, Weight
+from lightning_tui.diagnosis.live.model import Advice, Weight
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import size
@@ -41,10 +42,10 @@ def growth_of(peaks: Sequence[int], least: int) -> Growth | None:
     return Growth(last[0], last[-1], int(mean))
 
 
-def host_memory(moment: Moment) -> Iterator[Advice]:
+def host_memory(moment: RuleInput) -> Iterator[Advice]:
     """Main memory of the run's processes rises from epoch to epoch."""
     for node in moment.run.nodes:
-        laps = moment.memory.host_laps.get(node.name)
+        laps = moment.seen.host_laps.get(node.name)
         growth = growth_of(laps.done, HOST_LEAST) if laps is not None else None
         if growth is None or node.host is None:
             continue
@@ -67,9 +68,9 @@ def host_memory(moment: Moment) -> Iterator[Advice]:
         )
 
 
-def gpu_memory(moment: Moment) -> Iterator[Advice]:
+def gpu_memory(moment: RuleInput) -> Iterator[Advice]:
     """Memory allocated on a rank's GPU, at the beginning of a step, rises from epoch to epoch."""
-    grown = {rank: growth_of(laps.done, GPU_LEAST) for rank, laps in moment.memory.rank_laps.items()}
+    grown = {rank: growth_of(laps.done, GPU_LEAST) for rank, laps in moment.seen.rank_laps.items()}
     worst = max((rank for rank, growth in grown.items() if growth), key=lambda rank: grown[rank] or (), default=None)
     growth = grown[worst] if worst is not None else None
     if worst is None or growth is None:
@@ -93,7 +94,7 @@ def gpu_memory(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def epochs_left(moment: Moment) -> int | None:
+def epochs_left(moment: RuleInput) -> int | None:
     """Epochs that the fit still has to go, where it has a limit."""
     progress = moment.run.progress
     if progress is None or progress.max_epochs is None or progress.max_epochs <= 0:
@@ -101,7 +102,7 @@ def epochs_left(moment: Moment) -> int | None:
     return max(0, progress.max_epochs - progress.epoch)
 
 
-def _cause(moment: Moment, growth: Growth, free: int | None, of: str) -> str:
+def _cause(moment: RuleInput, growth: Growth, free: int | None, of: str) -> str:
     said = (
         f"Its peak was higher in each of the last {LAPS} epochs, by {percent(growth.last / growth.first - 1)} in all."
     )
@@ -111,7 +112,7 @@ def _cause(moment: Moment, growth: Growth, free: int | None, of: str) -> str:
     return f"{said} At this rate {of} ({size(max(0, free))} left) is full in about {epochs} epochs."
 
 
-def _severity(moment: Moment, growth: Growth, free: int | None) -> Weight:
+def _severity(moment: RuleInput, growth: Growth, free: int | None) -> Weight:
     left = epochs_left(moment)
     if free is None or left is None:
         return "warning"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from lightning_tui.diagnosis.live.memory import WindowPace, gpus_of
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.observations import WindowPace, gpus_of
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.words import percent
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.text.units import number, per_step, plural, short_duration
@@ -48,21 +49,21 @@ OFTEN_SHARE, OFTEN_SHARE_UNTIL = 0.2, 0.15
 WANTED_SHARE = 0.1
 
 
-def judged_pace(moment: Moment) -> WindowPace | None:
+def judged_pace(moment: RuleInput) -> WindowPace | None:
     """The pace of the last minute where there is enough of it to judge."""
-    pace = moment.memory.pace()
+    pace = moment.seen.pace()
     if pace is None or pace.span_s < EVIDENCE_S or pace.batches < EVIDENCE_BATCHES:
         return None
-    return pace if moment.memory.fit_s >= EVIDENCE_S else None
+    return pace if moment.seen.fit_s >= EVIDENCE_S else None
 
 
-def data_loading(moment: Moment) -> Iterator[Advice]:
+def data_loading(moment: RuleInput) -> Iterator[Advice]:
     """Data loading is the bottleneck: see `WAIT_SHARE`, `LEAST_WAIT_S`, `BUSY_LOAD`."""
     pace = judged_pace(moment)
     limit = moment.limit("data-loading", above=WAIT_SHARE, until=WAIT_SHARE_UNTIL)
     if pace is None or pace.share < limit or pace.wait_s < LEAST_WAIT_S:
         return
-    load = moment.memory.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
+    load = moment.seen.load([key for key, _ in gpus_of(moment.run)], EVIDENCE_S)
     if load is not None and load >= BUSY_LOAD:
         return
     yield Advice(
@@ -74,7 +75,7 @@ def data_loading(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _why_data_is_slow(moment: Moment, load: float | None) -> str:
+def _why_data_is_slow(moment: RuleInput, load: float | None) -> str:
     workers = moment.whole("num_workers")
     if workers is None:
         how = "How it is loaded cannot be seen."
@@ -86,12 +87,12 @@ def _why_data_is_slow(moment: Moment, load: float | None) -> str:
     return f"{how}{gpus} Without the wait a step would take {percent(1 - _share(moment))} of its time."
 
 
-def _share(moment: Moment) -> float:
-    pace = moment.memory.pace()
+def _share(moment: RuleInput) -> float:
+    pace = moment.seen.pace()
     return pace.share if pace is not None else 0.0
 
 
-def _faster_data(moment: Moment, pace: WindowPace) -> Iterator[Suggestion]:
+def _faster_data(moment: RuleInput, pace: WindowPace) -> Iterator[Suggestion]:
     workers, cpus = moment.whole("num_workers"), cpus_per_rank(moment)
     are_full = _cpus_are_full(moment)
     if workers is not None and cpus is not None and not are_full:
@@ -111,7 +112,7 @@ def _faster_data(moment: Moment, pace: WindowPace) -> Iterator[Suggestion]:
     yield Suggestion(text=f"{more}Make loading cheaper: decode and resize once beforehand, faster transforms or disk.")
 
 
-def _cpus_are_full(moment: Moment) -> bool:
+def _cpus_are_full(moment: RuleInput) -> bool:
     """Whether the host's CPUs are busy, and the run itself takes half of them at least."""
     host = moment.run.host
     if host is None or host.cpu_percent is None or host.run_cpu_percent is None or not host.cpu_count:
@@ -119,7 +120,7 @@ def _cpus_are_full(moment: Moment) -> bool:
     return host.cpu_percent >= CPUS_FULL and host.run_cpu_percent >= 50 * host.cpu_count
 
 
-def cpus_per_rank(moment: Moment) -> int | None:
+def cpus_per_rank(moment: RuleInput) -> int | None:
     """CPUs of the first node for each of its ranks."""
     host = moment.run.host
     if host is None or host.cpu_count is None or not moment.run.ranks:
@@ -138,9 +139,9 @@ def workers_needed(pace: WindowPace, workers: int) -> int:
     return math.ceil(1.25 * load_s / rest_s)
 
 
-def straggler(moment: Moment) -> Iterator[Advice]:
+def straggler(moment: RuleInput) -> Iterator[Advice]:
     """One rank holds the others up: see `STRAGGLER_SHARE` and `SLOWER`."""
-    paces = {rank: pace for rank, pace in moment.memory.ranks.items() if pace.step.seen_s >= STRAGGLER_EVIDENCE_S}
+    paces = {rank: pace for rank, pace in moment.seen.ranks.items() if pace.step.seen_s >= STRAGGLER_EVIDENCE_S}
     if len(paces) < 2 or len(paces) < len(moment.run.ranks):
         return
     step = median(pace.step.value for pace in paces.values())
@@ -158,11 +159,11 @@ def straggler(moment: Moment) -> Iterator[Advice]:
         yield _hungry_rank(moment, hungriest, paces[hungriest].wait.value, usual, step)
 
 
-def _host_of(moment: Moment, rank: int) -> str:
+def _host_of(moment: RuleInput, rank: int) -> str:
     return next((f" on {view.host}" for view in moment.run.ranks if view.rank == rank), "")
 
 
-def _slow_rank(moment: Moment, rank: int, step: float, others: float) -> Advice:
+def _slow_rank(moment: RuleInput, rank: int, step: float, others: float) -> Advice:
     return Advice(
         id="straggler",
         severity="warning",
@@ -174,7 +175,7 @@ def _slow_rank(moment: Moment, rank: int, step: float, others: float) -> Advice:
     )
 
 
-def _hungry_rank(moment: Moment, rank: int, wait: float, usual: float, step: float) -> Advice:
+def _hungry_rank(moment: RuleInput, rank: int, wait: float, usual: float, step: float) -> Advice:
     return Advice(
         id="straggler",
         severity="warning",
@@ -189,14 +190,14 @@ def _hungry_rank(moment: Moment, rank: int, wait: float, usual: float, step: flo
     )
 
 
-def log_interval(moment: Moment) -> Iterator[Advice]:
+def log_interval(moment: RuleInput) -> Iterator[Advice]:
     """Every quick step goes to a logger: see `QUICK_STEP_S` and `FREQUENT_LOG`."""
     pace, every = judged_pace(moment), moment.whole("log_every_n_steps")
     trainer = moment.run.trainer
     if pace is None or every is None or not 1 <= every <= FREQUENT_LOG or trainer is None or trainer.log_dir is None:
         return
     slowest = moment.limit("log-interval", above=QUICK_STEP_S, until=1.5 * QUICK_STEP_S)
-    if pace.step_s > slowest or moment.memory.batches < LOG_EVIDENCE_BATCHES:
+    if pace.step_s > slowest or moment.seen.batches < LOG_EVIDENCE_BATCHES:
         return
     which = "every step" if every == 1 else f"every {every} steps"
     yield Advice(
@@ -215,12 +216,12 @@ def log_interval(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def validation(moment: Moment) -> Iterator[Advice]:
+def validation(moment: RuleInput) -> Iterator[Advice]:
     """Validation takes much of the time: see `VALIDATION_SHARE` and `OFTEN_SHARE`."""
-    memory, progress = moment.memory, moment.run.progress
+    seen, progress = moment.seen, moment.run.progress
     every = batches_between_validations(moment)
-    batch_s, takes = memory.train_batch_s, progress.validation_s if progress is not None else None
-    if every is None or not batch_s or takes is None or memory.batches < 2 * every:
+    batch_s, takes = seen.train_batch_s, progress.validation_s if progress is not None else None
+    if every is None or not batch_s or takes is None or seen.batches < 2 * every:
         return
     if _watched_s(moment) < EVIDENCE_S:
         return
@@ -240,20 +241,20 @@ def validation(moment: Moment) -> Iterator[Advice]:
     )
 
 
-def _watched_s(moment: Moment) -> float:
+def _watched_s(moment: RuleInput) -> float:
     """How long the fit goes on, in training and validation."""
-    return moment.now - moment.run.started_at if moment.run.started_at is not None else moment.memory.fit_s
+    return moment.now - moment.run.started_at if moment.run.started_at is not None else moment.seen.fit_s
 
 
 def _seconds(seconds: float) -> str:
     return per_step(seconds) if seconds < 60 else short_duration(seconds)
 
 
-def batches_between_validations(moment: Moment) -> int | None:
+def batches_between_validations(moment: RuleInput) -> int | None:
     """Training batches from one validation to the next: Lightning's `val_check_interval` and
     `check_val_every_n_epoch` (`trainer/trainer.py`); `None` where the length of an epoch is not known."""
     interval, epochs = moment.actual("val_check_interval"), moment.whole("check_val_every_n_epoch")
-    total = moment.memory.epoch_batches
+    total = moment.seen.epoch_batches
     if type(interval) is int:
         batches = interval
     elif isinstance(interval, float) and total:
@@ -263,8 +264,8 @@ def batches_between_validations(moment: Moment) -> int | None:
     return batches * epochs if epochs and total and batches >= total else batches
 
 
-def _rarer_validation(moment: Moment, takes: float, batch_s: float) -> Iterator[Suggestion]:
-    total = moment.memory.epoch_batches
+def _rarer_validation(moment: RuleInput, takes: float, batch_s: float) -> Iterator[Suggestion]:
+    total = moment.seen.epoch_batches
     wanted = math.ceil(takes / batch_s * (1 - WANTED_SHARE) / WANTED_SHARE)
     changes: dict[str, Any]
     if total and wanted >= total:

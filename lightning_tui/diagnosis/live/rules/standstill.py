@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.model import Suggestion
 
 
-def stands_still(moment: Moment) -> Iterator[Advice]:
+def stands_still(moment: RuleInput) -> Iterator[Advice]:
     """Nothing has come for far longer than usual, or ranks wait for each other at different places."""
     still = moment.run.standstill
     if still is None or moment.run.is_over or not moment.run.ranks_alive:

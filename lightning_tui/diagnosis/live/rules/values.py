@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lightning_tui.diagnosis.live.model import Advice, Moment
+from lightning_tui.diagnosis.live.model import Advice
+from lightning_tui.diagnosis.live.rule_input import RuleInput
 from lightning_tui.diagnosis.live.spikes import Spike
 from lightning_tui.diagnosis.model import Suggestion
 from lightning_tui.record import Series
@@ -20,7 +21,7 @@ HALVES = ("16-mixed", "16-true", "16", "transformer-engine-float16")
 """Under these the gradient scaler skips steps with infinite gradients: part of its work, and no news."""
 
 
-def lost_values(moment: Moment) -> Iterator[Advice]:
+def lost_values(moment: RuleInput) -> Iterator[Advice]:
     """A loss or metric is NaN or infinite; the first one in time is the one that is told."""
     lost = [
         (series.first_broken_step or 0, name, series)
@@ -47,7 +48,7 @@ def _is_news(name: str, series: Series, precision: str) -> bool:
     return is_lost_now and series.broken_count >= OTHER_VALUES and series.lowest is not None
 
 
-def _lost(moment: Moment, name: str, series: Series, step: int, also: list[str]) -> Advice:
+def _lost(moment: RuleInput, name: str, series: Series, step: int, also: list[str]) -> Advice:
     is_lost_now = series.broken_since is not None
     how_much = f"{count(series.broken_count)} of {count(series.count)} values"
     # Not the newest value: it changes all the time.
@@ -71,7 +72,7 @@ def _lost(moment: Moment, name: str, series: Series, step: int, also: list[str])
     )
 
 
-def _against_nan(moment: Moment, step: int) -> Iterator[Suggestion]:
+def _against_nan(moment: RuleInput, step: int) -> Iterator[Suggestion]:
     if moment.actual("precision") in HALVES:
         yield Suggestion(
             text="bfloat16 has the range of float32, float16 has not.", changes={"precision": "bf16-mixed"}
@@ -91,7 +92,7 @@ def _against_nan(moment: Moment, step: int) -> Iterator[Suggestion]:
         )
 
 
-def checkpoint_before(moment: Moment, step: int) -> CheckpointSaved | None:
+def checkpoint_before(moment: RuleInput, step: int) -> CheckpointSaved | None:
     """The newest checkpoint from before a step."""
     return max(
         (saved for saved in moment.run.checkpoints if saved.global_step < step),
@@ -100,13 +101,13 @@ def checkpoint_before(moment: Moment, step: int) -> CheckpointSaved | None:
     )
 
 
-def spikes(moment: Moment) -> Iterator[Advice]:
+def spikes(moment: RuleInput) -> Iterator[Advice]:
     """A training loss jumped and stayed: see `spikes.DEVIATIONS` and `spikes.KEPT`."""
-    for spike in moment.memory.losses.spikes.values():
+    for spike in moment.seen.losses.spikes.values():
         yield _spiked(moment, spike)
 
 
-def _spiked(moment: Moment, spike: Spike) -> Advice:
+def _spiked(moment: RuleInput, spike: Spike) -> Advice:
     back = (
         "It has not come back."
         if spike.back_at is None

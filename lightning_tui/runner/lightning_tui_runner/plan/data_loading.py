@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-FIELDS = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "batch_size")
+from .options import LOADER_ARGUMENTS
 
 Say = Callable[[str], None]
 
@@ -73,7 +73,7 @@ def settings_of(loader: Any) -> dict[str, Any]:
     if not isinstance(loader, DataLoader):
         return {}
     size = getattr(loader.batch_sampler, "batch_size", None) if loader.batch_size is None else loader.batch_size
-    return {**{name: getattr(loader, name) for name in FIELDS if name != "batch_size"}, "batch_size": size}
+    return {**{name: getattr(loader, name) for name in LOADER_ARGUMENTS if name != "batch_size"}, "batch_size": size}
 
 
 def _worker_changes(loader: Any, settings: dict[str, Any], say: Say) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from typing import Any
 from ..process.reporter import warn
 from .data_loading import settings_of
 
-FIELDS = ("auto_scale_batch_size", "auto_lr_find")
-
 
 def finders_for(plan: dict[str, Any], classes: ModuleType) -> list[Any]:
     """Return the callbacks that the plan asks for; `classes` is the flavour's module of them."""

@@ -6,19 +6,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-ATTRIBUTES = {
-    "checkpoint_save_top_k": "save_top_k",
-    "checkpoint_monitor": "monitor",
-    "checkpoint_mode": "mode",
-    "checkpoint_save_last": "save_last",
-    "checkpoint_on_exception": "save_on_exception",
-    "checkpoint_dir": "dirpath",
-    "checkpoint_every_n_steps": "_every_n_train_steps",
-}
+from .options import CHECKPOINT_ARGUMENTS, checkpoint_settings, with_valid_top_k
+
+ATTRIBUTES = {**CHECKPOINT_ARGUMENTS, "checkpoint_every_n_steps": "_every_n_train_steps"}
 """Where a `ModelCheckpoint` keeps each field."""
 
-_DEFAULTS = {"checkpoint_save_top_k": 3, "checkpoint_mode": "min", "checkpoint_save_last": True}
-_KEYWORDS = {**ATTRIBUTES, "checkpoint_every_n_steps": "every_n_train_steps"}
 _OURS = "__lightning_tui_made__"
 
 Say = Callable[[str], None]
@@ -80,22 +72,20 @@ def settings_of(callback: Any) -> dict[str, Any]:
 
 
 def _made(class_: Any, asked: dict[str, Any], say: Say) -> Any:
-    defaults = _DEFAULTS if asked.get("checkpoint_monitor") else {**_DEFAULTS, "checkpoint_save_top_k": 1}
-    settings = _with_a_valid_top_k({**defaults, **asked}, say)
+    settings = checkpoint_settings(_with_a_valid_top_k(asked, say))
     if not _knows_exceptions(class_):
         settings.pop("checkpoint_on_exception", None)
-    callback = class_(**{_KEYWORDS[name]: value for name, value in settings.items()})
+    callback = class_(**{CHECKPOINT_ARGUMENTS[name]: value for name, value in settings.items()})
     setattr(callback, _OURS, True)
     return callback
 
 
 def _with_a_valid_top_k(settings: dict[str, Any], say: Say) -> dict[str, Any]:
-    """Without a metric there is no best: Lightning then keeps all (-1), none (0) or the newest (1), nothing else."""
-    count = settings.get("checkpoint_save_top_k")
-    if settings.get("checkpoint_monitor") is not None or count in (None, -1, 0, 1):
-        return settings
-    say(f"checkpoint_save_top_k={count}: without checkpoint_monitor there is no best; only the newest is kept")
-    return {**settings, "checkpoint_save_top_k": 1}
+    valid = with_valid_top_k(settings)
+    if valid != settings:
+        count = settings["checkpoint_save_top_k"]
+        say(f"checkpoint_save_top_k={count}: without checkpoint_monitor there is no best; only the newest is kept")
+    return valid
 
 
 def _knows_exceptions(class_: Any) -> bool:

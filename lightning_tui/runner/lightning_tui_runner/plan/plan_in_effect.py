@@ -8,6 +8,7 @@ from typing import Any
 from . import activation_checkpointing, compilation, data_loading, model_checkpoints
 from .finders import search_at_work
 from .module_classes import commonest_classes
+from .options import LOADER_ARGUMENTS
 from .strategies import recomputes_itself
 
 
@@ -48,7 +49,7 @@ class PlanInEffect:
         model_checkpoints.change_checkpoints(trainer, asked, self._say, self._notes)
 
     def _change_loaders(self, trainer: Any) -> None:
-        settings = {name: self._plan[name] for name in data_loading.FIELDS if name in self._plan}
+        settings = {name: self._plan[name] for name in LOADER_ARGUMENTS if name in self._plan}
         if "batch_size" in settings and search_at_work(trainer, "BatchSizeFinder") is not None:
             del settings["batch_size"]
             self._say("batch_size: left to auto_scale_batch_size")

@@ -8,31 +8,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from .module_classes import OfClasses
-
-DDP_KEYWORDS = {
-    "ddp_find_unused_parameters": "find_unused_parameters",
-    "ddp_static_graph": "static_graph",
-    "ddp_gradient_as_bucket_view": "gradient_as_bucket_view",
-    "ddp_bucket_cap_mb": "bucket_cap_mb",
-}
-FSDP_OPTIONS = (
-    "fsdp_sharding_strategy",
-    "fsdp_cpu_offload",
-    "fsdp_limit_all_gathers",
-    "fsdp_wrap_classes",
-    "fsdp_wrap_min_params",
+from .options import (
+    MODEL_PARALLEL,
+    STRATEGY_ARGUMENTS,
+    STRATEGY_OPTIONS,
+    meant_strategy,
+    strategy_arguments,
 )
-DEEPSPEED_OPTIONS = (
-    "deepspeed_stage",
-    "deepspeed_offload_optimizer",
-    "deepspeed_offload_parameters",
-    "deepspeed_nvme_path",
-)
-MODEL_PARALLEL_OPTIONS = ("data_parallel_size", "tensor_parallel_size")
-OPTIONS = (*DDP_KEYWORDS, *FSDP_OPTIONS, *DEEPSPEED_OPTIONS, *MODEL_PARALLEL_OPTIONS)
 
-MODEL_PARALLEL = "model_parallel"
-"""Our name for Lightning's `ModelParallelStrategy`, which its registry does not have."""
+_DDP = STRATEGY_ARGUMENTS["DDPStrategy"]
 
 
 def planned_strategy(script: Any, plan: dict[str, Any], flavour: str, say: Callable[[str], None]) -> Any:
@@ -44,7 +28,7 @@ def planned_strategy(script: Any, plan: dict[str, Any], flavour: str, say: Calla
         Exception: whatever Lightning raises where the strategy cannot be made (DeepSpeed is not installed).
     """
     name = plan.get("strategy")
-    options = {option: plan[option] for option in OPTIONS if option in plan}
+    options = {option: plan[option] for option in STRATEGY_OPTIONS if option in plan}
     if name is None and not options:
         return script
     found = _class_and_keywords(name, script, options, flavour)
@@ -53,19 +37,20 @@ def planned_strategy(script: Any, plan: dict[str, Any], flavour: str, say: Calla
         return script if name is None else name
     strategy_class, named = found
     family = _family(strategy_class)
-    _say_unused([option for option in options if option not in family.options], strategy_class.__name__, say)
-    asked = family.keywords(options, named)
+    idle = [option for option in options if option not in STRATEGY_ARGUMENTS.get(family, {})]
+    _say_unused(idle, strategy_class.__name__, say)
+    arguments = strategy_arguments(family, named, options, wrap_policy)
     if isinstance(script, strategy_class):
-        family.change(script, {**named, **asked})
+        _FAMILIES.get(family, _OTHER).change(script, arguments)
         return script
-    if not asked and name != MODEL_PARALLEL:
+    if len(idle) == len(options) and name != MODEL_PARALLEL:
         return script if name is None else name
-    return strategy_class(**{**named, **asked})
+    return strategy_class(**arguments)
 
 
 def recomputes_itself(strategy: Any, names: list[str]) -> bool:
     """Whether the strategy will checkpoint the activations of the named classes: FSDP does, before it shards."""
-    if _family(type(strategy)) is not _FAMILIES["FSDPStrategy"]:
+    if _family(type(strategy)) != "FSDPStrategy":
         return False
     strategy._activation_checkpointing_kwargs = {"auto_wrap_policy": wrap_policy(names, None)}
     return True
@@ -73,7 +58,7 @@ def recomputes_itself(strategy: Any, names: list[str]) -> bool:
 
 def options_of(strategy: Any) -> dict[str, Any]:
     """The options that a strategy object holds, under the plan's names; what it leaves to torch is not in it."""
-    return _family(type(strategy)).read(strategy)
+    return _FAMILIES.get(_family(type(strategy)), _OTHER).read(strategy)
 
 
 def options_in_effect(strategy: Any) -> dict[str, Any]:
@@ -81,8 +66,9 @@ def options_in_effect(strategy: Any) -> dict[str, Any]:
     return {**options_of(strategy), **_live_ddp(strategy.model), **_live_fsdp(strategy.model)}
 
 
-def _family(strategy_class: type) -> _Family:
-    return next((_FAMILIES[base.__name__] for base in strategy_class.__mro__ if base.__name__ in _FAMILIES), _OTHER)
+def _family(strategy_class: type) -> str:
+    """The name of Lightning's class that this one is or derives from; empty for one that no option belongs to."""
+    return next((base.__name__ for base in strategy_class.__mro__ if base.__name__ in STRATEGY_ARGUMENTS), "")
 
 
 def _class_and_keywords(
@@ -92,9 +78,7 @@ def _class_and_keywords(
     strategies = importlib.import_module(f"{flavour}.strategies")
     if name is None and isinstance(script, strategies.Strategy):
         return type(script), {}
-    wanted = name or script or "auto"
-    if wanted == "auto" and any(option in DDP_KEYWORDS for option in options):
-        wanted = "ddp"  # what Lightning chooses where there is a choice
+    wanted = meant_strategy(name or script or "auto", options)
     if wanted == MODEL_PARALLEL:
         return strategies.ModelParallelStrategy, {}
     if wanted not in strategies.StrategyRegistry:
@@ -112,10 +96,6 @@ def _say_unused(options: Iterable[str], strategy: Any, say: Callable[[str], None
 # ------------------------------------------------------------------------------------------------------------------ DDP
 
 
-def _ddp_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
-    return {keyword: options[option] for option, keyword in DDP_KEYWORDS.items() if option in options}
-
-
 def _change_ddp(strategy: Any, keywords: dict[str, Any]) -> None:
     keywords = dict(keywords)
     strategy._start_method = keywords.pop("start_method", strategy._start_method)
@@ -124,7 +104,7 @@ def _change_ddp(strategy: Any, keywords: dict[str, Any]) -> None:
 
 def _read_ddp(strategy: Any) -> dict[str, Any]:
     kept = strategy._ddp_kwargs
-    return {option: kept[keyword] for option, keyword in DDP_KEYWORDS.items() if keyword in kept}
+    return {option: kept[keyword] for option, keyword in _DDP.items() if keyword in kept}
 
 
 def _live_ddp(model: Any) -> dict[str, Any]:
@@ -132,23 +112,11 @@ def _live_ddp(model: Any) -> dict[str, Any]:
 
     if not isinstance(model, DistributedDataParallel):
         return {}
-    live = {option: getattr(model, keyword, None) for option, keyword in DDP_KEYWORDS.items()}
+    live = {option: getattr(model, keyword, None) for option, keyword in _DDP.items()}
     return {**live, "ddp_bucket_cap_mb": model.bucket_bytes_cap // 2**20}
 
 
 # ----------------------------------------------------------------------------------------------------------------- FSDP
-
-
-def _fsdp_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
-    asked = {
-        option.removeprefix("fsdp_"): options[option]
-        for option in ("fsdp_sharding_strategy", "fsdp_cpu_offload", "fsdp_limit_all_gathers")
-        if option in options
-    }
-    policy = wrap_policy(options.get("fsdp_wrap_classes"), options.get("fsdp_wrap_min_params"))
-    if policy is not None:
-        asked["auto_wrap_policy"] = policy
-    return asked
 
 
 def wrap_policy(names: list[str] | None, min_params: int | None) -> Callable[..., Any] | None:
@@ -215,24 +183,6 @@ def _wrapped(policy: Any) -> tuple[list[str] | None, int | None]:
 # ------------------------------------------------------------------------------------------------------------ DeepSpeed
 
 
-def _deepspeed_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
-    asked = {
-        option.removeprefix("deepspeed_"): options[option]
-        for option in ("deepspeed_stage", "deepspeed_offload_optimizer", "deepspeed_offload_parameters")
-        if option in options
-    }
-    path = options.get("deepspeed_nvme_path")
-    if path is None:
-        return asked
-    offloads = {**named, **asked}
-    if not offloads.get("offload_optimizer") and not offloads.get("offload_parameters"):
-        asked |= {"offload_optimizer": True, "offload_parameters": True}  # else the folder would be for nothing
-    devices = {"offload_optimizer_device": "nvme", "offload_params_device": "nvme"}
-    if {**named, **asked}.get("offload_parameters"):
-        devices["remote_device"] = "nvme"  # where the parameters are made to begin with
-    return {**asked, **devices, "nvme_path": path}
-
-
 _DEEPSPEED_SECTIONS = {"offload_optimizer": "offload_optimizer", "offload_parameters": "offload_param"}
 
 
@@ -248,7 +198,8 @@ def _change_deepspeed(strategy: Any, keywords: dict[str, Any]) -> None:
             zero.setdefault(section, {"device": "cpu"})
         if section in zero and "nvme_path" in keywords:
             zero[section] |= {"device": "nvme", "nvme_path": keywords["nvme_path"]}
-    strategy.remote_device = keywords.get("remote_device", strategy.remote_device)
+    own_device = None if keywords.get("offload_parameters") is False else strategy.remote_device
+    strategy.remote_device = keywords.get("remote_device", own_device)
 
 
 def _read_deepspeed(strategy: Any) -> dict[str, Any]:
@@ -267,36 +218,28 @@ def _read_deepspeed(strategy: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- model parallel
 
 
-def _model_parallel_keywords(options: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
-    return {option: options[option] for option in MODEL_PARALLEL_OPTIONS if option in options}
-
-
 def _change_model_parallel(strategy: Any, keywords: dict[str, Any]) -> None:
     for name, value in keywords.items():
         setattr(strategy, f"_{name}", value)
 
 
 def _read_model_parallel(strategy: Any) -> dict[str, Any]:
-    return {option: getattr(strategy, f"_{option}") for option in MODEL_PARALLEL_OPTIONS}
+    return {option: getattr(strategy, f"_{option}") for option in STRATEGY_ARGUMENTS["ModelParallelStrategy"]}
 
 
 class _Family(NamedTuple):
-    """What a plan can say about one of Lightning's strategy classes."""
+    """How the objects of one of Lightning's strategy classes keep their options."""
 
-    options: tuple[str, ...]
-    keywords: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
-    """Makes keywords of the class out of options, given those that the strategy's name stands for."""
     change: Callable[[Any, dict[str, Any]], None]
-    """Puts keywords into an object that exists already."""
+    """Puts arguments of the class into an object that exists already."""
     read: Callable[[Any], dict[str, Any]]
+    """Options under the plan's names."""
 
 
 _FAMILIES = {
-    "DDPStrategy": _Family(tuple(DDP_KEYWORDS), _ddp_keywords, _change_ddp, _read_ddp),
-    "FSDPStrategy": _Family(FSDP_OPTIONS, _fsdp_keywords, _change_fsdp, _read_fsdp),
-    "DeepSpeedStrategy": _Family(DEEPSPEED_OPTIONS, _deepspeed_keywords, _change_deepspeed, _read_deepspeed),
-    "ModelParallelStrategy": _Family(
-        MODEL_PARALLEL_OPTIONS, _model_parallel_keywords, _change_model_parallel, _read_model_parallel
-    ),
+    "DDPStrategy": _Family(_change_ddp, _read_ddp),
+    "FSDPStrategy": _Family(_change_fsdp, _read_fsdp),
+    "DeepSpeedStrategy": _Family(_change_deepspeed, _read_deepspeed),
+    "ModelParallelStrategy": _Family(_change_model_parallel, _read_model_parallel),
 }
-_OTHER = _Family((), lambda options, named: {}, lambda strategy, keywords: None, lambda strategy: {})
+_OTHER = _Family(lambda strategy, arguments: None, lambda strategy: {})

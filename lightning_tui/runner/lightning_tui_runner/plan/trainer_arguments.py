@@ -7,36 +7,8 @@ from typing import Any
 
 from ..process.joining import warn_once
 from .model_checkpoints import asked_of
+from .options import TRAINER_ARGUMENTS
 from .strategies import options_of, planned_strategy
-
-FIELDS = (
-    "accelerator",
-    "strategy",
-    "precision",
-    "devices",
-    "num_nodes",
-    "max_epochs",
-    "max_steps",
-    "max_time",
-    "min_epochs",
-    "min_steps",
-    "accumulate_grad_batches",
-    "gradient_clip_val",
-    "gradient_clip_algorithm",
-    "val_check_interval",
-    "check_val_every_n_epoch",
-    "num_sanity_val_steps",
-    "limit_train_batches",
-    "limit_val_batches",
-    "log_every_n_steps",
-    "deterministic",
-    "benchmark",
-    "detect_anomaly",
-    "sync_batchnorm",
-    "enable_checkpointing",
-    "default_root_dir",
-)
-"""What a plan may set on the Trainer itself. `ckpt_path` belongs to `Trainer.fit`; other modules see to the rest."""
 
 
 class Arguments:
@@ -48,8 +20,8 @@ class Arguments:
 
 
 def with_plan(passed: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
-    """The script's arguments with the plan's fields in them."""
-    arguments = {**passed, **{name: value for name, value in plan.items() if name in FIELDS}}
+    """Return what to pass to a Trainer, or to a class derived from it, in the place of what the script passes."""
+    arguments = {**passed, **{name: value for name, value in plan.items() if name in TRAINER_ARGUMENTS}}
     if asked_of(plan) and plan.get("enable_checkpointing") is None and arguments.get("enable_checkpointing") is False:
         arguments["enable_checkpointing"] = True
     return arguments
@@ -66,7 +38,7 @@ def strategy_argument(script: Any, plan: dict[str, Any], flavour: str) -> Any:
 
 def script_says(passed: dict[str, Any]) -> dict[str, Any]:
     """What the program passes, before anything of it is changed."""
-    said = {name: as_field(passed[name]) for name in FIELDS if passed.get(name) is not None}
+    said = {name: as_field(passed[name]) for name in TRAINER_ARGUMENTS if passed.get(name) is not None}
     return {**said, **options_of(passed.get("strategy"))}
 
 

@@ -10,17 +10,25 @@ from typing import Any
 from ..plan import data_loading, finders, model_checkpoints, strategies
 from ..plan.activation_checkpointing import recomputed_classes
 from ..plan.compilation import compiled_mode
-from ..plan.trainer_arguments import FIELDS, Arguments, as_field
+from ..plan.options import (
+    CHECKPOINT_ARGUMENTS,
+    FINDERS,
+    LOADER_ARGUMENTS,
+    MODEL_PARALLEL,
+    STRATEGY_OPTIONS,
+    TRAINER_ARGUMENTS,
+)
+from ..plan.trainer_arguments import Arguments, as_field
 
 ALL_FIELDS = (
-    *FIELDS,
+    *TRAINER_ARGUMENTS,
     "ckpt_path",
-    *strategies.OPTIONS,
+    *STRATEGY_OPTIONS,
     "activation_checkpointing",
     "compile",
-    *model_checkpoints.ATTRIBUTES,
-    *data_loading.FIELDS,
-    *finders.FIELDS,
+    *CHECKPOINT_ARGUMENTS,
+    *LOADER_ARGUMENTS,
+    *FINDERS,
 )
 """Every field of a plan."""
 
@@ -152,8 +160,8 @@ def _accelerator(trainer: Any, asked: Any, flavour: str) -> str:
 def _strategy(trainer: Any, asked: Any, flavour: str) -> str:
     """The name that Lightning's registry has for what is in use: the one asked for where it means the same."""
     strategy = trainer.strategy
-    if asked == strategies.MODEL_PARALLEL and type(strategy).__name__ == "ModelParallelStrategy":
-        return strategies.MODEL_PARALLEL
+    if asked == MODEL_PARALLEL and type(strategy).__name__ == "ModelParallelStrategy":
+        return MODEL_PARALLEL
     start_method = getattr(strategy, "_start_method", None) or "popen"
     registry = importlib.import_module(f"{flavour}.strategies").StrategyRegistry
     names = [
@@ -190,12 +198,12 @@ _READERS: dict[str, Callable[..., Any]] = {
     "detect_anomaly": lambda trainer, asked, flavour: trainer._detect_anomaly,
     "sync_batchnorm": _synchronizes_batchnorm,
     "enable_checkpointing": lambda trainer, asked, flavour: bool(trainer.checkpoint_callbacks),
-    **{name: _strategy_option(name) for name in strategies.OPTIONS},
+    **{name: _strategy_option(name) for name in STRATEGY_OPTIONS},
     "activation_checkpointing": _activation_checkpointing,
     "compile": lambda trainer, asked, flavour: compiled_mode(trainer.lightning_module),
-    **{name: _checkpoint_setting(name) for name in model_checkpoints.ATTRIBUTES},
+    **{name: _checkpoint_setting(name) for name in CHECKPOINT_ARGUMENTS},
     "checkpoint_on_exception": _on_exception,
-    **{name: _loader_setting(name) for name in data_loading.FIELDS},
+    **{name: _loader_setting(name) for name in LOADER_ARGUMENTS},
     "auto_scale_batch_size": _batch_size_search,
     "auto_lr_find": _learning_rate_search,
 }

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..plan.data_loading import FIELDS, LoaderSettings, settings_of
+from ..plan.data_loading import LoaderSettings, settings_of
+from ..plan.options import LOADER_ARGUMENTS
 from .order import Order
 from .trial_memory import meter_of
 from .tuned_data import data_of, planned, tell_device
@@ -35,7 +36,7 @@ def act(order: Order, trainer: Any, call: dict[str, Any]) -> None:
     model, data = data_of(call, order.flavour)
     is_on_cpu = trainer.strategy.root_device.type == "cpu"
     max_trials = order.options.get("max_trials") or (MAX_TRIALS_ON_CPU if is_on_cpu else MAX_TRIALS)
-    planned(order, trainer, model, leave_out=FIELDS)
+    planned(order, trainer, model, leave_out=LOADER_ARGUMENTS)
     sizes = _CurrentSize(trainer, model, data, order)
     sizes.install()
     trials = _Trials(order, trainer, model, sizes)
@@ -76,7 +77,7 @@ class _CurrentSize(LoaderSettings):
     def __init__(self, trainer: Any, model: Any, data: Any, order: Order) -> None:
         self.said: list[str] = []
         self._parsing = importlib.import_module(f"{order.flavour}.utilities.parsing")
-        settings = {name: order.plan[name] for name in FIELDS if name in order.plan}
+        settings = {name: order.plan[name] for name in LOADER_ARGUMENTS if name in order.plan}
         super().__init__(trainer._data_connector, settings, self.said.append, {})
         self._model = model
         self.own: int | None = None

@@ -1,0 +1,89 @@
+"""May this program start under this plan? Then start it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning_tui.environment import probe_software, with_software
+from lightning_tui.launch import Program, start_run
+from lightning_tui.plan import check_plan, machine_facts
+from lightning_tui.plan.model import Plan
+from lightning_tui.record import RecordError, RunDirectory, RunStore
+from lightning_tui.services.machine import inspect_machine
+from lightning_tui.services.programs import ProgramChoice, find_program, refuse_compromised
+from lightning_tui.settings import Settings
+
+EXAMPLE = ["demo"]
+
+_RECENT_RUNS = 50
+
+
+def check_may_start(
+    settings: Settings, environ: Mapping[str, str], interpreter: Path, plan: Plan, folder: Path | None = None
+) -> None:
+    """Refuse what must not run, and what surely cannot work on this machine, before anything is started.
+
+    Raises:
+        CompromisedReleaseError: the interpreter's Lightning must not be run.
+        PlanError: the plan cannot work here.
+    """
+    software = probe_software(interpreter)
+    refuse_compromised(software)
+    if plan.changes():
+        facts = machine_facts(with_software(inspect_machine(settings, environ, folder=folder), software))
+        check_plan(plan, facts=facts, interpreter=interpreter)
+
+
+def check_start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice, plan: Plan) -> Program:
+    """Find the program and check that it may start under the plan.
+
+    Raises:
+        ProgramError: it is nothing that Python can run.
+        CompromisedReleaseError, PlanError: see `check_may_start`.
+    """
+    program = find_program(choice, environ)
+    check_may_start(settings, environ, program.interpreter, plan, program.folder)
+    return program
+
+
+def start_checked(
+    settings: Settings, environ: Mapping[str, str], program: Program, plan: Plan, max_restarts: int | None = None
+) -> RunDirectory:
+    """Start a program that was checked; `max_restarts` are the settings' where they are not given.
+
+    Raises:
+        RecordError: the run directory cannot be made.
+        LaunchError: nothing is running.
+    """
+    return start_run(
+        RunStore(settings.runs_home),
+        program,
+        plan.changes(),
+        environ=environ,
+        stop_patience_s=settings.stop_patience_s,
+        term_patience_s=settings.term_patience_s,
+        max_restarts=settings.max_restarts if max_restarts is None else max_restarts,
+    )
+
+
+def start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice, plan: Plan) -> RunDirectory:
+    """Check and start a program; raises as `check_start` and `start_checked` do."""
+    return start_checked(settings, environ, check_start(settings, environ, choice, plan), plan)
+
+
+def last_program(home: Path, folder: Path) -> list[str]:
+    """What was run last in this folder, looked for among the most recent runs only; else the example."""
+    try:
+        directories = sorted(RunStore(home).directories(), key=lambda found: found.path.stat().st_mtime, reverse=True)
+    except (RecordError, OSError):  # the list of runs, or a start, will say what is wrong with this place
+        return EXAMPLE
+    records = []
+    for directory in directories[:_RECENT_RUNS]:
+        try:
+            records.append(directory.read_record())
+        except RecordError:
+            continue
+    here = [record for record in records if record.program.folder == str(folder)]
+    newest = max(here, key=lambda record: record.created_at, default=None)
+    return newest.program.given if newest is not None else EXAMPLE
