@@ -76,6 +76,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         **picked(run, "started_at", "ended_at"),
         "trainer": msgspec.to_builtins(run.trainer.fields) if run.trainer else {},
         "progress": _progress(run.progress),
+        "standstill": msgspec.to_builtins(run.standstill),
         "metrics": {name: _metric(series) for name, series in run.metrics.items()},
         "fits": [_fit(fit) for fit in run.fits],
         "fits_left_out": dict(run.fits_left_out),

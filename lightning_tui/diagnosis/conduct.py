@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from lightning_tui.diagnosis.matching import Hit
 from lightning_tui.diagnosis.model import Evidence, Rule
+from lightning_tui.record.standstill import Standstill
+from lightning_tui.record.state import AMID_FIT, BEFORE_FIT
 from lightning_tui.text.units import size
 
 NEARLY_FULL = 0.92
@@ -78,14 +80,21 @@ def _memory_words(evidence: Evidence) -> str:
 
 
 def _exits(evidence: Evidence) -> Iterator[_Finding]:
-    if evidence.conduct.left_early:
-        rank = evidence.conduct.left_early[0]
-        text = f"rank {rank} left with exit code 0 amid the fit"
-        yield "rank-exited-early", 58, {"rank": str(rank)}, text, rank
+    early, before = evidence.conduct.left_early, evidence.conduct.left_before
+    if early or before is not None:
+        rank, when = (early[0], AMID_FIT) if early else (before, BEFORE_FIT)
+        text = f"rank {rank} left with exit code 0 {when}"
+        yield "rank-exited-early", 58, {"rank": str(rank), "when": when}, text, rank
+    elif (still := evidence.conduct.standstill) is not None and still.kind == "left":
+        yield "rank-exited-early", 58, {"standstill": _sentence(still)}, still.words, still.rank
     code = evidence.conduct.program_exit
     if code is not None and not evidence.exceptions:
         text = f"the program left with exit code {code} before its fit was done"
         yield "program-exit", 33, exit_words(evidence, code), text, None
+
+
+def _sentence(still: Standstill) -> str:
+    return still.words[:1].upper() + still.words[1:]
 
 
 def exit_words(evidence: Evidence, code: int) -> dict[str, str]:
@@ -102,10 +111,13 @@ def _signs_of_trouble(evidence: Evidence) -> Iterator[_Finding]:
     if conduct.nan_metrics:
         names = ", ".join(conduct.nan_metrics[:3])
         yield "nan-loss", 33, {"what": f"The newest value of {names} is not a finite number"}, f"{names}: nan", None
-    if conduct.silent_s is not None:
+    still = conduct.standstill
+    if conduct.silent_s is not None and (still is None or still.kind != "left"):
         step = "" if conduct.step_time_s is None else f"{conduct.step_time_s:.2g}"
         silent = f"{conduct.silent_s:.0f} s" if conduct.silent_s < 120 else f"{conduct.silent_s / 60:.0f} min"
-        yield "stall", 55, {"silent": silent, "step": step}, f"no step for {silent}", None
+        words = f"No step for {silent}" if still is None else _sentence(still)
+        text = f"no step for {silent}" if still is None else still.words
+        yield "stall", 55, {"standstill": words, "step": step}, text, None if still is None else still.rank
     for growth, what in ((conduct.host_growth, "main memory"), (conduct.device_growth, "GPU memory")):
         if growth is not None:
             captured = {"first": size(growth[0]), "last": f"{size(growth[1])} of {what}"}

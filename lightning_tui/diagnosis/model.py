@@ -10,6 +10,7 @@ import msgspec
 from lightning_tui.plan.model import Plan, plan_from_mapping
 from lightning_tui.record.events import FieldValue
 from lightning_tui.record.samples import GpuSample, HostSample
+from lightning_tui.record.standstill import Standstill
 
 Severity: TypeAlias = Literal["error", "warning", "hint"]
 """`hint`: nothing is wrong, and it could be better."""
@@ -44,6 +45,8 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     """Ranks whose process went without a word, first one first."""
     left_early: tuple[int, ...] = ()
     """Ranks that left with exit code 0 while others were training."""
+    left_before: int | None = None
+    """The rank that left with exit code 0 before the fit began, where the others failed of that."""
     program_exit: int | None = None
     """Exit code of a program that ended itself amid the fit."""
     exit_text: str = ""
@@ -60,6 +63,8 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     silent_s: float | None = None
     """Seconds since the last sign of life, of a run that should be training, or was when a person ended it; `None`
     while that is usual."""
+    standstill: Standstill | None = None
+    """The same, with the rank to look at and where that is."""
     step_time_s: float | None = None
     host_growth: tuple[int, int] | None = None
     """First and last of a steadily growing use of main memory by the run's processes, bytes."""

@@ -25,6 +25,7 @@ from lightning_tui.record.events import (
     Sampled,
     StageChanged,
 )
+from lightning_tui.record.state import BEFORE_FIT
 
 HEAD_BYTES = 128 << 10
 TAIL_BYTES = 1 << 20
@@ -255,14 +256,14 @@ def _note(points: list[int], value: int) -> None:
 
 
 def _conduct(story: _EventDigest, seen: RunSnapshot) -> Conduct:
-    is_training = seen.state in (RunState.TRAINING, RunState.VALIDATING)
     several = len(seen.ranks) > 1
-    stalled = seen.progress.stalled_s if seen.progress else None
+    still = seen.standstill if seen.state is not RunState.LOST else None
     ended_on_request = seen.ended is not None and seen.ended.cause in ("stop", "kill")
     end = seen.program_end
     return Conduct(
         vanished=tuple(event.rank for event in story.gone if event.rank not in story.spoke),
         left_early=tuple(story.left_early) if several and seen.state is not RunState.FINISHED else (),
+        left_before=failure.rank if (failure := seen.failure) and failure.message.endswith(BEFORE_FIT) else None,
         program_exit=story.program_exit if not several else None,
         exit_text=(end.text or "") if end is not None else "",
         exit_traceback=(end.traceback or "") if end is not None else "",
@@ -272,7 +273,8 @@ def _conduct(story: _EventDigest, seen: RunSnapshot) -> Conduct:
         nan_metrics=tuple(
             sorted(name for name, series in seen.metrics.items() if "loss" in name.lower() and _is_lost(series.last))
         ),
-        silent_s=stalled if is_training or ended_on_request else None,
+        silent_s=still.silent_s if still is not None else None,
+        standstill=still,
         step_time_s=story.step_time_s,
         host_growth=steady_growth(story.host_memory),
         device_growth=steady_growth(story.device_memory),

@@ -38,7 +38,9 @@ class StopView(msgspec.Struct, frozen=True, kw_only=True):
     listens: bool = False
     """Whether a Trainer with our telemetry is in a stage."""
     busy: bool = False
-    """Whether a checkpoint is being written, or rank 0 validates: what was asked is taken after that."""
+    """Whether a checkpoint is being written, or a validation goes on: what was asked is taken after that."""
+    hangs: bool = False
+    """Whether it is in a validation that stands still: that it was waited for is taken back."""
     answers: Mapping[str, str] = {}
     """Last answer to each command, by its id: `taken`, `done` or `refused`."""
 
@@ -132,7 +134,7 @@ def _wait_while_busy(ladder: Ladder, view: StopView) -> Ladder:
     if ladder.busy_since is None:
         return msgspec.structs.replace(ladder, busy_since=view.now)
     took = view.now - ladder.busy_since
-    since = min(view.now, ladder.since + took)
+    since = ladder.since if view.hangs else min(view.now, ladder.since + took)
     return msgspec.structs.replace(ladder, busy_since=None, busy_s=ladder.busy_s + took, since=since)
 
 

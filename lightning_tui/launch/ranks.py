@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,14 +16,16 @@ from lightning_tui.record.events import (
     Acknowledged,
     FitEnd,
     Hello,
+    Progress,
     Saving,
     StageChanged,
     TelemetryTrouble,
     TrainerSeen,
 )
+from lightning_tui.record.pace import Pace
 from lightning_tui.record.tail import LineTail
 
-_Heard: TypeAlias = Hello | TrainerSeen | StageChanged | Saving | FitEnd | Acknowledged | TelemetryTrouble
+_Heard: TypeAlias = Hello | TrainerSeen | StageChanged | Progress | Saving | FitEnd | Acknowledged | TelemetryTrouble
 
 _FILE = re.compile(r"rank-(\d{1,9})(?:-\d+)?\.jsonl")
 
@@ -38,6 +41,8 @@ class RankWatch:
         self._trainer_seen = False
         self._in_stage = False
         self._is_validating = False
+        self._pace = Pace()
+        self._moved_at = time.monotonic()
         self._acks: dict[str, Acknowledged] = {}
         self._alive: dict[int, tuple[int, ProcessFacts]] = {}
         """Rank and identity of each process, by pid."""
@@ -55,6 +60,13 @@ class RankWatch:
     def is_validating(self) -> bool:
         """Whether global rank 0 is in a validation: several ranks take a command only after it."""
         return self._in_stage and self._is_validating
+
+    def stands_still(self, *, is_idle: bool) -> bool:
+        """Whether global rank 0 has said nothing for far longer than usual; `is_idle`: the run computes nothing."""
+        if self._pace.last_heard is None:
+            return False
+        silent_s = time.monotonic() - self._moved_at
+        return self._pace.stalled_s(self._pace.last_heard + silent_s, is_idle=is_idle) is not None
 
     @property
     def saving(self) -> str | None:
@@ -115,13 +127,18 @@ class RankWatch:
         elif rank == 0:
             self._apply_stage(event)
 
-    def _apply_stage(self, event: TrainerSeen | StageChanged | Saving | FitEnd | TelemetryTrouble) -> None:
+    def _apply_stage(self, event: TrainerSeen | StageChanged | Progress | Saving | FitEnd | TelemetryTrouble) -> None:
+        self._moved_at = time.monotonic()
         if isinstance(event, TrainerSeen):
             self._trainer_seen = True
+        elif isinstance(event, Progress):
+            self._pace.progresses(event)
         elif isinstance(event, StageChanged):
+            self._pace.enters(event.stage, event.time)
             self._in_stage = event.stage != "done"
             self._is_validating = event.stage == "validate"
         elif isinstance(event, Saving):
+            self._pace.saves(event)
             self._saving = None if event.is_over else event.path
         else:
             self._in_stage = False

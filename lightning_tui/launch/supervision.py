@@ -32,6 +32,7 @@ from lightning_tui.record.commands import Command, new_command, read_commands, w
 from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import Cause, Ended, Proof, RankGone, Restarting, Sampled, Stopping
 from lightning_tui.record.samples import HostSample
+from lightning_tui.record.standstill import IDLE_PERCENT
 
 TICK_S = 0.1
 RANKS_EVERY_S = 0.5
@@ -163,8 +164,15 @@ class Supervisor:
             self._ranks.read()
             self._check_saving(now)
         ranks = self._ranks
-        is_busy = self._writing is not None or ranks.is_validating
-        view = StopView(now=now, asked=tuple(commands), listens=ranks.listens, busy=is_busy, answers=ranks.answers)
+        hangs = ranks.is_validating and ranks.stands_still(is_idle=self._is_idle())
+        view = StopView(
+            now=now,
+            asked=tuple(commands),
+            listens=ranks.listens,
+            busy=self._writing is not None or (ranks.is_validating and not hangs),
+            hangs=hangs,
+            answers=ranks.answers,
+        )
         before, self._ladder = self._ladder, climb(self._ladder, view)
         self._announce(before, now)
         if self._ladder.rung == "sigterm" and before.rung != "sigterm":
@@ -172,6 +180,10 @@ class Supervisor:
         if self._ladder.rung == "sigkill":
             self._program.kill()
             send(marked_processes(self._directory), signal.SIGKILL)
+
+    def _is_idle(self) -> bool:
+        percent = None if self._last_host is None else self._last_host.run_cpu_percent
+        return percent is not None and percent <= IDLE_PERCENT
 
     def _new_commands(self) -> list[Command]:
         own, self._own_commands = self._own_commands, []

@@ -62,6 +62,11 @@ class HardwareHistory:
         """Add on which host a node's supervisor runs."""
         self._changing(number).hostname = hostname
 
+    def node_of_host(self) -> dict[str, int]:
+        """The number of the node on each host that is known by name; of several there the first one's."""
+        nodes = sorted(self._nodes.items(), reverse=True)
+        return {node.hostname: number for number, node in nodes if node.hostname is not None}
+
     def _changing(self, number: int) -> _NodeHistory:
         self._view = None
         return self._nodes.setdefault(number, _NodeHistory(number))

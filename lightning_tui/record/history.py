@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import singledispatchmethod
 
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from lightning_tui.record.events import (
     RecordGap,
     Restarting,
     Sampled,
+    Saving,
     Stage,
     StageChanged,
     Stopping,
@@ -36,6 +38,7 @@ from lightning_tui.record.fits import FitLog
 from lightning_tui.record.hardware import HardwareHistory
 from lightning_tui.record.index import SkippedTotals
 from lightning_tui.record.pace import Pace
+from lightning_tui.record.standstill import NodeClock
 from lightning_tui.record.state import Failure, caught_at_the_end, first_failure, is_stop_exception
 
 TRACEBACKS_KEPT = 16
@@ -48,6 +51,13 @@ class RankHistory:
     def __init__(self, hello: Hello, before: RankHistory | None = None) -> None:
         self.hello = hello
         self.stage: Stage = "setup"
+        self.has_entered = False
+        """Whether it has come to a Trainer."""
+        self.heard_at = hello.time
+        """When it last said that something went on, by the clock of its node."""
+        self.global_step: int | None = None
+        self.latest: Progress | None = None
+        """Its newest progress, of whichever stage."""
         self.progress: Progress | None = before.progress if before is not None else None
         self.memory: DeviceMemory | None = None
         self.last_word: str | None = None
@@ -64,7 +74,6 @@ class RankHistory:
 
     def progresses(self, event: Progress) -> None:
         """It is so far; in an evaluation after a fit, it is where the fit has come to."""
-        self.enters(event.stage)
         if self._fits_now or not self._has_trained:
             self.progress = event
 
@@ -72,6 +81,17 @@ class RankHistory:
     def is_in_fit(self) -> bool:
         """Whether it trains or validates, and has not said how that ended."""
         return not self.spoke and self.stage not in ("setup", "done")
+
+    @property
+    def is_before_fit(self) -> bool:
+        """Whether it has not come to its fit, and has not said how it ended."""
+        return not self.spoke and self.stage == "setup"
+
+    def hears(self, event: StageChanged | Progress) -> None:
+        """Note where it is now."""
+        self.enters(event.stage)
+        self.global_step, self.heard_at = event.global_step, event.time
+        self.latest = event if isinstance(event, Progress) else self.latest
 
 
 class RunHistory:
@@ -88,8 +108,8 @@ class RunHistory:
         self.commands = CommandLog()
         self.started_at: float | None = None
         self.unreadable_lines = 0
-        self.first_node_clock: float | None = None
-        """Time of its supervisor's last sample."""
+        self.clocks: dict[int, NodeClock] = {0: NodeClock()}
+        """By node number; the first node's is always there."""
         self.restarts: list[Restarting] = []
         self.gaps: dict[int | None, RecordGap] = {}
         """The newest of each rank, and of the supervisor (`None`)."""
@@ -103,10 +123,14 @@ class RunHistory:
         """Exceptions after which the rank that raised them went on; the others are in `exceptions`."""
         self.program_ends: dict[int, ProgramEnd] = {}
         self.left_early: list[tuple[int, ProgramEnd]] = []
+        self.left_before: list[tuple[int, ProgramEnd]] = []
         self.fit_seen = False
         self.fit_end: FitEnd | None = None
         self.ended: Ended | None = None
         self.stopping: Stopping | None = None
+        self.stop_began: float | None = None
+        self.clocks_at_signal: dict[int, NodeClock] = {}
+        """As they were when the first signal was sent."""
         self.troubles: list[tuple[int, str]] = []
 
     def apply_rank_event(self, attempt: int, rank: int, event: AnyEvent) -> None:
@@ -132,7 +156,7 @@ class RunHistory:
         """Take an event from the `supervisor/` file of a node."""
         if isinstance(event, Sampled):
             self.hardware.add_sample(node, event)
-            self.first_node_clock = event.time if node == 0 else self.first_node_clock
+            self.clocks.setdefault(node, NodeClock()).take(event)
         elif isinstance(event, SupervisorStarted):
             self.hardware.name_host(node, event.host)
         self._apply(event, None)
@@ -158,13 +182,15 @@ class RunHistory:
         if event.stage not in ("done", "paused"):
             self._goes_on(rank)
         if rank in self.ranks:
-            self.ranks[rank].enters(event.stage)
+            self.ranks[rank].has_entered = True
+            self.ranks[rank].hears(event)
         if rank == 0:
             self.pace.enters(event.stage, event.time)
 
     @_apply.register
     def _(self, event: Progress, rank: int) -> None:
         if rank in self.ranks:
+            self.ranks[rank].hears(event)
             self.ranks[rank].progresses(event)
         if rank == 0:
             self.pace.progresses(event)
@@ -173,6 +199,13 @@ class RunHistory:
     def _(self, event: DeviceMemory, rank: int) -> None:
         if rank in self.ranks:
             self.ranks[rank].memory = event
+
+    @_apply.register
+    def _(self, event: Saving, rank: int) -> None:
+        if rank == 0:
+            self.pace.saves(event)
+        if rank in self.ranks:
+            self.ranks[rank].heard_at = event.time
 
     @_apply.register
     def _(self, event: CheckpointSaved, rank: int) -> None:
@@ -196,12 +229,14 @@ class RunHistory:
         if rank == 0:
             self.fit_end = event
         if rank in self.ranks:
-            self.ranks[rank].spoke = True
+            self.ranks[rank].spoke, self.ranks[rank].stage = True, "done"
 
     @_apply.register
     def _(self, event: ProgramEnd, rank: int) -> None:
         if rank in self.ranks and self.ranks[rank].is_in_fit:
             self.left_early.append((rank, event))
+        elif rank in self.ranks and event.code == 0 and self.ranks[rank].is_before_fit:
+            self.left_before.append((rank, event))
         self.program_ends[rank] = event
         self._last_word(rank, "exited")
 
@@ -230,7 +265,9 @@ class RunHistory:
 
     @_apply.register
     def _(self, event: Stopping, rank: None) -> None:
-        self.stopping = event
+        self.stopping, self.stop_began = event, self.stop_began or event.time
+        if event.rung != "asked" and not self.clocks_at_signal:
+            self.clocks_at_signal = deepcopy(self.clocks)
 
     @_apply.register
     def _(self, event: Restarting, rank: None) -> None:
@@ -287,7 +324,21 @@ class RunHistory:
         spoke = [number for number, rank in self.ranks.items() if rank.spoke]
         caught = self.caught_exceptions()
         uncaught = [(rank, each) for rank, each in self.exceptions if each not in caught]
-        return first_failure(uncaught, self.gone, spoke, self.ended, self.left_early)
+        return first_failure(uncaught, self.gone, spoke, self.ended, self.left_early, self.left_before)
+
+    def departure(self, rank: int) -> tuple[float, str] | None:
+        """When and how a rank left, where it did so before anybody asked the run to end."""
+        end, raised = self.program_ends.get(rank), [each for of, each in self.exceptions if of == rank]
+        gone = next((event for event in self.gone if event.rank == rank), None)
+        if raised:
+            left = raised[0].time, f"failed of {raised[0].type.rpartition('.')[2]}"
+        elif end is not None:
+            left = end.time, f"left with exit code {end.code}"
+        elif gone is not None and not self.ranks[rank].spoke:
+            left = gone.time, "vanished"
+        else:
+            return None
+        return left if self.stop_began is None or left[0] < self.stop_began else None
 
     def is_gone(self, number: int) -> bool:
         """Whether the rank's process has vanished, or the supervisor has left nothing of the run behind."""

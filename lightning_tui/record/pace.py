@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Literal, TypeAlias
 
 import msgspec
 
-from lightning_tui.record.events import CheckpointSaved, Progress, Stage
+from lightning_tui.record.events import CheckpointSaved, Progress, Saving, Stage
 
 HALF_LIFE_S = 600.0
 """Training that is so long ago counts half: long enough for several epochs, short enough to follow a change."""
@@ -15,10 +16,41 @@ HALF_LIFE_S = 600.0
 STALL_FACTOR = 4.0
 STALL_FLOOR_S = 10.0
 """A wait is said to be a stall when it is longer than both: four usual batches, and these seconds."""
+SURVIVED_FACTOR = 3.0
+"""And longer than so many times the longest wait at such a place that was followed by a sign of life."""
+
 FIRST_BATCH_S = 600.0
-"""The same where no usual batch is known yet: to compile a model or to read a first buffer may take minutes."""
+"""The same where no usual batch is known yet: to compile a model may take minutes."""
+IDLE_FIRST_BATCH_S = 20.0
+"""A first batch for which nothing is computed."""
+EVALUATION_EDGE_S = 120.0
+"""Before the first batch of a validation, and after its last one, where nothing is known of such a wait."""
+IDLE_EVALUATION_EDGE_S = 15.0
+IDLE_SETUP_S = 60.0
+"""A setup in which nothing is computed; one that computes may take hours."""
+SAVE_S = 600.0
+"""A checkpoint that is being written."""
 
 _REMEMBERED = 8
+
+Spot: TypeAlias = Literal["setup", "loader", "first step", "train", "evaluation loader", "evaluation", "evaluation end"]
+"""What a rank is likely to be at: waits differ by it. `loader`: a first batch of training is awaited."""
+
+
+def spot_of(stage: Stage, progress: Progress | None) -> Spot | None:
+    """Where a rank in this stage is that has last said this of its progress; `None` where no sign of life is due."""
+    if stage in ("paused", "done"):
+        return None
+    if stage == "setup":
+        return "setup"
+    said = progress if progress is not None and progress.stage == stage else None
+    if stage != "train":
+        if said is None or not said.batch:
+            return "evaluation loader"
+        return "evaluation end" if said.total_batches and said.batch >= said.total_batches else "evaluation"
+    if said is None or said.batch == said.total_batches or (not said.batch and said.batch_size is None):
+        return "loader"
+    return "train" if said.global_step or said.batch else "first step"
 
 
 class PaceState(msgspec.Struct):
@@ -40,6 +72,10 @@ class PaceState(msgspec.Struct):
     evaluated: tuple[int, float, float] | None = None
     last_heard: float | None = None
     paused_at: float | None = None
+    spot: Spot | None = None
+    spot_since: float = 0.0
+    waits: dict[Spot, float] = {}
+    is_saving: bool = False
 
 
 class Pace:
@@ -64,6 +100,10 @@ class Pace:
         self._begun_at: float | None = None
         self._evaluated: tuple[int, float, float] | None = None
         self._paused_at: float | None = None
+        self._spot: Spot | None = None
+        self._spot_since = 0.0
+        self._waits: dict[Spot, float] = {}
+        self._is_saving = False
         self.last_heard: float | None = None
         """When rank 0 last said that something went on, by its own clock."""
 
@@ -90,11 +130,11 @@ class Pace:
         """Another attempt begins: what was learnt stays, the time until its first batch belongs to nothing."""
         self._place = self._last_evaluation = self._begun_at = self._evaluation_began = self._paused_at = None
         self._left_out_s, self._saves_seen, self.last_heard = 0.0, 0, None
-        self._stage = "setup"
+        self._stage, self._spot, self._is_saving = "setup", None, False
 
     def enters(self, stage: Stage, time: float) -> None:
         """The rank entered a stage."""
-        self.last_heard = time
+        self._hears(time, spot_of(stage, None))
         if stage == "paused":
             self._paused_at = time
             return
@@ -110,13 +150,17 @@ class Pace:
         """The rank said how far it is."""
         if event.stage != self._stage or self._paused_at is not None:
             self.enters(event.stage, event.time)
-        self.last_heard = event.time
+        self._hears(event.time, spot_of(event.stage, event))
         if event.stage == "train":
             self._train_to(place_of(event), event.time)
         elif event.batch and (self._evaluated is None or event.batch > self._evaluated[0]):
             since = self._evaluated[1] if self._evaluated is not None else self._evaluation_began
             per_batch = (event.time - since) / event.batch if since is not None else math.nan
             self._evaluated = (event.batch, since if since is not None else event.time, per_batch)
+
+    def saves(self, event: Saving) -> None:
+        """A checkpoint is being written, or that is over."""
+        self.last_heard, self._is_saving = event.time, not event.is_over
 
     def saved(self, event: CheckpointSaved) -> None:
         """A checkpoint was saved."""
@@ -125,6 +169,11 @@ class Pace:
             self._saves_seen += 1
             if self._stage == "train" and self._paused_at is None:
                 self._left_out_s += event.seconds
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether a checkpoint is being written: all ranks wait for it."""
+        return self._is_saving
 
     @property
     def batch_s(self) -> float | None:
@@ -144,13 +193,44 @@ class Pace:
             return self._evaluated[2]
         return None
 
-    def stalled_s(self, now: float) -> float | None:
+    def patience_s(self, spot: Spot, *, is_idle: bool = False) -> float:
+        """How long a rank may say nothing at this place; `is_idle`: the run's processes compute nothing meanwhile."""
+        if spot == "train" and self._place in (None, self._begun_at):  # however far an attempt before has come
+            spot = "first step"
+        usual, longest = self._usual_at(spot), self._waits.get(spot)
+        known = [STALL_FLOOR_S]
+        if usual is not None:
+            known.append(STALL_FACTOR * usual)
+        if longest is not None:
+            known.append(SURVIVED_FACTOR * longest)
+        if self._is_saving:
+            known.append(SAVE_S)
+        elif longest is None or spot == "setup":
+            known.append(_unknown_s(spot, usual, is_idle=is_idle))
+        return max(known)
+
+    def stalled_s(self, now: float, *, is_idle: bool = False) -> float | None:
         """How long nothing has come, where that is far more than usual. `now` by the clock of the rank's host."""
-        if self.last_heard is None or self._paused_at is not None or self._stage not in ("train", "validate"):
+        if self.last_heard is None or self._paused_at is not None or self._spot is None:
             return None
-        silence, usual = now - self.last_heard, self.usual_s()
-        patience = FIRST_BATCH_S if usual is None else max(STALL_FACTOR * usual, STALL_FLOOR_S)
-        return silence if silence > patience else None
+        silence = now - self.last_heard
+        return silence if silence > self.patience_s(self._spot, is_idle=is_idle) else None
+
+    def _usual_at(self, spot: Spot) -> float | None:
+        """Usual time of a batch; of an evaluation's one that has none yet, that of training is the best guess."""
+        if spot == "evaluation" and self._evaluated is not None and not math.isnan(self._evaluated[2]):
+            return self._evaluated[2]
+        return None if spot in ("setup", "first step") else self.batch_s
+
+    def _hears(self, time: float, spot: Spot | None) -> None:
+        """Learn from a wait that is over. What began an attempt is not learnt from: it compiles, and may be asleep."""
+        is_over = spot in _STEADY or spot != self._spot
+        if is_over and self._spot not in (None, "setup", "first step") and self._paused_at is None:
+            fade, most = (0.999, 200.0) if self._spot in _STEADY else (0.8, 1200.0)
+            waited = min(most, time - self._spot_since)  # a machine that slept meanwhile teaches nothing
+            self._waits[self._spot] = max(waited, fade * self._waits.get(self._spot, 0.0))
+        self.last_heard, self._spot = time, spot
+        self._spot_since = time if is_over else self._spot_since
 
     def time_left(self, event: Progress, fraction: float | None) -> float | None:
         """Seconds that are left of the fit of which this fraction is done: training, validations and checkpoints."""
@@ -228,6 +308,21 @@ def epochs_of(event: Progress) -> float:
     """Epochs since the beginning of the fit: 2.5 is half of the third."""
     share = event.batch / event.total_batches if event.total_batches else 0.0
     return event.epoch + min(1.0, share)
+
+
+_STEADY = ("train", "evaluation")
+"""Where signs of life are many: each further one lets the longest wait before it fade, but only a little."""
+
+
+def _unknown_s(spot: Spot, usual: float | None, *, is_idle: bool) -> float:
+    """Patience at a place where nobody has waited yet."""
+    if spot == "setup":
+        return IDLE_SETUP_S if is_idle else math.inf
+    if spot in _STEADY and usual is not None:
+        return 0.0
+    if spot.startswith("evaluation"):
+        return IDLE_EVALUATION_EDGE_S if is_idle else EVALUATION_EDGE_S
+    return IDLE_FIRST_BATCH_S if is_idle else FIRST_BATCH_S
 
 
 def _mean(values: deque[float]) -> float | None:

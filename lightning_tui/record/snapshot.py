@@ -26,6 +26,7 @@ from lightning_tui.record.hardware import GpuHistory, GpuKey, NodeView
 from lightning_tui.record.history import RankHistory, RunHistory
 from lightning_tui.record.samples import GpuSample, HostSample
 from lightning_tui.record.series import Series, Timeline
+from lightning_tui.record.standstill import NodeClock, RankPosition, Standstill, standstill_of
 from lightning_tui.record.state import Facts, Failure, RunState, caught_sentence, derive, restart_sentence
 
 
@@ -68,7 +69,7 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
     usual_s: float | None = None
     """Usual wall time between two batches of this stage."""
     stalled_s: float | None = None
-    """How long no batch has come, where that is much longer than usual."""
+    """How long nothing has come, where that is much longer than usual (`RunSnapshot.standstill`)."""
     validation_s: float | None = None
     """Usual time of one validation."""
 
@@ -131,6 +132,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How global rank 0 left the program, in its own words; `None` where it did not come to that."""
     timeline: Timeline | None = None
     """Which epoch and time belong to a step; a live object, as the metrics are."""
+    standstill: Standstill | None = None
+    """That its ranks stand still, or stood so when a person ended it; `None` where they move."""
     fits: tuple[FitView, ...] = ()
     """The program's fits: the current one, then the others by number. Of very many, those between are left out."""
     fits_left_out: Mapping[str, int] = {}
@@ -199,6 +202,7 @@ def snapshot_of(
     verdict, current = derive(facts), history.fits.current
     hardware = history.hardware.view()
     first = hardware.nodes[0] if hardware.nodes else None
+    standstill = _standstill(history)
     return RunSnapshot(
         record=history.record,
         directory=history.directory,
@@ -207,7 +211,7 @@ def snapshot_of(
         attempt=history.attempt,
         supervisor=history.supervisor,
         trainer=current.trainer,
-        progress=_progress(history),
+        progress=_progress(history, standstill),
         metrics=dict(current.metrics),
         ranks=tuple(_rank(rank, history.is_gone(number)) for number, rank in sorted(history.ranks.items())),
         checkpoints=tuple(history.checkpoints),
@@ -229,8 +233,9 @@ def snapshot_of(
         fit_end=history.fit_end,
         program_end=history.program_ends.get(0),
         timeline=current.timeline,
-        fits=tuple(_fits(history, verdict.state)),
+        fits=tuple(_fits(history, verdict.state, standstill)),
         fits_left_out=dict(history.fits.left_out),
+        standstill=standstill,
     )
 
 
@@ -265,11 +270,11 @@ def _commands(history: RunHistory, now: float) -> tuple[CommandProgress, ...]:
         attempt=history.attempt,
         is_over=history.ended is not None,
         now=now,
-        rank_clock=history.first_node_clock,
+        rank_clock=history.clocks[0].now,
     )
 
 
-def _fits(history: RunHistory, state: RunState) -> Iterator[FitView]:
+def _fits(history: RunHistory, state: RunState, standstill: Standstill | None) -> Iterator[FitView]:
     """The current one first. Without a fit there is none: what was evaluated alone is the run's own."""
     current = history.fits.current
     others = sorted(history.fits.fits[:-1], key=lambda fit: fit.number)
@@ -280,7 +285,7 @@ def _fits(history: RunHistory, state: RunState) -> Iterator[FitView]:
                 state=_fit_word(fit, history, state if fit is current else None),
                 exception=fit.raised,
                 trainer=fit.trainer,
-                progress=_progress(history) if fit is current else _progress_of(fit),
+                progress=_progress(history, standstill) if fit is current else _progress_of(fit),
                 metrics=dict(fit.metrics),
                 began_at=fit.began_at,
                 ended_at=fit.ended_at,
@@ -324,7 +329,7 @@ def _progress_of(fit: Fit) -> ProgressView | None:
     )
 
 
-def _progress(history: RunHistory) -> ProgressView | None:
+def _progress(history: RunHistory, standstill: Standstill | None) -> ProgressView | None:
     """How far the current fit is; an evaluation after it counts its own batches while it goes on."""
     fit, pace = history.fits.current, history.pace
     view = _progress_of(fit) if 0 in history.ranks else None
@@ -338,17 +343,37 @@ def _progress(history: RunHistory) -> ProgressView | None:
         total_batches=evaluation.total_batches,
         eta_s=pace.time_left(fit.progress, fit.fraction) if history.ended is None else None,
         usual_s=pace.usual_s(),
-        stalled_s=_stalled_s(history),
+        stalled_s=standstill.silent_s if standstill is not None else None,
         validation_s=pace.validation_s,
     )
 
 
-def _stalled_s(history: RunHistory) -> float | None:
-    """Both times are told by the first node's clock; the reader's own may be another one. Of a run that has ended
-    in its fit: how long nothing had come by then."""
-    if history.first_node_clock is None or not history.ranks[0].is_in_fit:
+def _standstill(history: RunHistory) -> Standstill | None:
+    """All is told by the clocks of the ranks' nodes; the reader's own may be another one. Of a run that a person
+    has ended: whether it stood still when it got its signal."""
+    ended = history.ended
+    if ended is not None and ended.cause not in ("stop", "kill"):
         return None
-    return history.pace.stalled_s(history.first_node_clock)
+    clocks = (history.clocks_at_signal if ended is not None else None) or history.clocks
+    of_host = {host: clocks[node] for host, node in history.hardware.node_of_host().items() if node in clocks}
+    positions = [
+        _position(rank, of_host.get(rank.hello.host, clocks[0]), history.departure(number))
+        for number, rank in sorted(history.ranks.items())
+    ]
+    return standstill_of(positions, history.pace, is_idle=all(clock.is_idle for clock in clocks.values()))
+
+
+def _position(rank: RankHistory, clock: NodeClock, left: tuple[float, str] | None) -> RankPosition:
+    """Where a rank is, by the clock of its node; `left`: when and how it left."""
+    return RankPosition(
+        rank=rank.hello.rank,
+        stage=rank.stage if rank.has_entered else None,
+        global_step=rank.global_step,
+        progress=rank.latest,
+        silent_s=clock.since(rank.heard_at),
+        left="" if left is None else left[1],
+        left_s=0.0 if left is None else clock.since(left[0]),
+    )
 
 
 def _notices(history: RunHistory, failure: Failure | None) -> Iterator[str]:

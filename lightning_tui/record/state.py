@@ -288,12 +288,14 @@ def first_failure(
     last_words: Iterable[int],
     ended: Ended | None = None,
     left_early: Iterable[tuple[int, ProgramEnd]] = (),
+    left_before: Iterable[tuple[int, ProgramEnd]] = (),
 ) -> Failure | None:
     """Find the first failure in time: an exception, or a rank that vanished without a last word.
 
     A rank with a last word (exception, end of fit, orderly exit) did not vanish. One that left amid a fit, however
-    orderly, is what the others fail of. Ranks that go when SIGTERM ends the program go with it. A lost connection to
-    a peer is a consequence of something else and is named only where nothing else is known.
+    orderly, is what the others fail of; one that left before it, only where all they say is that they lost it. Ranks
+    that go when SIGTERM ends the program go with it. A lost connection to a peer is a consequence of something else
+    and is named only where nothing else is known.
     """
     is_terminated = ended is not None and ended.signal == "SIGTERM"
     spoke = set(last_words)
@@ -311,12 +313,16 @@ def first_failure(
         if event.rank not in spoke and not is_terminated
     ]
     if candidates:
-        candidates += [(False, event.time, _left_early(rank, event)) for rank, event in left_early]
+        candidates += [(False, event.time, _left(rank, event, AMID_FIT)) for rank, event in left_early]
+        candidates += [(True, event.time, _left(rank, event, BEFORE_FIT)) for rank, event in left_before]
     return min(candidates, key=lambda candidate: candidate[:2])[2] if candidates else None
 
 
-def _left_early(rank: int, event: ProgramEnd) -> Failure:
-    return Failure(rank=rank, type="SystemExit", message=f"left with exit code {event.code} amid the fit")
+AMID_FIT, BEFORE_FIT = "amid the fit", "before the fit began"
+
+
+def _left(rank: int, event: ProgramEnd, when: str) -> Failure:
+    return Failure(rank=rank, type="SystemExit", message=f"left with exit code {event.code} {when}")
 
 
 def _vanished(event: RankGone, signal: str | None) -> Failure:

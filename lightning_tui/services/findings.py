@@ -105,7 +105,7 @@ def trouble_of(run: RunSnapshot | None) -> Trouble | None:
     if state == "failed" or is_stopped_from_outside or (state == "lost" and run.is_over):
         return Trouble(run.directory, run.attempt, "ended")
     is_ended_by_a_person = run.ended is not None and run.ended.cause in ("stop", "kill")
-    is_stalled = run.progress is not None and run.progress.stalled_s is not None
+    is_stalled = run.standstill is not None
     if is_stalled and (not run.is_over or is_ended_by_a_person):
         return Trouble(run.directory, run.attempt, "stalled")
     return None
@@ -136,7 +136,7 @@ def order_of_trouble(found: Sequence[Diagnosis], trouble: Trouble | None, has_ra
     """Of a run that stands still, that is the trouble: an error that stands in its output is one that it has overcome,
     unless a rank has fallen of it."""
     if trouble is not None and trouble.kind == "stalled" and not has_raised:
-        found = sorted(found, key=lambda diagnosis: diagnosis.category != "stall")
+        found = sorted(found, key=lambda diagnosis: diagnosis.category not in ("stall", "rank-exited-early"))
     return tuple(found)
 
 

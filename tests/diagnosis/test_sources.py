@@ -130,6 +130,21 @@ def test_a_rank_that_left_early_is_the_root_of_its_peers_failure(run: RunDirecto
     assert found == ["rank-exited-early", "gloo-connection-closed"]
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Connection closed by peer [127.0.0.1]:5", ["rank-exited-early", "gloo-connection-closed"]),
+        ("mat1 and mat2 shapes cannot be multiplied (4x32 and 64x10)", ["shape-mismatch"]),
+    ],
+)
+def test_a_rank_that_left_before_the_fit_is_the_root_of_lost_connections_alone(
+    run: RunDirectory, message: str, expected: list[str]
+) -> None:
+    raised = make(ExceptionRaised, type="RuntimeError", message=message, hook="setup", time=2.0)
+    ranks: dict[int, list[Event]] = {0: [raised], 1: [make(ProgramEnd, code=0, time=1.0)]}
+    assert categories(record(run, ranks, make(Ended, code=1))) == expected
+
+
 def test_a_rank_that_vanished_with_full_memory(run: RunDirectory) -> None:
     sample = make(Sampled, host=HostSample(memory_used=63 * GIB, memory_total=64 * GIB), gpus=())
     evidence = record(

@@ -49,7 +49,11 @@ class Lab:
         self.folder = folder
 
     def start(
-        self, words: list[str], plan: Mapping[str, Any] | None = None, interpreter: Path | None = None
+        self,
+        words: list[str],
+        plan: Mapping[str, Any] | None = None,
+        interpreter: Path | None = None,
+        stop_patience_s: float = 30.0,
     ) -> RunDirectory:
         """Start a program of `tests/programs/failing` in the folder."""
         program = resolve_program(
@@ -59,7 +63,8 @@ class Lab:
             folder=self.folder,
             environ=os.environ,
         )
-        return start_run(RunStore(self.settings.runs_home), program, plan or {}, environ=os.environ)
+        store = RunStore(self.settings.runs_home)
+        return start_run(store, program, plan or {}, environ=os.environ, stop_patience_s=stop_patience_s)
 
     def suffer(
         self,

@@ -119,6 +119,16 @@ def test_sigkill_waits_for_a_checkpoint_too_and_all_waiting_has_one_limit() -> N
     assert (done.rung, done.deadline) == ("sigterm", 150 + PATIENCE)
 
 
+def test_a_validation_that_stands_still_is_waited_for_no_longer() -> None:
+    ladder = climb(asked(command(), listens=True), StopView(now=101.0, listens=True, busy=True))
+    assert ladder.deadline == 101 + BUSY_FACTOR * PATIENCE
+    seen = climb(ladder, StopView(now=115.0, listens=True, hangs=True))
+    assert (seen.rung, seen.deadline) == ("asked", 100 + PATIENCE), "the wait for it is taken back"
+    late = climb(ladder, StopView(now=140.0, listens=True, hangs=True))
+    assert (late.rung, late.deadline) == ("sigterm", 140 + PATIENCE)
+    assert climb(late, StopView(now=170.0, listens=True, hangs=True)).rung == "sigkill"
+
+
 def test_a_stop_may_bring_its_own_patience_for_each_rung() -> None:
     mine = msgspec.structs.replace(command(), patience_s=60.0, term_patience_s=5.0)
     ladder = asked(mine, listens=True)

@@ -29,6 +29,7 @@ from lightning_tui.record import (
 from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import CheckpointSaved, Ended, Stopping, SupervisorStarted, TrainerField, TrainerSeen
 from lightning_tui.record.series import Timeline
+from lightning_tui.record.standstill import Standstill
 from lightning_tui.services.machine import Hardware
 from lightning_tui.settings import Settings
 from lightning_tui.ui import CockpitOptions
@@ -251,7 +252,11 @@ def stalled(folder: Path) -> RunSnapshot:
     assert run.progress is not None
     progress = replace_struct(run.progress, stalled_s=184.0, usual_s=1.2)
     ranks = (*run.ranks[:2], replace_struct(run.ranks[2], data_wait_s=0.019), run.ranks[3])
-    return replace_struct(run, progress=progress, ranks=ranks, attempt=2)
+    still = Standstill(
+        kind="silent", rank=0, stage="train", global_step=progress.global_step, silent_s=184.0, limit_s=10.0,
+        words=f"no step for 3 min, in training at step {progress.global_step}",
+    )  # fmt: skip
+    return replace_struct(run, progress=progress, ranks=ranks, attempt=2, standstill=still)
 
 
 def earlier_runs(folder: Path) -> tuple[RunSnapshot, ...]:

@@ -180,7 +180,7 @@ async def test_a_run_that_stands_still_is_told_of_until_it_goes_on(tmp_path: Pat
         await until(pilot, lambda: "x stops it first" in text_grid(app) or "no change of the plan" in text_grid(app))
         assert outside.reader is not None
         assert run.progress is not None
-        outside.reader.now = replace_struct(run, progress=replace_struct(run.progress, stalled_s=None))
+        outside.reader.now = replace_struct(run, progress=replace_struct(run.progress, stalled_s=None), standstill=None)
         await until(pilot, gone(app, title))
 
 

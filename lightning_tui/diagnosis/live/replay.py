@@ -59,7 +59,7 @@ def replay(
     for moment, number, is_rank, event in _events(directory, run.attempt, most_bytes):
         if moment >= due:
             due, now = moment + step, max(now, moment)
-            snapshot = snapshot_of(history, supervisor_alive=True, ranks_alive=True, now=now)
+            snapshot = snapshot_of(history, supervisor_alive=True, ranks_alive=False, now=now)
             adviser.update(snapshot, now)
         if is_rank:
             history.apply_rank_event(run.attempt, number, event)
@@ -67,7 +67,7 @@ def replay(
             history.apply_supervisor_event(event, number)
     # When the warnings were printed is not known here: they are told last, when the pace is known that weighs them.
     adviser.update(
-        snapshot_of(history, supervisor_alive=True, ranks_alive=True, now=now), now, Around(warnings=warnings)
+        snapshot_of(history, supervisor_alive=True, ranks_alive=False, now=now), now, Around(warnings=warnings)
     )
 
 

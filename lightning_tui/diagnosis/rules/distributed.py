@@ -786,21 +786,28 @@ RULES = (
     ),
     Rule(
         category="rank-exited-early",
-        title="A rank left while the others train",
-        cause="[[Rank {rank} ]]ended with exit code 0 amid the fit: the rest wait for it in the next collective.",
-        signs=(anywhere("left with exit code 0 amid the fit"),),
+        title="A rank left while the others train or begin to",
+        cause="[[{standstill}. ]]"
+        "[[Rank {rank} ended with exit code 0 {when}: ]]the rest wait for it in the next collective.",
+        signs=(
+            anywhere("left with exit code 0 amid the fit"),
+            anywhere("left with exit code 0 before the fit began"),
+        ),
         weight=58,
         suggestions=(
             do("Find a sys.exit, a return or a `break` that only some ranks reach.", in_code=True),
             do("Give all ranks the same number of batches and epochs."),
         ),
         docs=f"{LIGHTNING_DOCS}/accelerators/gpu_intermediate.html",
-        examples=("SystemExit: left with exit code 0 amid the fit",),
+        examples=(
+            "SystemExit: left with exit code 0 amid the fit",
+            "SystemExit: left with exit code 0 before the fit began",
+        ),
     ),
     Rule(
         category="stall",
         title="Training stands still",
-        cause="[[No step for {silent}[[, where one takes {step} s]]. ]]A rank waits for a collective that another never joins, or for a batch that does not come.",
+        cause="[[{standstill}[[, where a step takes {step} s]]. ]]A rank waits for a collective that another never joins, for a lock, or for a batch that does not come.",
         signs=(anywhere("no progress for", "training", "stall"),),
         severity="warning",
         weight=55,

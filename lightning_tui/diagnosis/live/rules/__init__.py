@@ -10,6 +10,7 @@ from lightning_tui.diagnosis.live.rules.checkpoints import DISK_RULES, NO_CHECKP
 from lightning_tui.diagnosis.live.rules.gpus import GPU_RULES
 from lightning_tui.diagnosis.live.rules.growth import GROWTH_RULES
 from lightning_tui.diagnosis.live.rules.speed import SPEED_RULES
+from lightning_tui.diagnosis.live.rules.standstill import STANDSTILL_RULES
 from lightning_tui.diagnosis.live.rules.values import VALUE_RULES
 
 LiveRule = Callable[[RuleInput], Iterator[Advice]]
@@ -22,5 +23,5 @@ WHILE_IT_TRAINS: tuple[LiveRule, ...] = (
     *DISK_RULES,
 )
 """Asked only while the run trains or validates: what they measure means nothing else."""
-AT_ANY_TIME: tuple[LiveRule, ...] = VALUE_RULES
-"""What was logged stays true."""
+AT_ANY_TIME: tuple[LiveRule, ...] = (*VALUE_RULES, *STANDSTILL_RULES)
+"""What was logged stays true, and a run may stand still before it trains."""

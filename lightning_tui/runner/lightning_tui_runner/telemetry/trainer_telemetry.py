@@ -20,7 +20,13 @@ LEADER_PERIOD_S = 0.25
 FOLLOWER_PERIOD_S = 0.4
 CROWD, CROWD_PERIOD_S = 32, 1.0
 """From so many ranks on, those that follow write less often: their files lie on one disk."""
+STAGE_PERIOD_S = 0.05
+"""Stages are written more often than the rest: what hangs in one shall not be seen in the one before."""
+SOON_PERIOD_S = 0.5
 MEMORY_PERIOD_S = 1.0
+
+
+_WITH_BATCHES = ("sanity_check", "train", "validate", "test", "predict")
 
 
 class TrainerTelemetry:
@@ -50,8 +56,13 @@ class TrainerTelemetry:
         self._epoch = 0
         self._keeps_step = True
         self._evaluated = 0
+        self._told_place: tuple[object, ...] = ()
+        self._means: tuple[float, float] | None = None
         self._batch_sizes: dict[str, int | None] = {}
         self._next_flush = 0.0
+        self._wait_s = 0.0
+        """Up to the next flush; short at the beginning of a stage."""
+        self._next_soon = 0.0
         self._next_stage = 0.0
         self._next_memory = 0.0
         self._saves: list[SavedCheckpoint] = []
@@ -81,6 +92,7 @@ class TrainerTelemetry:
         self._clock.pause()
         time_fetches(trainer.fit_loop.epoch_loop, self._clock)
         self._enter(trainer, "train")
+        self._flush_soon()
         self._flush(trainer)
 
     def evaluation_begins(self, trainer: Any, stage: str) -> None:
@@ -89,6 +101,7 @@ class TrainerTelemetry:
         self._clock.pause()
         self._evaluated = 0
         self._enter(trainer, "sanity_check" if trainer.sanity_checking else stage)
+        self._flush_soon()
 
     def evaluation_ends(self, trainer: Any) -> None:
         is_sanity_check = trainer.sanity_checking
@@ -150,6 +163,9 @@ class TrainerTelemetry:
         self._tap.end()
         if trainer.strategy.root_device.type == "cpu":
             self._flush(trainer)
+        else:
+            self._note_progress(trainer)
+            self._reporter.flush()
 
     # ------------------------------------------------------------------------------------------------------ batches
 
@@ -200,12 +216,16 @@ class TrainerTelemetry:
         )
 
     def _enter(self, trainer: Any, stage: str) -> None:
-        """Written at once, as nothing else may come for long; in tiny epochs, like all else, 4 times a second."""
+        """Written at once, with how far the stage before has come, as nothing else may come for long; in tiny epochs
+        a few times a second."""
+        now = time.perf_counter()
+        is_due = now >= self._next_stage
+        if is_due and self._stage in _WITH_BATCHES and self._place(trainer) != self._told_place:
+            self._note_progress(trainer)
         self._stage = stage
         self._reporter.note("stage", stage=stage, epoch=self._epoch, global_step=trainer.global_step)
-        now = time.perf_counter()
-        if now >= self._next_stage:
-            self._next_stage = now + self._period_s
+        if is_due:
+            self._next_stage = now + (self._period_s if self._period_s >= CROWD_PERIOD_S else STAGE_PERIOD_S)
             self._reporter.flush()
 
     def _take_logged(self, trainer: Any, *, each_step: bool = False) -> None:
@@ -243,9 +263,17 @@ class TrainerTelemetry:
         if is_due:
             self._flush(trainer)
 
+    def _flush_soon(self) -> None:
+        """Let the first batches be told at once: a hang there shows where it is. Not in tiny epochs."""
+        now = time.perf_counter()
+        if now >= self._next_soon:
+            self._next_soon = now + SOON_PERIOD_S
+            self._wait_s = self._next_flush = 0.0
+
     def _flush(self, trainer: Any) -> None:
         now = time.perf_counter()
-        self._next_flush = now + self._period_s
+        self._next_flush = now + self._wait_s
+        self._wait_s = min(self._period_s, 2 * self._wait_s + 0.01)
         self._note_metrics(trainer)
         self._note_progress(trainer)
         if now >= self._next_memory:
@@ -266,7 +294,9 @@ class TrainerTelemetry:
             self._reporter.note("metrics", epoch=self._epoch, series=series)
 
     def _note_progress(self, trainer: Any) -> None:
-        means = self._clock.take_means() if self._stage == "train" else None
+        self._told_place = self._place(trainer)
+        self._means = self._clock.take_means() or self._means
+        means = self._means if self._stage == "train" else None
         batch, total = self._counts(trainer)
         self._reporter.note(
             "progress",
@@ -281,6 +311,9 @@ class TrainerTelemetry:
             data_wait_s=means[1] if means else None,
             batch_size=self._batch_sizes.get(self._stage),
         )
+
+    def _place(self, trainer: Any) -> tuple[object, ...]:
+        return self._stage, trainer.global_step, *self._counts(trainer)
 
     def _counts(self, trainer: Any) -> tuple[int, int | None]:
         if self._stage == "train":
