@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal, exit_words
 from lightning_tui.diagnosis.exceptions import FoundException, ParsedStream, is_own, read_stream
@@ -293,6 +295,7 @@ def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
 
 def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[Suggestion, ...]:
     offered: list[dict[str, Any]] = []
+    evidence = msgspec.structs.replace(evidence, told=f"{hit.text}\n{hit.found.block if hit.found else ''}")
     suggestions = []
     for template in hit.rule.suggestions:
         changes = _changes(template, hit, evidence)

@@ -331,7 +331,7 @@ RULES = (
             do(
                 "Log in on this machine (`wandb login`), or set WANDB_API_KEY (NEPTUNE_API_TOKEN, COMET_API_KEY, MLFLOW_TRACKING_TOKEN) in the environment of the run."
             ),
-            do("Train without it: WANDB_MODE=offline, or a CSVLogger."),
+            do("Train without it: WANDB_MODE=offline, or a CSVLogger.", computed="tracker_offline"),
         ),
         docs="https://docs.wandb.ai/ref/cli/wandb-login",
         examples=("wandb.errors.UsageError: api_key not configured (no-tty). call wandb.login(key=[your_api_key])",),

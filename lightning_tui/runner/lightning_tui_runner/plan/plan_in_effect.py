@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import activation_checkpointing, compilation, data_loading, model_checkpoints
+from . import activation_checkpointing, compilation, data_loading, model_checkpoints, process_settings
 from .finders import search_at_work
 from .module_classes import commonest_classes
 from .options import LOADER_ARGUMENTS
@@ -27,6 +27,7 @@ class PlanInEffect:
         """All callbacks are there; data and model are not set up yet."""
         self._change("checkpoint_*", self._change_checkpoints, trainer)
         self._change("data loading", self._change_loaders, trainer)
+        self._change("sharing_strategy", self._share)
         if stage == "fit" and ("activation_checkpointing" in self._plan or "compile" in self._plan):
             self._before_the_strategy_sets_up(trainer.strategy, module)
 
@@ -55,6 +56,10 @@ class PlanInEffect:
             self._say("batch_size: left to auto_scale_batch_size")
         if settings:
             data_loading.LoaderSettings(trainer._data_connector, settings, self._say, self._notes).install()
+
+    def _share(self) -> None:
+        if "sharing_strategy" in self._plan:
+            process_settings.share_tensors(self._plan["sharing_strategy"])
 
     def _before_the_strategy_sets_up(self, strategy: Any, module: Any) -> None:
         """Change the model when `configure_model` has made it and the strategy has not wrapped or moved it yet."""
