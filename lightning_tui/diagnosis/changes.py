@@ -30,6 +30,13 @@ _FLAGS = {
     "accelerator": (re.compile(r"invalid accelerator[^\n]{0,40}accelerator=['\"]([^'\"\n]{1,60})['\"]"), ACCELERATORS),
 }
 """How Lightning names a word that it does not know, and those that it does."""
+_REFUSED: tuple[tuple[str, Changes], ...] = (
+    ("does not have a deterministic implementation", {"deterministic": "warn"}),
+    ("syncbatchnorm expected input tensor to be on", {"sync_batchnorm": False}),
+    ("syncbatchnorm layers only work with", {"sync_batchnorm": False}),
+)
+"""Words of torch's, and what of the Trainer's arguments they refuse."""
+_CONDITIONED = re.compile(r"conditioned on metric [`'\"]([^`'\"\n]{1,120})[`'\"]")
 _MONITOR = re.compile(r"monitor=[\"'`]+([^\"'`]{1,120})[\"'`]")
 
 
@@ -104,7 +111,7 @@ def workers_without_files(evidence: Evidence) -> Changes | None:
 def without_the_last_batch(evidence: Evidence) -> Changes | None:
     """All batches of an epoch but its last, which may be a short one."""
     count = evidence.batches
-    return {"limit_train_batches": count - 1} if count is not None and count > 1 else None
+    return {"limit_train_batches": count - 1} if count is not None and count > 1 else {}
 
 
 def fewer_again(evidence: Evidence) -> Changes | None:
@@ -172,21 +179,42 @@ def nearest_metric(evidence: Evidence) -> Changes | None:
     wanted = evidence.value("checkpoint_monitor") or _quoted(_MONITOR, evidence.told)
     near = nearest(wanted, evidence.logged)
     if near is None:
-        return None
+        return {}
     mode = evidence.value("checkpoint_mode")
     return {"checkpoint_monitor": near, **({"checkpoint_mode": mode} if mode in ("min", "max") else {})}
+
+
+def stops_by_nearest(evidence: Evidence) -> Changes | None:
+    """The logged metric whose name is nearest to the one that EarlyStopping watches."""
+    wanted = evidence.plan.get("early_stopping_monitor") or _quoted(_CONDITIONED, evidence.told)
+    near = nearest(wanted, evidence.logged)
+    return {} if near is None else {"early_stopping_monitor": near}
+
+
+def take_back(evidence: Evidence) -> Changes | None:
+    """A setting of the Trainer that the library's own words refuse here."""
+    told = evidence.told.lower()
+    return next((dict(changes) for words, changes in _REFUSED if words in told), {})
+
+
+def another_folder(evidence: Evidence) -> Changes | None:
+    """A folder below the run's own, where the Trainer cannot write to the one that it was given."""
+    told = evidence.told.replace("\\", "/")
+    places = (("model_checkpoint.py", "checkpoint_dir"), ("pytorch/loggers/", "default_root_dir"))
+    found = next((field for where, field in places if where in told), None)
+    return {} if found is None else {found: "lightning-tui-output"}
 
 
 def nearest_flag(evidence: Evidence) -> Changes | None:
     """The valid word that is nearest to one that Lightning does not know: no Trainer was there to be asked."""
     wrong = {name: _quoted(pattern, evidence.told) for name, (pattern, _) in _FLAGS.items()}
     near = {name: nearest(word, _FLAGS[name][1]) for name, word in wrong.items()}
-    return {name: word for name, word in near.items() if word is not None} or None
+    return {name: word for name, word in near.items() if word is not None}
 
 
 def within_the_epoch(evidence: Evidence) -> Changes | None:
     """Validate once an epoch, where an epoch has fewer batches than lie between two validations."""
-    return {"val_check_interval": 1.0} if "val_check_interval" in evidence.told else None
+    return {"val_check_interval": 1.0} if "val_check_interval" in evidence.told else {}
 
 
 def leave_to_manual(evidence: Evidence) -> Changes | None:
@@ -324,6 +352,9 @@ COMPUTED: Mapping[str, Callable[[Evidence], Changes | None]] = MappingProxyType(
             uncompiled,
             tracker_offline,
             nearest_metric,
+            stops_by_nearest,
+            take_back,
+            another_folder,
             nearest_flag,
             within_the_epoch,
             leave_to_manual,

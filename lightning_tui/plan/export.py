@@ -269,6 +269,8 @@ def _python_notes(plan: Plan) -> Iterator[str]:
         yield f"To go on from a checkpoint: trainer.fit(model, ckpt_path={_code(plan.ckpt_path)})"
     if plan.weights_only is not None:
         yield f"To read checkpoints: trainer.fit(..., weights_only={plan.weights_only})"
+    if plan.early_stopping_monitor is not None:
+        yield f"Where the program makes it: EarlyStopping(monitor={_code(plan.early_stopping_monitor)}, ...)"
     if plan.sharing_strategy is not None:
         yield f"At the start: torch.multiprocessing.set_sharing_strategy({_code(plan.sharing_strategy)})"
     yield from _variables(plan)
@@ -307,6 +309,8 @@ def _yaml_notes(plan: Plan, strategy: str | _Object | None) -> Iterator[str]:
         yield f"No config can say activation_checkpointing: {', '.join(plan.activation_checkpointing)}"
     if plan.compile is not None:
         yield f"No config can say compile: {plan.compile}"
+    if plan.early_stopping_monitor is not None:
+        yield f"EarlyStopping stands in your own config; there: monitor: {json.dumps(plan.early_stopping_monitor)}"
     if plan.sharing_strategy is not None:
         yield f"No config can say sharing_strategy: {plan.sharing_strategy}"
     yield from _variables(plan)

@@ -90,6 +90,9 @@ FIELD_TEXTS: Mapping[str, FieldText] = MappingProxyType(
         "checkpoint_save_top_k": FieldText("Checkpoints", "Keep best", "How many of the best; -1 all, 0 none"),
         "checkpoint_monitor": FieldText("Checkpoints", "Monitor", "Logged metric that says which are the best"),
         "checkpoint_mode": FieldText("Checkpoints", "Best is", "The lowest of the metric is the best, or the highest"),
+        "early_stopping_monitor": FieldText(
+            "Checks", "Stops by", "Logged metric that the script's EarlyStopping watches"
+        ),
         "checkpoint_save_last": FieldText("Checkpoints", "Keep last", "Always keep last.ckpt too"),
         "checkpoint_on_exception": FieldText("Checkpoints", "On error", "Save a checkpoint when the training fails"),
         "checkpoint_dir": FieldText("Checkpoints", "Saved to", "Folder of the checkpoints"),

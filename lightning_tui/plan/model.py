@@ -110,6 +110,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_monitor: str | None = None
     """Name of a logged metric."""
     checkpoint_mode: str | None = None
+    early_stopping_monitor: str | None = None
+    """Name of a logged metric, for the script's own `EarlyStopping`."""
     checkpoint_save_last: bool | None = None
     checkpoint_on_exception: bool | None = None
     checkpoint_dir: str | None = None
@@ -208,6 +210,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "checkpoint_save_top_k": kinds.whole(-1),
         "checkpoint_monitor": kinds.text(),
         "checkpoint_mode": kinds.choice("min", "max"),
+        "early_stopping_monitor": kinds.text(),
         "checkpoint_save_last": kinds.flag(),
         "checkpoint_on_exception": kinds.flag(),
         "checkpoint_dir": kinds.text(),

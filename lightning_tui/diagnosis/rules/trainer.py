@@ -447,6 +447,7 @@ RULES = (
         ),
         weight=66,
         suggestions=(
+            do("Watch the logged metric whose name is nearest.", computed="stops_by_nearest"),
             do('Log it in validation under this very name: self.log("val_loss", loss).', in_code=True),
             do("Monitor a name that is logged.", in_code=True),
         ),

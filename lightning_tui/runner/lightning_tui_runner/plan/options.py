@@ -41,6 +41,9 @@ TRAINER_ARGUMENTS = (
 LOADER_ARGUMENTS = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "batch_size")
 """Fields that are torch's DataLoader's arguments as they stand."""
 
+STOPPING_FIELD = "early_stopping_monitor"
+"""What the script's own `EarlyStopping` watches."""
+
 PROCESS_FIELDS = ("env", "weights_only", "sharing_strategy")
 """Fields that say something of the process: its environment, and settings of torch's for all of it."""
 

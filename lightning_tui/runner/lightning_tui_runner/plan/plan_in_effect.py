@@ -8,7 +8,7 @@ from typing import Any
 from . import activation_checkpointing, compilation, data_loading, model_checkpoints, process_settings
 from .finders import search_at_work
 from .module_classes import commonest_classes
-from .options import LOADER_ARGUMENTS
+from .options import LOADER_ARGUMENTS, STOPPING_FIELD
 from .strategies import recomputes_itself
 
 
@@ -28,6 +28,7 @@ class PlanInEffect:
         self._change("checkpoint_*", self._change_checkpoints, trainer)
         self._change("data loading", self._change_loaders, trainer)
         self._change("sharing_strategy", self._share)
+        self._change(STOPPING_FIELD, self._watch_for_stopping, trainer)
         if stage == "fit" and ("activation_checkpointing" in self._plan or "compile" in self._plan):
             self._before_the_strategy_sets_up(trainer.strategy, module)
 
@@ -56,6 +57,16 @@ class PlanInEffect:
             self._say("batch_size: left to auto_scale_batch_size")
         if settings:
             data_loading.LoaderSettings(trainer._data_connector, settings, self._say, self._notes).install()
+
+    def _watch_for_stopping(self, trainer: Any) -> None:
+        if STOPPING_FIELD not in self._plan:
+            return
+        stopping = model_checkpoints.early_stopping_of(trainer)
+        if stopping is None:
+            self._say(f"{STOPPING_FIELD}: not in effect, since the script has no EarlyStopping")
+            return
+        self._notes[STOPPING_FIELD] = stopping.monitor
+        stopping.monitor = self._plan[STOPPING_FIELD]
 
     def _share(self) -> None:
         if "sharing_strategy" in self._plan:

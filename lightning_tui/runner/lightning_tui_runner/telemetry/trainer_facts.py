@@ -16,6 +16,7 @@ from ..plan.options import (
     LOADER_ARGUMENTS,
     MODEL_PARALLEL,
     PROCESS_FIELDS,
+    STOPPING_FIELD,
     STRATEGY_OPTIONS,
     TRAINER_ARGUMENTS,
 )
@@ -30,6 +31,7 @@ ALL_FIELDS = (
     *CHECKPOINT_ARGUMENTS,
     *LOADER_ARGUMENTS,
     *FINDERS,
+    STOPPING_FIELD,
     *PROCESS_FIELDS,
 )
 """Every field of a plan."""
@@ -200,6 +202,7 @@ _READERS: dict[str, Callable[..., Any]] = {
         trainer.ckpt_path or _but_none(asked)
     ),  # it stands nowhere before it is loaded
     "weights_only": lambda trainer, asked, flavour: asked,  # it is an argument of `fit`, and kept nowhere
+    STOPPING_FIELD: lambda trainer, asked, flavour: model_checkpoints.early_stopping_of(trainer).monitor,
     "sharing_strategy": lambda trainer, asked, flavour: process_settings.sharing_in_effect(),
     "env": lambda trainer, asked, flavour: process_settings.variables_in_effect(asked),
     "min_epochs": lambda trainer, asked, flavour: trainer.fit_loop.min_epochs,
