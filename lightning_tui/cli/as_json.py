@@ -14,6 +14,7 @@ import msgspec
 from lightning_tui.record import CommandProgress, ProgressView, RunDirectory, RunSnapshot, Series, UnreadableRun
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.comparison import Comparison
+from lightning_tui.record.effect import plan_without_effect
 from lightning_tui.record.summaries import RunSummary
 
 
@@ -66,6 +67,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "directory": run.directory,
         "program": msgspec.to_builtins(run.record.program),
         "plan": run.record.plan,
+        "plan_without_effect": list(plan_without_effect(run)),
         "parent": run.record.parent,
         "created_at": run.record.created_at,
         "started_at": run.started_at,
