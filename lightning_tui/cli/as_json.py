@@ -15,6 +15,7 @@ import msgspec
 from lightning_tui.record import CommandProgress, ProgressView, RunDirectory, RunSnapshot, Series, UnreadableRun
 from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
 from lightning_tui.record.comparison import Comparison
+from lightning_tui.record.effect import plan_without_effect
 from lightning_tui.record.snapshot import FitView
 from lightning_tui.record.summaries import RunSummary
 
@@ -71,6 +72,7 @@ def run_details(run: RunSnapshot) -> dict[str, Any]:
         "directory": run.directory,
         "program": msgspec.to_builtins(run.record.program),
         "plan": run.record.plan,
+        "plan_without_effect": list(plan_without_effect(run)),
         "parent": run.record.parent,
         "created_at": run.record.created_at,
         **picked(run, "started_at", "ended_at"),

@@ -133,6 +133,7 @@ def _add_relaunch(commands: Commands[argparse.ArgumentParser]) -> None:
     relaunch.add_argument(
         "--ckpt", metavar="PATH|last|none", help="go on from here; none: begin anew (default: last, where there is one)"
     )
+    relaunch.add_argument("--yes", action="store_true", help="trust the file that the fix lets run code of its own")
     _add_restarts(relaunch)
     relaunch.add_argument("--beside", action="store_true", help="although the run is still alive")
     relaunch.add_argument("--detach", action="store_true", help="start, print the new run's id and return")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
+
+import msgspec
 
 from lightning_tui.cli.arguments import plan_of, settings_of
 from lightning_tui.cli.starting import follow_new
@@ -12,9 +15,17 @@ from lightning_tui.cli.terminal import say, size
 from lightning_tui.plan.comparison import changed_fields
 from lightning_tui.plan.fields import FLAGS
 from lightning_tui.plan.model import field_name
-from lightning_tui.record import RunSnapshot, RunStore
+from lightning_tui.record import RunDirectory, RunSnapshot, RunStore
 from lightning_tui.services.findings import Beginning
-from lightning_tui.services.relaunching import Child, RelaunchRequest, check_child, plan_relaunch, start_child
+from lightning_tui.services.relaunching import (
+    Child,
+    RelaunchRequest,
+    TrustNeededError,
+    check_child,
+    plan_relaunch,
+    start_child,
+)
+from lightning_tui.settings import Settings
 
 
 def relaunch(arguments: argparse.Namespace) -> int:
@@ -25,9 +36,10 @@ def relaunch(arguments: argparse.Namespace) -> int:
         fix=arguments.fix,
         checkpoint=arguments.ckpt,
         given=arguments.program,
+        trusts=arguments.yes,
     )
     parent = RunStore(settings.runs_home).find(arguments.run)
-    child = plan_relaunch(settings, os.environ, parent, request)
+    child = _planned(settings, parent, request)
     if child.cause is not None and child.fix is not None:
         say(f"{child.cause.title}. Fix: {child.fix.text}")
     say(beginning_words(child.beginning))
@@ -40,6 +52,19 @@ def relaunch(arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
         detach=arguments.detach,
     )
+
+
+def _planned(settings: Settings, parent: RunDirectory, request: RelaunchRequest) -> Child:
+    """What asks for trust is asked at a terminal; elsewhere `--yes` answers."""
+    try:
+        return plan_relaunch(settings, os.environ, parent, request)
+    except TrustNeededError as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise TrustNeededError(f"{error} To say so: --yes") from None
+        say(str(error))
+        if input("Do you trust it? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise
+        return plan_relaunch(settings, os.environ, parent, msgspec.structs.replace(request, trusts=True))
 
 
 def _typed_changes(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from lightning_tui.cli.terminal import duration, heed_closed_pipe, say, write_ou
 from lightning_tui.cli.watching import POLL_S, follow_output
 from lightning_tui.plan.model import Plan
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
+from lightning_tui.record.effect import without_effect_sentence
 from lightning_tui.record.events import AnyEvent
 from lightning_tui.record.state import restart_sentence
 from lightning_tui.refusal import RefusalError
@@ -106,6 +107,8 @@ def follow_text(directory: RunDirectory, settings: Settings) -> int:
     reader = RunReader(directory)
     reader.poll()
     snapshot = reader.snapshot()
+    if (untaken := without_effect_sentence(snapshot)) is not None:
+        say(untaken)
     took = f" after {duration((snapshot.ended_at or time.time()) - snapshot.started_at)}" if snapshot.started_at else ""
     say(f"{directory.id}: {snapshot.state.value}{took}" + (f" · {snapshot.detail}" if snapshot.detail else ""))
     return EXIT_CODES.get(snapshot.state, COULD_NOT)

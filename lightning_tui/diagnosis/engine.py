@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from lightning_tui.diagnosis.changes import COMPUTED
 from lightning_tui.diagnosis.conduct import conduct_hits, ending_signal, exit_words
 from lightning_tui.diagnosis.configs import about_rejected_key
@@ -339,6 +341,7 @@ def _line_in_output(hit: Hit, material: Material) -> EvidenceLine:
 
 def _suggestions(hit: Hit, evidence: Evidence, where: CodeHint | None) -> tuple[Suggestion, ...]:
     offered: list[dict[str, Any]] = []
+    evidence = msgspec.structs.replace(evidence, told=f"{hit.text}\n{hit.found.block if hit.found else ''}")
     suggestions = []
     for advice in hit.rule.suggestions:
         changes = _changes(advice, hit, evidence)

@@ -84,8 +84,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that the user set."""
     actual: Mapping[str, FieldValue] = {}
     """The Trainer's arguments and the data loading in effect."""
+    script: Mapping[str, FieldValue] = {}
+    """What the program itself passes to its Trainer."""
+    logged: tuple[str, ...] = ()
+    """Names of the metrics that were logged."""
+    told: str = ""
+    """The text in which the failure shows, for what is computed from it."""
     batch_size: int | None = None
     """Samples in a batch of one rank."""
+    batches: int | None = None
+    """Training batches of an epoch."""
     world_size: int | None = None
     gpus: tuple[GpuSample, ...] = ()
     host: HostSample | None = None
@@ -102,6 +110,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Looks at the hardware that its supervisors took."""
     has_checkpoint: bool = False
     """Whether the run has left a checkpoint that another can go on from."""
+    has_neighbour: bool = False
+    """Whether a whole checkpoint lies beside the one that the run was to begin from."""
 
     def value(self, field: str) -> Any:
         """What is in effect for a plan field: the plan's value, else the Trainer's, else `None`."""

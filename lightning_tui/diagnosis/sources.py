@@ -12,7 +12,7 @@ from typing import BinaryIO
 from lightning_tui.diagnosis.growth import steady_growth
 from lightning_tui.diagnosis.model import Conduct, Evidence, OutputTail, ReportedException
 from lightning_tui.record import RunDirectory, RunReader, RunSnapshot, RunState
-from lightning_tui.record.checkpoints import checkpoints_of, last_good
+from lightning_tui.record.checkpoints import checkpoints_of, failed_checkpoint, last_good, neighbours_of
 from lightning_tui.record.events import (
     AnyEvent,
     DeviceMemory,
@@ -137,7 +137,10 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         command=tuple(seen.record.program.given),
         folder=seen.record.program.folder,
         actual=_actual(seen),
+        script=_script(seen),
+        logged=tuple(seen.metrics),
         batch_size=story.batch_size,
+        batches=story.batches,
         world_size=seen.trainer.world_size if seen.trainer else None,
         gpus=seen.gpus,
         host=seen.host,
@@ -146,6 +149,7 @@ def evidence_of_run(directory: RunDirectory, snapshot: RunSnapshot | None = None
         only_rank=_only_rank(seen),
         samples=story.samples,
         has_checkpoint=last_good(checkpoints_of(directory, seen)) is not None,
+        has_neighbour=(failed := failed_checkpoint(seen)) is not None and bool(neighbours_of(failed)),
     )
 
 
@@ -181,12 +185,17 @@ def _actual(seen: RunSnapshot) -> Mapping[str, FieldValue]:
     return {name: field.script if field.actual is None else field.actual for name, field in fields}
 
 
+def _script(seen: RunSnapshot) -> Mapping[str, FieldValue]:
+    return {} if seen.trainer is None else {name: field.script for name, field in seen.trainer.fields.items()}
+
+
 class _EventDigest:
     """What is kept of a run's events, beyond the snapshot."""
 
     def __init__(self) -> None:
         self.exceptions: list[tuple[int, ReportedException]] = []
         self.batch_size: int | None = None
+        self.batches: int | None = None
         self.step_time_s: float | None = None
         self.gone: list[RankGone] = []
         self.host_memory: list[int] = []
@@ -239,6 +248,7 @@ class _EventDigest:
     def _measured(self, event: AnyEvent) -> None:
         if isinstance(event, Progress) and event.stage == "train":
             self.batch_size = event.batch_size or self.batch_size
+            self.batches = event.total_batches or self.batches
             self.step_time_s = event.step_time_s or self.step_time_s
         elif isinstance(event, DeviceMemory):
             _note(self.device_memory, event.allocated)

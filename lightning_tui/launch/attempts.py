@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from lightning_tui.launch.child import Exit, StartedProgram
 from lightning_tui.launch.journal import Journal
 from lightning_tui.launch.processes import command_of, environment_of, folder_of, started_at
 from lightning_tui.launch.restarts import AttemptEnd
+from lightning_tui.launch.variables import planned_variables
 from lightning_tui.record.directory import (
     ATTEMPT_VARIABLE,
     RESUME_VARIABLE,
@@ -77,10 +78,18 @@ def begin_attempt(
     """
     directory.prepare_attempt(attempt)
     marked = {name: value for name, value in start.environ.items() if name != RESUME_VARIABLE}
+    marked |= planned_variables(_plan(directory))
     marked |= {RUN_VARIABLE: str(directory.path), ATTEMPT_VARIABLE: str(attempt), "PYTHONUNBUFFERED": "1"}
     if resume_from is not None:
         marked[RESUME_VARIABLE] = resume_from
     return StartedProgram(start.command, marked, directory.output(attempt, 0), start.folder)
+
+
+def _plan(directory: RunDirectory) -> Mapping[str, Any]:
+    try:
+        return directory.read_record().plan
+    except RecordError:  # the runner says so where the program can be read
+        return {}
 
 
 def start_of(pid: int | None) -> ProgramStart | None:

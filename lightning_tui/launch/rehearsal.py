@@ -11,6 +11,7 @@ import msgspec
 
 from lightning_tui.launch.program import Program
 from lightning_tui.launch.throwaway import ThrowawayEnd, run_throwaway
+from lightning_tui.launch.variables import planned_variables
 from lightning_tui.record.tail import LineTail
 
 VARIABLE = "LIGHTNING_TUI_REHEARSAL"
@@ -50,7 +51,7 @@ def rehearse(
         end = run_throwaway(
             program,
             folder,
-            environ={**environ, VARIABLE: str(folder)},
+            environ={**environ, **planned_variables(plan), VARIABLE: str(folder)},
             each=hand_on,
             is_cancelled=is_cancelled,
             time_limit_s=time_limit_s,

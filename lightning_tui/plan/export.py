@@ -87,7 +87,9 @@ def as_yaml(plan: Plan, flavour: str = "lightning.pytorch") -> str:
         section["callbacks"] = [callback.config(flavour) for callback in callbacks]
     top: dict[str, Any] = {"trainer": section} if section else {}
     if plan.ckpt_path is not None:
-        top["ckpt_path"] = plan.ckpt_path
+        top["ckpt_path"] = None if plan.ckpt_path == "none" else plan.ckpt_path
+    if plan.weights_only is not None:
+        top["weights_only"] = plan.weights_only
     notes = [f"# {note}" for note in _yaml_notes(plan, strategy)]
     return "\n".join([*notes, *(_yaml(top) if top else ["trainer: {}"]), ""])
 
@@ -261,8 +263,22 @@ def _python_notes(plan: Plan) -> Iterator[str]:
         yield f"    model = torch.compile(model, mode={_code(plan.compile)})"
     if plan.auto_scale_batch_size is not None or plan.auto_lr_find:
         yield "The finders change the attributes batch_size and lr (or learning_rate) of the model or its data module."
-    if plan.ckpt_path is not None:
+    if plan.ckpt_path == "none":
+        yield "To begin anew: trainer.fit(model), without ckpt_path"
+    elif plan.ckpt_path is not None:
         yield f"To go on from a checkpoint: trainer.fit(model, ckpt_path={_code(plan.ckpt_path)})"
+    if plan.weights_only is not None:
+        yield f"To read checkpoints: trainer.fit(..., weights_only={plan.weights_only})"
+    if plan.early_stopping_monitor is not None:
+        yield f"Where the program makes it: EarlyStopping(monitor={_code(plan.early_stopping_monitor)}, ...)"
+    if plan.sharing_strategy is not None:
+        yield f"At the start: torch.multiprocessing.set_sharing_strategy({_code(plan.sharing_strategy)})"
+    yield from _variables(plan)
+
+
+def _variables(plan: Plan) -> Iterator[str]:
+    if plan.env:
+        yield f"Before Python starts: export {shlex.join(plan.env)}"
 
 
 def _idle(plan: Plan) -> Iterator[str]:
@@ -293,6 +309,11 @@ def _yaml_notes(plan: Plan, strategy: str | _Object | None) -> Iterator[str]:
         yield f"No config can say activation_checkpointing: {', '.join(plan.activation_checkpointing)}"
     if plan.compile is not None:
         yield f"No config can say compile: {plan.compile}"
+    if plan.early_stopping_monitor is not None:
+        yield f"EarlyStopping stands in your own config; there: monitor: {json.dumps(plan.early_stopping_monitor)}"
+    if plan.sharing_strategy is not None:
+        yield f"No config can say sharing_strategy: {plan.sharing_strategy}"
+    yield from _variables(plan)
 
 
 def _yaml(value: Any, indent: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-GROUPS = ("Basics", "How long", "Steps", "Strategy", "Memory", "Checkpoints", "Data", "Tuning", "Checks")
+GROUPS = ("Basics", "How long", "Steps", "Strategy", "Memory", "Checkpoints", "Data", "Tuning", "Checks", "Process")
 """The groups of fields, in the order in which they are shown."""
 
 
@@ -74,22 +74,32 @@ FIELD_TEXTS: Mapping[str, FieldText] = MappingProxyType(
         "pin_memory": FieldText("Data", "Pinned", "Page-locked batches, for a faster way to the GPU"),
         "persistent_workers": FieldText("Data", "Persistent", "Keep the loading processes between epochs"),
         "prefetch_factor": FieldText("Data", "Prefetch", "Batches that each loading process prepares ahead"),
+        "sharing_strategy": FieldText("Data", "Sharing", "How loaded tensors travel: file_system holds no files open"),
         "activation_checkpointing": FieldText(
             "Memory", "Recompute", "Module classes whose activations are computed anew"
         ),
         "compile": FieldText("Memory", "Compile", "Mode of torch.compile"),
         "enable_checkpointing": FieldText("Checkpoints", "Saving", "Lightning's own checkpoints, on or off"),
         "default_root_dir": FieldText("Checkpoints", "Root", "Where checkpoints and logs go"),
-        "ckpt_path": FieldText("Checkpoints", "Resume", "Checkpoint to resume from: a path, last or best"),
+        "ckpt_path": FieldText(
+            "Checkpoints", "Resume", "Checkpoint to resume from: a path, last or best; none begins anew"
+        ),
+        "weights_only": FieldText(
+            "Checkpoints", "Read only", "Read tensors and plain values alone; false trusts the file"
+        ),
         "checkpoint_save_top_k": FieldText("Checkpoints", "Keep best", "How many of the best; -1 all, 0 none"),
         "checkpoint_monitor": FieldText("Checkpoints", "Monitor", "Logged metric that says which are the best"),
         "checkpoint_mode": FieldText("Checkpoints", "Best is", "The lowest of the metric is the best, or the highest"),
+        "early_stopping_monitor": FieldText(
+            "Checks", "Stops by", "Logged metric that the script's EarlyStopping watches"
+        ),
         "checkpoint_save_last": FieldText("Checkpoints", "Keep last", "Always keep last.ckpt too"),
         "checkpoint_on_exception": FieldText("Checkpoints", "On error", "Save a checkpoint when the training fails"),
         "checkpoint_dir": FieldText("Checkpoints", "Saved to", "Folder of the checkpoints"),
         "checkpoint_every_n_steps": FieldText("Checkpoints", "Save every", "Optimizer steps between two checkpoints"),
         "auto_scale_batch_size": FieldText("Tuning", "Find batch", "Before the fit, look for the largest batch size"),
         "auto_lr_find": FieldText("Tuning", "Find lr", "Before the fit, look for a learning rate"),
+        "env": FieldText("Process", "Variables", "Environment: NAME=VALUE, …; MASTER_PORT=free takes a free port"),
     }
 )
 """Every field of a plan, group by group."""

@@ -12,6 +12,8 @@ import msgspec
 _LARGEST = 2**63 - 1  # what a TOML file can hold
 _YES = frozenset({"true", "yes", "on"})
 _NO = frozenset({"false", "no", "off"})
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_PRIVATE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH)[^=]*=|=(?:hf_|sk-|ghp_|glpat-|AKIA)", re.IGNORECASE)
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -94,6 +96,16 @@ def class_names() -> Kind:
     return Kind('names of module classes with commas between them, such as "Block,MLP"', _parse_names, _is_names)
 
 
+def variables() -> Kind:
+    """Environment variables: no secrets, which would be written down, and none of our own."""
+    return Kind(
+        'NAME=VALUE with commas between them, such as "OMP_NUM_THREADS=4,MASTER_PORT=free"; no secrets, which would '
+        "be written down",
+        lambda typed: re.split(r"\s*,\s*(?=[A-Za-z_][A-Za-z0-9_]*=)", typed),
+        _are_variables,
+    )
+
+
 def _parse_flag(typed: str) -> bool | str:
     return True if typed.lower() in _YES else False if typed.lower() in _NO else typed
 
@@ -146,6 +158,19 @@ def _is_time(value: Any) -> bool:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(_is_class_name(v) for v in value)
+
+
+def _are_variables(value: Any) -> bool:
+    if not (isinstance(value, list) and value and all(_is_variable(v) for v in value)):
+        return False
+    return len({v.partition("=")[0] for v in value}) == len(value)
+
+
+def _is_variable(value: Any) -> bool:
+    if not (isinstance(value, str) and value.isprintable() and _VARIABLE.match(value)):
+        return False
+    name = value.partition("=")[0]
+    return not (_PRIVATE.search(value) or name.startswith("LIGHTNING_TUI_"))
 
 
 def _is_class_name(value: Any) -> bool:

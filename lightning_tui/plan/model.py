@@ -70,7 +70,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     enable_checkpointing: bool | None = None
     default_root_dir: str | None = None
     ckpt_path: str | None = None
-    """Checkpoint that `fit` resumes from: a path, "last" or "best"."""
+    """Checkpoint that `fit` resumes from: a path, "last" or "best"; "none" begins anew though the script resumes."""
+    weights_only: bool | None = None
+    """Whether checkpoints are read as tensors and plain values alone. False lets a file run code of its own."""
 
     # --- Options of the strategy
     ddp_find_unused_parameters: bool | None = None
@@ -108,6 +110,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_monitor: str | None = None
     """Name of a logged metric."""
     checkpoint_mode: str | None = None
+    early_stopping_monitor: str | None = None
+    """Name of a logged metric, for the script's own `EarlyStopping`."""
     checkpoint_save_last: bool | None = None
     checkpoint_on_exception: bool | None = None
     checkpoint_dir: str | None = None
@@ -122,10 +126,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Batches that each worker loads ahead."""
     batch_size: int | None = None
     """Samples in a batch of each device."""
+    sharing_strategy: str | None = None
+    """How tensors of loading processes reach the training: `file_system` holds no file open for each."""
 
     # --- Tuning at the start of the fit
     auto_scale_batch_size: str | None = None
     auto_lr_find: bool | None = None
+
+    # --- The process
+    env: list[str] | None = None
+    """Environment variables, each as `NAME=VALUE`; they win over what the script sets. `MASTER_PORT=free` is a port
+    that is free at the start."""
 
     def changes(self) -> dict[str, Any]:
         """Only the fields that are set."""
@@ -178,6 +189,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "enable_checkpointing": kinds.flag(),
         "default_root_dir": kinds.text(),
         "ckpt_path": kinds.text(),
+        "weights_only": kinds.flag(),
         "ddp_find_unused_parameters": kinds.flag(),
         "ddp_static_graph": kinds.flag(),
         "ddp_gradient_as_bucket_view": kinds.flag(),
@@ -198,6 +210,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "checkpoint_save_top_k": kinds.whole(-1),
         "checkpoint_monitor": kinds.text(),
         "checkpoint_mode": kinds.choice("min", "max"),
+        "early_stopping_monitor": kinds.text(),
         "checkpoint_save_last": kinds.flag(),
         "checkpoint_on_exception": kinds.flag(),
         "checkpoint_dir": kinds.text(),
@@ -207,8 +220,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "persistent_workers": kinds.flag(),
         "prefetch_factor": kinds.whole(1),
         "batch_size": kinds.whole(1),
+        "sharing_strategy": kinds.choice("file_descriptor", "file_system"),
         "auto_scale_batch_size": kinds.choice("power", "binsearch"),
         "auto_lr_find": kinds.flag(),
+        "env": kinds.variables(),
     }
 )
 """What may stand in each field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import pickle
@@ -66,6 +67,25 @@ def checkpoints_of(directory: RunDirectory, snapshot: RunSnapshot) -> tuple[Chec
         *_begun_from(snapshot),
     ]
     return tuple(sorted(found, key=_age_order, reverse=True))
+
+
+def failed_checkpoint(snapshot: RunSnapshot) -> Path | None:
+    """From which file the run began, by its plan or by its script's word; `None` where from none."""
+    fields = snapshot.trainer.fields if snapshot.trainer is not None else {}
+    script = fields["ckpt_path"].script if "ckpt_path" in fields else None
+    given = snapshot.record.plan.get("ckpt_path") or script
+    if not isinstance(given, str) or given in ("last", "best", "none", "hpc", "registry") or _is_remote(given):
+        return None
+    return Path(snapshot.record.program.folder, given)
+
+
+def neighbours_of(failed: Path) -> tuple[Checkpoint, ...]:
+    """The whole checkpoints in the folder of one that a run could not begin from, newest first."""
+    with contextlib.suppress(OSError):
+        paths = [path for path in failed.parent.glob("*.ckpt") if path != failed]
+        found = [_of_file(path, whats_torn(path), {}) for path in paths]
+        return tuple(sorted((c for c in found if c.is_complete), key=_age_order, reverse=True))
+    return ()
 
 
 def last_good(checkpoints: Iterable[Checkpoint]) -> Checkpoint | None:

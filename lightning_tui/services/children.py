@@ -20,6 +20,8 @@ from lightning_tui.settings import Settings
 if TYPE_CHECKING:
     from lightning_tui.plan.model import Plan
 
+ANEW = "none"
+"""In place of a checkpoint: from the beginning, although the script itself passes one."""
 CHECKPOINT_WORDS = ("last", "best")
 """What Lightning looks up in the run's own folder: in a child's, which is new, it would find nothing."""
 
@@ -95,6 +97,8 @@ def checkpoint_for(
 
     Changes that replace `ckpt_path` are the cure for the checkpoint that the run itself went on from: not that one.
     """
+    if changes.get("ckpt_path") == ANEW:
+        return None
     unwanted = record.plan.get("ckpt_path") if "ckpt_path" in changes else None
     return last_good(checkpoint for checkpoint in checkpoints if checkpoint.path != unwanted)
 

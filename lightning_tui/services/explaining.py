@@ -25,9 +25,9 @@ from lightning_tui.plan.checks import find_obstacles
 from lightning_tui.plan.facts import machine_facts
 from lightning_tui.plan.model import Plan, PlanError
 from lightning_tui.record import RecordError, RunDirectory, RunRecord, RunSnapshot, RunState, read_snapshot
-from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of
+from lightning_tui.record.checkpoints import Checkpoint, checkpoints_of, failed_checkpoint, neighbours_of
 from lightning_tui.refusal import RefusalError
-from lightning_tui.services.children import CHECKPOINT_WORDS, checkpoint_for, plan_of_child, why_not_resumable
+from lightning_tui.services.children import ANEW, CHECKPOINT_WORDS, checkpoint_for, plan_of_child, why_not_resumable
 from lightning_tui.services.findings import (
     Beginning,
     FieldChange,
@@ -195,9 +195,9 @@ def _line(path: Path, number: int) -> str:
 
 
 def _fixes(root: Diagnosis, evidence: Evidence, run: RunSnapshot, environment: Environment | None) -> tuple[Fix, ...]:
-    tried, starts = tried_in_line(run), _starting_points(run, root)
+    tried = tried_in_line(run)
     return in_order(
-        _fix(number, suggestion, evidence, run, tried, starts, environment)
+        _fix(number, suggestion, evidence, run, tried, _starts_for(suggestion.changes or {}, run, root), environment)
         for number, suggestion in enumerate(root.suggestions, 1)
         if suggestion.changes
     )
@@ -256,7 +256,7 @@ def beginning_of(
     Raises:
         PlanError: the changes make no plan.
     """
-    return _beginning(run.record, changes, _starting_points(run, root), takes_unreadable=takes_unreadable)
+    return _beginning(run.record, changes, _starts_for(changes, run, root), takes_unreadable=takes_unreadable)
 
 
 def _beginning(
@@ -264,6 +264,8 @@ def _beginning(
 ) -> Beginning:
     before, after = plan_of_child(record, {}, None), plan_of_child(record, changes, None)
     good = checkpoint_for(record, changes, starts)
+    if good is None and after.ckpt_path == ANEW:
+        return Beginning(reason="without the checkpoint of before, as the plan says")
     if good is None and after.ckpt_path is not None:
         return Beginning(reason=f"from {after.ckpt_path}, as the plan says")
     if good is None and starts:
@@ -285,11 +287,18 @@ def _obstacle(plan: Plan, record: RunRecord, environment: Environment | None) ->
     return next(find_obstacles(plan, facts=facts, interpreter=Path(record.program.interpreter)), None)
 
 
+def _starts_for(changes: Mapping[str, Any], run: RunSnapshot, root: Diagnosis | None) -> tuple[Checkpoint, ...]:
+    """Where the cure is to trust the checkpoint, it is begun from that."""
+    return _starting_points(run, None if "weights_only" in changes else root)
+
+
 def _starting_points(run: RunSnapshot, root: Diagnosis | None) -> tuple[Checkpoint, ...]:
-    """The run's checkpoints, newest first, with the one that it began from itself: unless it has failed of that."""
+    """The run's checkpoints, newest first, with the one that it began from itself: unless it has failed of that, where
+    whole ones that lie beside it take its place."""
     found, source = checkpoints_of(_directory(run), run), run.record.resumed_from
     if root is not None and root.category in _SAYS_OF_THE_CHECKPOINT:
-        return tuple(checkpoint for checkpoint in found if checkpoint.path != source)
+        own = tuple(checkpoint for checkpoint in found if checkpoint.path != source)
+        return own or (neighbours_of(failed) if (failed := failed_checkpoint(run)) is not None else ())
     return tuple(_as_its_run_told(checkpoint, run) if checkpoint.path == source else checkpoint for checkpoint in found)
 
 
@@ -311,7 +320,8 @@ def tried_in_line(run: RunSnapshot) -> dict[frozenset[str], str]:
     tried: dict[frozenset[str], str] = {}
     for _, parent in _line_of_runs(run):
         changed = {name for name in {*child.plan, *parent.plan} if child.plan.get(name) != parent.plan.get(name)}
-        tried.setdefault(frozenset(changed - {"ckpt_path"}), child.id)
+        is_anew = "ckpt_path" in changed and child.plan.get("ckpt_path") == ANEW
+        tried.setdefault(frozenset(changed if is_anew else changed - {"ckpt_path"}), child.id)
         child = parent
     return tried
 

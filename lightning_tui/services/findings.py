@@ -15,6 +15,9 @@ _ASKED_FOR = frozenset({"keyboard-interrupt", "sigterm", "sighup"})
 """What a stopped run says of being stopped is no failure."""
 
 
+TRUST = "It runs code that the file or the server brings. Start it only if you trust where that comes from."
+
+
 class Trouble(NamedTuple):
     """Which trouble of which attempt: each is diagnosed once. One that stands still does so until it is ended, and a
     person may end it to have it fixed."""

@@ -13,9 +13,9 @@ from lightning_tui.plan.comparison import changed_fields
 from lightning_tui.plan.model import Plan, plan_from_mapping
 from lightning_tui.record import RunDirectory, RunSnapshot, read_snapshot
 from lightning_tui.refusal import RefusalError
-from lightning_tui.services.children import CHECKPOINT_WORDS, plan_of_child, program_of_run, relaunch
+from lightning_tui.services.children import ANEW, CHECKPOINT_WORDS, plan_of_child, program_of_run, relaunch
 from lightning_tui.services.explaining import beginning_of, fixes_of
-from lightning_tui.services.findings import Beginning, Fix
+from lightning_tui.services.findings import TRUST, Beginning, Fix
 from lightning_tui.services.machine import inspect_machine
 from lightning_tui.services.programs import ProgramChoice
 from lightning_tui.services.runs import Origin
@@ -34,6 +34,10 @@ class NoSuchFixError(RefusalError):
     """The suggestion of that number changes no plan."""
 
 
+class TrustNeededError(RefusalError):
+    """The fix lets a file run its own code, and nobody has said that it may."""
+
+
 class NoCheckpointError(RefusalError):
     """There is no checkpoint to go on from."""
 
@@ -49,6 +53,8 @@ class RelaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A path, `last`, or `none` for the beginning; not given: the last one, where there is one."""
     given: Sequence[str] | None = None
     """The program's words, where they are to be others."""
+    trusts: bool = False
+    """Whether a person has said yes to a fix that lets a file run its own code."""
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +81,10 @@ def plan_relaunch(
         NothingToFixError, NoSuchFixError, NoCheckpointError: what was asked for is not there.
     """
     run = read_snapshot(directory)
-    cause, fix = (None, None) if request.fix is None else _fix(settings, environ, run, request.fix)
+    cause, fix = (None, None) if request.fix is None else _fix(settings, environ, run, request)
     changes = {**(fix.changes if fix is not None else {}), **request.changes}
+    if request.checkpoint == ANEW and _script_resumes(run):
+        changes = {**changes, "ckpt_path": ANEW}
     beginning = _beginning(request.checkpoint, changes, run, cause)
     return Child(
         parent=run,
@@ -90,26 +98,43 @@ def plan_relaunch(
     )
 
 
-def _fix(settings: Settings, environ: Mapping[str, str], run: RunSnapshot, number: int) -> tuple[Diagnosis, Fix]:
+def _script_resumes(run: RunSnapshot) -> bool:
+    field = run.trainer.fields.get("ckpt_path") if run.trainer is not None else None
+    return field is not None and field.script is not None
+
+
+def _fix(
+    settings: Settings, environ: Mapping[str, str], run: RunSnapshot, request: RelaunchRequest
+) -> tuple[Diagnosis, Fix]:
+    number = request.fix or FIRST
     environment = inspect_machine(settings, environ, Path(run.record.program.interpreter)) if number == FIRST else None
     cause, fixes = fixes_of(run, environment)
-    run_id, usable = run.record.id, {fix.number: fix for fix in fixes if not fix.trust}
+    run_id, usable = run.record.id, {fix.number: fix for fix in fixes}
     if cause is None:
         raise NothingToFixError(f"Nothing is wrong with {run_id} that a diagnosis knows: there is nothing to fix.")
     if not usable:
         what = f"no change of the plan cures that. See what does: lightning-tui diagnose {run_id}"
         raise NothingToFixError(f"{cause.title}: {what}")
-    number = next(iter(usable)) if number == FIRST else number
+    if number == FIRST:
+        number = min(usable, key=lambda each: (usable[each].trust and not request.trusts, *_order(usable[each])))
     if number not in usable:
         what = f"{cause.title}: these suggestions are: {', '.join(map(str, sorted(usable)))}."
         raise NoSuchFixError(f"--fix {number} is no change of the plan. {what}")
+    if usable[number].trust and not request.trusts:
+        raise TrustNeededError(f"{cause.title}. Fix {number}: {usable[number].text} {TRUST}")
     return cause, usable[number]
+
+
+def _order(fix: Fix) -> tuple[bool, bool, int]:
+    return fix.obstacle is not None, fix.tried_in is not None, fix.number
 
 
 def _beginning(asked: str | None, changes: Mapping[str, Any], run: RunSnapshot, cause: Diagnosis | None) -> Beginning:
     """From where the child goes on. Only a fix begins anew where its plan cannot read the checkpoint: whoever types a
     change that has this effect is refused when it is started."""
     typed = changes.get("ckpt_path")
+    if asked is None and typed == ANEW:
+        return Beginning(reason="without the checkpoint of before, as the plan says")
     if asked is None and typed not in (None, *CHECKPOINT_WORDS):
         return Beginning(reason=f"from {typed}, as the plan says")
     if asked == "none":
@@ -158,7 +183,7 @@ def relaunch_with_fix(
     settings: Settings, environ: Mapping[str, str], directory: RunDirectory, fix: Fix
 ) -> RunDirectory:
     """Check and start a child with what a fix changes, from where the fix begins; raises as these two do."""
-    request = RelaunchRequest(changes=fix.changes, checkpoint=fix.beginning.checkpoint or "none")
+    request = RelaunchRequest(trusts=fix.trust, changes=fix.changes, checkpoint=fix.beginning.checkpoint or "none")
     child = plan_relaunch(settings, environ, directory, request)
     check_child(settings, environ, child)
     return start_child(settings, environ, child)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lightning_tui.environment import probe_software, with_software
 from lightning_tui.launch import Program, start_run
+from lightning_tui.launch.variables import planned_variables
 from lightning_tui.plan.checks import check_plan
 from lightning_tui.plan.facts import machine_facts
-from lightning_tui.plan.model import Plan
+from lightning_tui.plan.model import Plan, PlanError
 from lightning_tui.record import RecordError, RunDirectory, RunStore
 from lightning_tui.services.machine import inspect_machine
 from lightning_tui.services.programs import ProgramChoice, find_program, refuse_compromised
@@ -19,6 +20,11 @@ from lightning_tui.settings import Settings
 EXAMPLE = ["demo"]
 
 _RECENT_RUNS = 50
+_OF_A_CLUSTER = (
+    *("SLURM_JOB_ID", "SLURM_NTASKS", "TORCHELASTIC_RUN_ID", "MASTER_ADDR", "NODE_RANK", "GROUP_RANK"),
+    *("LSB_JOBID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "TPU_WORKER_ID"),
+)
+"""One of these is there where other nodes can find this one."""
 
 
 def check_may_start(
@@ -32,9 +38,21 @@ def check_may_start(
     """
     software = probe_software(interpreter)
     refuse_compromised(software)
+    _check_nodes(plan, environ)
     if plan.changes():
         facts = machine_facts(with_software(inspect_machine(settings, environ, folder=folder), software))
         check_plan(plan, facts=facts, interpreter=interpreter)
+
+
+def _check_nodes(plan: Plan, environ: Mapping[str, str]) -> None:
+    """Lightning waits for ever, and says nothing, for nodes of which nobody has told it where they are."""
+    known = {*environ, *planned_variables(plan.changes())}
+    if (plan.num_nodes or 1) > 1 and known.isdisjoint(_OF_A_CLUSTER):
+        raise PlanError(
+            f"num_nodes={plan.num_nodes}: nothing starts the other nodes here, and this one would wait for them for "
+            "ever. Start it by `srun` or `torchrun`, or on each node with MASTER_ADDR, MASTER_PORT and NODE_RANK set; "
+            "or take 1."
+        )
 
 
 def check_start(settings: Settings, environ: Mapping[str, str], choice: ProgramChoice, plan: Plan) -> Program:

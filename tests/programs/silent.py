@@ -41,7 +41,7 @@ class Model(LightningModule):
 
 
 which = sys.argv[1]
-data = DataLoader(Data(240 if which == "slow" else 40, 0.06 if which == "slow" else 0.0), batch_size=2)
+data = DataLoader(Data(320 if which == "slow" else 40, 0.06 if which == "slow" else 0.0), batch_size=2)
 Trainer(max_epochs=1, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, log_every_n_steps=1).fit(
     Model(12 if which == "nan" else None), data
 )

@@ -19,6 +19,8 @@ from lightning_tui.runner.lightning_tui_runner.plan.options import (
     FINDERS,
     LOADER_ARGUMENTS,
     MODEL_PARALLEL,
+    PROCESS_FIELDS,
+    STOPPING_FIELD,
     STRATEGIES,
     STRATEGY_ARGUMENTS,
     STRATEGY_OPTIONS,
@@ -62,7 +64,13 @@ def combinations_of(*fields: str) -> Iterator[dict[str, Any]]:
 def test_the_table_has_every_field_that_something_is_made_of() -> None:
     told = (*TRAINER_ARGUMENTS, *STRATEGY_OPTIONS, *CHECKPOINT_ARGUMENTS, *LOADER_ARGUMENTS, *FINDERS)
     assert len(set(told)) == len(told)
-    assert set(FIELDS) - set(told) == {"ckpt_path", "activation_checkpointing", "compile"}
+    assert set(FIELDS) - set(told) == {
+        "ckpt_path",
+        "activation_checkpointing",
+        "compile",
+        STOPPING_FIELD,
+        *PROCESS_FIELDS,
+    }
 
 
 def test_the_names_stand_for_what_lightning_has_registered(imported_parts: Any) -> None:

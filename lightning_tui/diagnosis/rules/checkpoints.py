@@ -39,8 +39,8 @@ RULES = (
         weight=64,
         suggestions=(
             do("Look at the path, and at what is there: `ls` the folder; relative paths count from the run's folder."),
-            do("Begin anew, without this checkpoint.", computed="begin_anew"),
             do("Resume from the newest one that is whole.", computed="resume"),
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
         ),
         docs=_CHECKPOINTS,
         examples=(
@@ -134,6 +134,7 @@ RULES = (
                 "Load the weights by hand: model.load_state_dict(torch.load(path, weights_only=True)), and fit without ckpt_path.",
                 in_code=True,
             ),
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
             do("Take a checkpoint that Lightning wrote, with save_weights_only=False."),
         ),
         docs=_CHECKPOINTS,
@@ -222,6 +223,7 @@ RULES = (
                 "Make the model with the settings that the checkpoint was trained with (see its hyper_parameters).",
                 in_code=True,
             ),
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
             do(
                 "Strip or add the prefix of the names before load_state_dict; strict=False only if some weights shall really stay new.",
                 in_code=True,
@@ -249,6 +251,7 @@ RULES = (
         weight=66,
         suggestions=(
             do("Resume with the same model and the same configure_optimizers.", in_code=True),
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
             do("To fine-tune, load the weights alone (load_from_checkpoint) and fit without ckpt_path.", in_code=True),
         ),
         docs=_CHECKPOINTS,
@@ -285,9 +288,11 @@ RULES = (
             ),
             do(
                 "Only for a file whose maker you trust: torch.load(..., weights_only=False), fit(..., weights_only=False). It can run any code.",
+                computed="trust_the_file",
                 in_code=True,
                 trust=True,
             ),
+            do("Begin anew, without this checkpoint.", computed="begin_anew"),
             do(
                 "For the next time save plain values in hyper-parameters (strings for paths, dicts for configs).",
                 in_code=True,

@@ -36,8 +36,8 @@ RULES = (
             do(
                 "Give the container more: `docker run --shm-size=8g` or `--ipc=host`; on Kubernetes an emptyDir of medium Memory at /dev/shm."
             ),
-            do("Use fewer workers, or fewer batches ahead.", computed="fewer_workers"),
-            do("Share by files instead: torch.multiprocessing.set_sharing_strategy('file_system').", in_code=True),
+            do("Load data without workers: nothing then goes through /dev/shm.", computed="without_workers"),
+            do("Use fewer workers, or fewer batches ahead.", computed="fewer_again"),
         ),
         docs=f"{TORCH_DOCS}/multiprocessing.html#sharing-strategies",
         examples=(
@@ -53,8 +53,8 @@ RULES = (
         weight=66,
         suggestions=(
             do("Raise the loader's timeout, or set it to 0, while you look for what is slow.", in_code=True),
+            do("Load data in the main process: there is no timeout then.", computed="without_workers"),
             do("Use more workers.", computed="more_workers"),
-            _IN_MAIN,
         ),
         docs=_DATA,
         examples=("RuntimeError: DataLoader timed out after 60 seconds",),
@@ -82,11 +82,11 @@ RULES = (
         ),
         weight=56,
         suggestions=(
+            do("Load data in the main process: no worker can then be killed.", computed="without_workers"),
             do(
                 "Use fewer workers: each holds its own batches and often its own copy of the dataset.",
-                computed="fewer_workers",
+                computed="fewer_again",
             ),
-            _IN_MAIN,
             do("See whether memory ran out: `dmesg | grep -i oom`, and the size of /dev/shm."),
         ),
         docs=_DATA,
@@ -272,6 +272,7 @@ RULES = (
         weight=66,
         suggestions=(
             do("Leave out the last, smaller batch: DataLoader(..., drop_last=True).", in_code=True),
+            do("Train without the last batch of an epoch.", computed="without_the_last_batch"),
             do("Take a batch of 2 or more.", in_code=True),
             do("With tiny batches use GroupNorm, or sync_batchnorm over several devices.", in_code=True),
         ),
@@ -294,8 +295,8 @@ RULES = (
         weight=71,
         suggestions=(
             do("Raise the limit: `ulimit -n 65535` before the start."),
-            do("Share by files: torch.multiprocessing.set_sharing_strategy('file_system').", in_code=True),
-            do("Use fewer workers.", computed="fewer_workers"),
+            do("Load data without workers: no file is then held open for a tensor.", computed="workers_without_files"),
+            do("Share by files: torch.multiprocessing.set_sharing_strategy('file_system').", computed="share_by_files"),
         ),
         docs=f"{TORCH_DOCS}/multiprocessing.html#file-descriptor-file-descriptor",
         examples=(

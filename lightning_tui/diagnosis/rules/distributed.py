@@ -26,6 +26,7 @@ RULES = (
         ),
         weight=66,
         suggestions=(
+            do("Let the ranks meet at a port that is free at the start.", computed="free_port"),
             do("Take another port: MASTER_PORT=29512, `torchrun --master-port 0` or --rdzv-endpoint=localhost:0."),
             do("See who has it (`ss -ltnp`), and end what was left over."),
         ),
@@ -56,6 +57,7 @@ RULES = (
             do(
                 "Start the same command on every node, with the same --nnodes, --rdzv-id and --rdzv-endpoint, and num_nodes as many as there are."
             ),
+            do("Train on this machine alone.", computed="one_machine"),
             do("Look for a rank that failed before the meeting: its traceback is the cause."),
             do("Give slow nodes more time: `--rdzv-conf join_timeout=1800`, or the strategy's timeout."),
         ),
@@ -269,6 +271,7 @@ RULES = (
             raised("ifa != nullptr"),
         ),
         suggestions=(
+            do("On one machine, meet on its own interface.", computed="own_interface"),
             do("Name an interface that exists (`ip -br addr`): GLOO_SOCKET_IFNAME=eth0."),
             do("Let the machine's own name resolve: a line in /etc/hosts."),
         ),
@@ -333,6 +336,7 @@ RULES = (
         weight=54,
         suggestions=(
             _DEBUG,
+            do("Leave out direct access between GPUs, to see whether it is at fault.", computed="no_peer_to_peer"),
             do(
                 "Name the network interface: NCCL_SOCKET_IFNAME=eth0; leave InfiniBand out to see whether it is at fault: NCCL_IB_DISABLE=1."
             ),
@@ -460,6 +464,7 @@ RULES = (
         ),
         weight=67,
         suggestions=(
+            do("On one machine, meet on its own interface.", computed="own_interface"),
             do("Name one that exists (`ip -br addr`): NCCL_SOCKET_IFNAME=eth0, or leave the variable unset."),
         ),
         docs=f"{_NCCL_DOCS}/env.html#nccl-socket-ifname",
@@ -645,6 +650,7 @@ RULES = (
         suggestions=(
             do("`pip install deepspeed` in the program's environment."),
             do("Shard with FSDP instead: it needs nothing more.", strategy="fsdp"),
+            do("Or share the batches alone, with DDP.", strategy="ddp"),
         ),
         docs=f"{LIGHTNING_DOCS}/advanced/model_parallel/deepspeed.html",
         examples=(
@@ -813,6 +819,7 @@ RULES = (
         weight=55,
         suggestions=(
             do("Look at what each rank does: `py-spy dump --pid PID`."),
+            do("Wait for no other machine: train on this one.", computed="one_machine"),
             do("Load data in the main process, to see whether a worker hangs.", computed="no_workers"),
             do("Stop it and resume from the newest checkpoint.", computed="resume"),
         ),

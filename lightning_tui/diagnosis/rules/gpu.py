@@ -50,7 +50,10 @@ RULES = (
                 "Look whether another process holds memory on this GPU, and whether a graph is kept over steps "
                 "(a loss in a list without .detach())."
             ),
-            do("If much is reserved but not allocated, set PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True."),
+            do(
+                "If much is reserved but not allocated, set PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True.",
+                computed="expandable_segments",
+            ),
         ),
         docs=f"{TORCH_DOCS}/notes/cuda.html#memory-management",
         examples=(

@@ -505,8 +505,8 @@ RULES = (
         weight=72,
         suggestions=(
             do('Put what starts the training under `if __name__ == "__main__":`.', in_code=True),
-            do("Start the ranks as subprocesses instead of by spawn.", strategy="ddp"),
-            do("Load data without worker processes.", computed="no_workers"),
+            do("Start the ranks as subprocesses instead of by spawn.", computed="no_spawn"),
+            do("Load data without worker processes.", computed="without_workers"),
         ),
         docs="https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods",
         examples=(
@@ -540,8 +540,8 @@ RULES = (
                 "Move lambdas and local functions to the module's top level, and open files and connections inside the process that uses them.",
                 in_code=True,
             ),
-            do("Start ranks as subprocesses: nothing is pickled.", strategy="ddp"),
-            do("Load data without worker processes.", computed="no_workers"),
+            do("Start ranks as subprocesses: nothing is pickled.", computed="no_spawn"),
+            do("Load data without worker processes.", computed="without_workers"),
         ),
         docs="https://docs.python.org/3/library/pickle.html#what-can-be-pickled-and-unpickled",
         examples=(

@@ -248,7 +248,11 @@ RULES = (
         title="The program raised {type}",
         cause="[[{words} ]][[It says: {message}]]",
         weight=35,
-        suggestions=(do("Look at the line of the program that is named.", in_code=True),),
+        suggestions=(
+            do("Take back the setting that is refused here.", computed="take_back"),
+            do("Let the Trainer write elsewhere.", computed="another_folder"),
+            do("Look at the line of the program that is named.", in_code=True),
+        ),
         docs="https://docs.python.org/3/library/exceptions.html",
     ),
 )

@@ -123,7 +123,10 @@ RULES = (
             raised("save_dir", "does not exist"),
         ),
         weight=65,
-        suggestions=(do("Make it first: Path(path).parent.mkdir(parents=True, exist_ok=True).", in_code=True),),
+        suggestions=(
+            do("Let the Trainer write elsewhere.", computed="another_folder"),
+            do("Make it first: Path(path).parent.mkdir(parents=True, exist_ok=True).", in_code=True),
+        ),
         docs="https://docs.python.org/3/library/pathlib.html#pathlib.Path.mkdir",
         examples=(
             "RuntimeError: Parent directory checkpoints/run_17 does not exist.",
@@ -151,6 +154,7 @@ RULES = (
         ),
         weight=62,
         suggestions=(
+            do("Let the Trainer write elsewhere.", computed="another_folder"),
             do("Write where you may: default_root_dir in your own folder."),
             do("See who owns it (`ls -ld PATH`); folders made in a container often belong to root."),
         ),
@@ -168,6 +172,7 @@ RULES = (
         ),
         weight=67,
         suggestions=(
+            do("Let the Trainer write elsewhere.", computed="another_folder"),
             do("Write elsewhere: default_root_dir on a disk that can be written."),
             do("Point caches there too: HF_HOME, TORCH_HOME, MPLCONFIGDIR."),
         ),
@@ -325,7 +330,7 @@ RULES = (
             do(
                 "Log in on this machine (`wandb login`), or set WANDB_API_KEY (NEPTUNE_API_TOKEN, COMET_API_KEY, MLFLOW_TRACKING_TOKEN) in the environment of the run."
             ),
-            do("Train without it: WANDB_MODE=offline, or a CSVLogger."),
+            do("Train without it: WANDB_MODE=offline, or a CSVLogger.", computed="tracker_offline"),
         ),
         docs="https://docs.wandb.ai/ref/cli/wandb-login",
         examples=("wandb.errors.UsageError: api_key not configured (no-tty). call wandb.login(key=[your_api_key])",),

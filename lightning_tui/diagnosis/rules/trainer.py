@@ -119,6 +119,8 @@ RULES = (
         ),
         weight=56,
         suggestions=(
+            do("Take the valid word that is nearest.", computed="nearest_flag"),
+            do("Validate once an epoch: it has fewer batches.", computed="within_the_epoch"),
             do(
                 "Set the value in the plan: what can stand there and what works on this machine is shown by `lightning-tui plan`."
             ),
@@ -383,6 +385,7 @@ RULES = (
             ),
             do(
                 "Accumulation and clipping by the Trainer are for automatic optimization: do them in training_step.",
+                computed="leave_to_manual",
                 in_code=True,
             ),
         ),
@@ -448,6 +451,7 @@ RULES = (
         ),
         weight=66,
         suggestions=(
+            do("Watch the logged metric whose name is nearest.", computed="stops_by_nearest"),
             do('Log it in validation under this very name: self.log("val_loss", loss).', in_code=True),
             do("Monitor a name that is logged.", in_code=True),
         ),
@@ -474,6 +478,7 @@ RULES = (
         weight=66,
         suggestions=(
             do("Log it under this very name: self.log({metric!r}, value).", in_code=True),
+            do("Watch the logged metric whose name is nearest.", computed="nearest_metric"),
             do("Watch a metric that is logged.", checkpoint_monitor="{loss}", checkpoint_mode="min"),
             do("Keep the newest instead of the best: ModelCheckpoint(monitor=None).", in_code=True),
         ),

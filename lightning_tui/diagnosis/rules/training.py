@@ -357,8 +357,8 @@ RULES = (
         ),
         weight=60,
         suggestions=(
-            do("Clip gradients.", computed="clip_gradients"),
             do("bfloat16 instead of float16: it does not overflow at 65504.", computed="wider_than_half"),
+            do("Clip gradients.", computed="clip_gradients"),
             do("Lower the learning rate, or warm it up.", in_code=True),
             _ANOMALY,
             do("Look for log(0), division by 0 and sqrt(0) in the loss, and for NaN in the data.", in_code=True),
@@ -616,7 +616,8 @@ RULES = (
         weight=65,
         suggestions=(
             do(
-                "Train without compile to see whether the model itself is right: take `torch.compile` out, or set TORCH_COMPILE_DISABLE=1."
+                "Train without compile to see whether the model itself is right: take `torch.compile` out, or set TORCH_COMPILE_DISABLE=1.",
+                computed="uncompiled",
             ),
             do("If the compiler is what is missing: install gcc/g++ (and for GPUs Triton)."),
             do(

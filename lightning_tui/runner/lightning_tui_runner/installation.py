@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
+from .plan.process_settings import settle
 from .process.import_hook import FLAVOURS, Patch, PatchingFinder
 from .process.joining import report_trouble
 from .process.place import RESUME_VARIABLE, Place
@@ -17,6 +18,7 @@ def install(place: Place) -> None:
     """Wrap the Trainer and the launcher of both flavours, when they are imported."""
     patches: dict[str, Patch] = {}
     plan = _plan(place)
+    settle(plan)
     for flavour in FLAVOURS:
         patches[f"{flavour}.trainer.trainer"] = functools.partial(wrap_trainer, flavour=flavour, plan=plan)
         patches[f"{flavour}.strategies.launchers.subprocess_script"] = wrap_launcher

@@ -18,12 +18,15 @@ from .telemetry.checkpoints import watch_checkpoints
 
 
 def wrap_trainer(module: ModuleType, *, flavour: str, plan: dict[str, Any]) -> None:
-    """Wrap `Trainer.__init__`, `Trainer.save_checkpoint` and, where the plan resumes, `Trainer.fit`."""
+    """Wrap `Trainer.__init__`, `save_checkpoint`, what resolves `ckpt_path` and, where the plan resumes, `fit`."""
     trainer_class = module.Trainer
     _wrap_init(trainer_class, flavour, plan)
     watch_checkpoints(trainer_class)
-    if "ckpt_path" in plan:
-        _wrap_fit(trainer_class, plan["ckpt_path"])
+    resuming = {name: value for name, value in plan.items() if name in ("ckpt_path", "weights_only")}
+    if resuming:
+        _wrap_fit(trainer_class, resuming)
+    else:
+        _watch_resuming(module)
 
 
 def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
@@ -76,18 +79,20 @@ def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, A
     return [*kept, ours(Arguments(requested, script))]
 
 
-def _wrap_fit(trainer_class: Any, ckpt_path: Any) -> None:
+def _wrap_fit(trainer_class: Any, planned: dict[str, Any]) -> None:
+    """Note from where the script resumes, and let it do so as the plan says; its `none` is no checkpoint."""
     import inspect
 
     original = trainer_class.fit
     signature = inspect.signature(original)
+    names = signature.parameters  # older ones have no `weights_only`
 
     @functools.wraps(original)
     def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             bound = signature.bind(self, *args, **kwargs)
-            _note_script_ckpt_path(self, bound.arguments.get("ckpt_path"))
-            bound.arguments["ckpt_path"] = ckpt_path
+            _note_script(self, bound.arguments)
+            bound.arguments.update({n: None if v == "none" else v for n, v in planned.items() if n in names})
         except TypeError:  # a call that Lightning itself will refuse, in its own words
             return original(self, *args, **kwargs)
         try:
@@ -99,8 +104,25 @@ def _wrap_fit(trainer_class: Any, ckpt_path: Any) -> None:
     trainer_class.fit = fit
 
 
-def _note_script_ckpt_path(trainer: Any, ckpt_path: Any) -> None:
+def _watch_resuming(module: ModuleType) -> None:
+    """Note from where the script resumes, without a frame of ours around its training."""
+    connector = getattr(module, "_CheckpointConnector", None)
+    original = getattr(connector, "_select_ckpt_path", None)
+    if connector is None or original is None:  # another Lightning keeps it elsewhere
+        return
+
+    @functools.wraps(original)
+    def select(self: Any, state_fn: Any, ckpt_path: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(state_fn, "value", None) == "fit":
+            _note_script(self.trainer, {"ckpt_path": ckpt_path})
+        return original(self, state_fn, ckpt_path, *args, **kwargs)
+
+    connector._select_ckpt_path = select
+
+
+def _note_script(trainer: Any, passed: dict[str, Any]) -> None:
     for callback in trainer.callbacks:
         arguments = getattr(callback, "arguments", None)
-        if isinstance(arguments, Arguments) and ckpt_path is not None:
-            arguments.script["ckpt_path"] = as_field(ckpt_path)
+        if isinstance(arguments, Arguments):
+            said = {name: as_field(passed.get(name)) for name in ("ckpt_path", "weights_only")}
+            arguments.script.update({name: value for name, value in said.items() if value is not None})

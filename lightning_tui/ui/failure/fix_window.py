@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from lightning_tui.plan.fields import FIELD_TEXTS
-from lightning_tui.services.findings import Beginning, FieldChange, Fix
+from lightning_tui.services.findings import TRUST, Beginning, FieldChange, Fix
 from lightning_tui.text.safe import harmless
 from lightning_tui.text.units import ago, count
 from lightning_tui.ui.drawing.canvas import Canvas, frame
@@ -117,7 +117,7 @@ class FixList(Canvas, can_focus=True):
         if fix.tried_in:
             rows += _labelled("Tried in", f"{fix.tried_in}, which changed the same fields", width, "warn")
         if fix.trust:
-            rows += [EMPTY, *wrap(f"▲ {_TRUST}", width, "warn")]
+            rows += [EMPTY, *wrap(f"▲ {TRUST}", width, "warn")]
         if fix.obstacle is not None:
             rows += [EMPTY, *wrap(f"It cannot work here: {harmless(fix.obstacle)}", width, "warn")]
         return [*rows, EMPTY]
@@ -150,9 +150,6 @@ class FixList(Canvas, can_focus=True):
         parts += [f"epoch {beginning.epoch}"] if beginning.epoch is not None else []
         parts += [f"saved {ago(self._now - beginning.saved_at)}"] if beginning.saved_at is not None else []
         return _labelled("Goes on", harmless("from " + " · ".join(parts)), width)
-
-
-_TRUST = "It runs code that the file or the server brings. Start it only if you trust where that comes from."
 
 
 class FixWindow(FittedWindow["Fix"]):

@@ -64,6 +64,14 @@ def model_checkpoint_of(trainer: Any) -> Any:
     return None
 
 
+def early_stopping_of(trainer: Any) -> Any:
+    """The first `EarlyStopping` of a Trainer; `None` where it has none."""
+    for callback in trainer.callbacks:
+        if any(base.__name__ == "EarlyStopping" for base in type(callback).__mro__):
+            return callback
+    return None
+
+
 def settings_of(callback: Any) -> dict[str, Any]:
     """A `ModelCheckpoint`'s settings under the plan's names."""
     settings = {name: getattr(callback, attribute, None) for name, attribute in ATTRIBUTES.items()}

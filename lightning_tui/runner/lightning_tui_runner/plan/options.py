@@ -36,10 +36,19 @@ TRAINER_ARGUMENTS = (
     "enable_checkpointing",
     "default_root_dir",
 )
-"""Fields that are the Trainer's arguments as they stand. `ckpt_path` is one of `Trainer.fit`."""
+"""Fields that are the Trainer's arguments as they stand. `ckpt_path` and `weights_only` are `Trainer.fit`'s."""
 
 LOADER_ARGUMENTS = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "batch_size")
 """Fields that are torch's DataLoader's arguments as they stand."""
+
+STOPPING_FIELD = "early_stopping_monitor"
+"""What the script's own `EarlyStopping` watches."""
+
+PROCESS_FIELDS = ("env", "weights_only", "sharing_strategy")
+"""Fields that say something of the process: its environment, and settings of torch's for all of it."""
+
+TRUST_VARIABLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+"""By this torch reads whole files wherever the program does not say how."""
 
 FINDERS = {"auto_scale_batch_size": "BatchSizeFinder", "auto_lr_find": "LearningRateFinder"}
 """Fields that stand for one of Lightning's callbacks."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import activation_checkpointing, compilation, data_loading, model_checkpoints
+from . import activation_checkpointing, compilation, data_loading, model_checkpoints, process_settings
 from .finders import search_at_work
 from .module_classes import commonest_classes
-from .options import LOADER_ARGUMENTS
+from .options import LOADER_ARGUMENTS, STOPPING_FIELD
 from .strategies import recomputes_itself
 
 
@@ -27,6 +27,8 @@ class PlanInEffect:
         """All callbacks are there; data and model are not set up yet."""
         self._change("checkpoint_*", self._change_checkpoints, trainer)
         self._change("data loading", self._change_loaders, trainer)
+        self._change("sharing_strategy", self._share)
+        self._change(STOPPING_FIELD, self._watch_for_stopping, trainer)
         if stage == "fit" and ("activation_checkpointing" in self._plan or "compile" in self._plan):
             self._before_the_strategy_sets_up(trainer.strategy, module)
 
@@ -55,6 +57,20 @@ class PlanInEffect:
             self._say("batch_size: left to auto_scale_batch_size")
         if settings:
             data_loading.LoaderSettings(trainer._data_connector, settings, self._say, self._notes).install()
+
+    def _watch_for_stopping(self, trainer: Any) -> None:
+        if STOPPING_FIELD not in self._plan:
+            return
+        stopping = model_checkpoints.early_stopping_of(trainer)
+        if stopping is None:
+            self._say(f"{STOPPING_FIELD}: not in effect, since the script has no EarlyStopping")
+            return
+        self._notes[STOPPING_FIELD] = stopping.monitor
+        stopping.monitor = self._plan[STOPPING_FIELD]
+
+    def _share(self) -> None:
+        if "sharing_strategy" in self._plan:
+            process_settings.share_tensors(self._plan["sharing_strategy"])
 
     def _before_the_strategy_sets_up(self, strategy: Any, module: Any) -> None:
         """Change the model when `configure_model` has made it and the strategy has not wrapped or moved it yet."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..plan import data_loading, finders, model_checkpoints, strategies
+from ..plan import data_loading, finders, model_checkpoints, process_settings, strategies
 from ..plan.activation_checkpointing import recomputed_classes
 from ..plan.compilation import compiled_mode
 from ..plan.options import (
@@ -15,6 +15,8 @@ from ..plan.options import (
     FINDERS,
     LOADER_ARGUMENTS,
     MODEL_PARALLEL,
+    PROCESS_FIELDS,
+    STOPPING_FIELD,
     STRATEGY_OPTIONS,
     TRAINER_ARGUMENTS,
 )
@@ -29,6 +31,8 @@ ALL_FIELDS = (
     *CHECKPOINT_ARGUMENTS,
     *LOADER_ARGUMENTS,
     *FINDERS,
+    STOPPING_FIELD,
+    *PROCESS_FIELDS,
 )
 """Every field of a plan."""
 
@@ -176,6 +180,10 @@ def _devices(trainer: Any, asked: Any, flavour: str) -> Any:
     return list(trainer.device_ids) if isinstance(asked, list) else trainer.num_devices
 
 
+def _but_none(asked: Any) -> Any:
+    return None if asked == "none" else asked
+
+
 def _max_time(trainer: Any, asked: Any, flavour: str) -> str | None:
     seconds = next((c._duration for c in trainer.callbacks if hasattr(c, "_duration")), None)
     if seconds is None:
@@ -190,7 +198,13 @@ _READERS: dict[str, Callable[..., Any]] = {
     "strategy": _strategy,
     "devices": _devices,
     "max_time": _max_time,
-    "ckpt_path": lambda trainer, asked, flavour: trainer.ckpt_path or asked,  # it stands nowhere before it is loaded
+    "ckpt_path": lambda trainer, asked, flavour: (
+        trainer.ckpt_path or _but_none(asked)
+    ),  # it stands nowhere before it is loaded
+    "weights_only": lambda trainer, asked, flavour: asked,  # it is an argument of `fit`, and kept nowhere
+    STOPPING_FIELD: lambda trainer, asked, flavour: model_checkpoints.early_stopping_of(trainer).monitor,
+    "sharing_strategy": lambda trainer, asked, flavour: process_settings.sharing_in_effect(),
+    "env": lambda trainer, asked, flavour: process_settings.variables_in_effect(asked),
     "min_epochs": lambda trainer, asked, flavour: trainer.fit_loop.min_epochs,
     "min_steps": lambda trainer, asked, flavour: trainer.fit_loop.epoch_loop.min_steps,
     "deterministic": _deterministic,
