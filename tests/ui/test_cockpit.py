@@ -343,8 +343,8 @@ async def test_the_palette_offers_the_keys(tmp_path: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("ctrl+p")
-        await until(pilot, shows(app, "follow: space"))
+        await until(pilot, shows(app, "Run: Start the program"))
         await pilot.press(*"whole")
-        await until(pilot, lambda: "zoom: z" in text_grid(app) and "follow: space" not in text_grid(app))
+        await until(pilot, lambda: "View: Zoom the pane" in text_grid(app) and "Run: Start" not in text_grid(app))
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.cockpit and not app.cockpit.parts.panes["plan"].display)

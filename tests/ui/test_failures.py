@@ -83,7 +83,7 @@ async def test_the_card_tells_what_happened_why_and_what_helps(tmp_path: Path) -
         grid = text_grid(app)
         assert f"{TITLE}   rank 2 · step 1204 · 27.0 of 45.0 GiB ours" in grid
         assert "train.py:41 in training_step  loss = self.model(batch)" in grid
-        assert "f  batch 32 → 16, accumulate 4 → 8, from step 1000" in grid
+        assert "f  batch size 32 → 16, accumulate 4 → 8, from step 1000" in grid
         assert "2  strategy ddp → fsdp" in grid
         assert "enter line 22   i report   y copy it" in grid
         assert "▸ torch.OutOfMemoryError: CUDA out of memory." in grid, "the error's own line stays in sight"
@@ -292,8 +292,8 @@ async def test_two_keys_relaunch_it_and_the_cockpit_follows_the_child(tmp_path: 
         await until(pilot, shows(app, "a child of train-7f3a01"))
         grid = text_grid(app)
         assert "Halve the batch and double the accumulation." in grid
-        assert "Batch            32  →  16" in grid
-        assert "Accumulate        4  →  8" in grid
+        assert "batch size       32  →  16" in grid
+        assert "accumulate        4  →  8" in grid
         assert "from epoch=1-step=1000.ckpt · step 1 000 · epoch 1 · saved 1 min ago" in grid
         await pilot.press("enter")
         await until(pilot, shows(app, "relaunched from train-7f3a01 at step 1000"))
@@ -397,7 +397,7 @@ async def test_the_window_fits_small_screens(tmp_path: Path, size: tuple[int, in
 
 
 def test_changes_and_beginnings_in_words() -> None:
-    assert change_words(fix()) == "workers 4 → 2"
+    assert change_words(fix()) == "num workers 4 → 2"
     assert change_words(fix(fields=(FieldChange("precision", None, "bf16-mixed"),))) == "precision → bf16-mixed"
     assert change_words(fix(fields=())) == "start again"
     assert beginning_words(Beginning("/r/last.ckpt", 400)) == ("from last.ckpt step 400", "from step 400")

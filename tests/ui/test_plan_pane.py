@@ -96,7 +96,7 @@ def test_every_field_has_a_group_a_short_label_and_help() -> None:
     assert {text.group for text in FIELD_TEXTS.values()} == set(GROUPS)
     assert len({text.label for text in FIELD_TEXTS.values()}) == len(FIELDS)
     for text in FIELD_TEXTS.values():
-        assert len(text.label) <= 10
+        assert len(text.label) <= 18
         assert len(text.help) <= 66
         assert not text.help.endswith(".")
 
@@ -139,13 +139,13 @@ async def test_what_the_trainer_made_of_the_plan_is_shown_with_a_warning_where_i
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         view = app.cockpit.view
-        assert text_of(field_row(view, "precision", 38)).split(maxsplit=1)[1] == "16-mixed ▲ asked bf16-mixed"
+        assert text_of(field_row(view, "precision", 38, 14)).split(maxsplit=1)[1] == "16-mixed ▲ asked bf16-mixed"
         assert "▲ asked bf16-mixed" in text_grid(app)
-        assert text_of(field_row(view, "strategy", 38)).split() == ["Strategy", "ddp", "script:", "auto"]
+        assert text_of(field_row(view, "strategy", 38, 14)).split() == ["strategy", "ddp", "script:", "auto"]
         changed = replace(view, plan=machines.replace_struct(view.plan, precision="32-true"))
-        assert "next: 32-true" in text_of(field_row(changed, "precision", 38))
+        assert "next: 32-true" in text_of(field_row(changed, "precision", 38, 14))
         for width in range(20, 130):
-            assert width_of(field_row(view, "precision", width)) <= width
+            assert width_of(field_row(view, "precision", width, 14)) <= width
 
 
 def test_what_is_searched_for_is_found_best_first() -> None:
@@ -187,7 +187,7 @@ async def test_any_field_is_found_explained_and_set_by_the_list_of_all(tmp_path:
         await until(pilot, shows(app, "allowed is a whole number, -1 or more"))
         await press(app, pilot, "backspace 1 enter")
         await until(pilot, lambda: app.cockpit.view.plan.checkpoint_save_top_k == -1)
-        assert "Keep best  all" in text_grid(app), "what is set has its row"
+        assert "save top k    all" in text_grid(app), "what is set has its row"
         await press(app, pilot, "a b e n c h enter")
         await until(pilot, shows(app, "other …"))
         await press(app, pilot, "t enter")
@@ -210,7 +210,7 @@ async def test_the_recommended_plan_is_taken_but_for_what_was_unmarked(tmp_path:
         await scenes.settle(app, pilot)
         await press(app, pilot, "R")
         assert "one process for each of 4 GPUs" in text_grid(app)
-        assert "= Precision" in text_grid(app)
+        assert "= precision" in text_grid(app)
         await press(app, pilot, "space enter")
         await until(pilot, lambda: app.cockpit.view.plan.strategy == "ddp")
         plan = app.cockpit.view.plan
@@ -311,7 +311,7 @@ async def test_the_memory_is_measured_after_asking_once_for_each_program(tmp_pat
         await until(pilot, shows(app, "The memory could not be measured"))
         assert "there is no module" in text_grid(app)
         await press(app, pilot, "escape")
-        assert "unknown: The program ended" in text_grid(app)
+        assert "unknown: The program" in text_grid(app)
         outside.measured = machines.gpt_probe()
         await press(app, pilot, "enter")
         await until(pilot, shows(app, "Memory of train.py"))
@@ -320,7 +320,7 @@ async def test_the_memory_is_measured_after_asking_once_for_each_program(tmp_pat
         expected = expected_memory(scenes.PLAN)
         await until(pilot, shows(app, f"{span_words(expected.present)} of 45.0 GiB"))
         assert "✔ fits" in text_grid(app)
-        assert "124 M parameters · batch 32" in text_grid(app)
+        assert "124 M params · batch 32" in text_grid(app)
         assert f"largest batch {expected.largest_batch}" in text_grid(app)
 
 

@@ -468,9 +468,9 @@ async def test_the_palette_offers_what_the_screen_can_do(tmp_path: Path) -> None
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         commands = {command.title: command for command in app.get_system_commands(cast("Any", screen))}
-        assert "Sort by another column" in commands
-        assert "Start the program under the plan" not in commands
-        await commands["Sort by another column"].callback()
+        assert "Runs screen: Sort by the next column" in commands
+        assert not any(title.startswith("Run: ") for title in commands)
+        await commands["Runs screen: Sort by the next column"].callback()
         assert "best ↓" in text_grid(app)
 
 

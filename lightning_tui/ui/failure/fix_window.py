@@ -130,13 +130,14 @@ class FixList(Canvas, can_focus=True):
         longest = max((len(value) for change in changes for value in values_in_words(change)), default=0)
         least, most = _VALUES
         values = max(least, min(most, longest))
-        return [self._diff_row(change, values, width) for change in changes]
+        labels = max([_LABEL_WIDTH, *(len(FIELD_TEXTS[change.name].label) + 1 for change in changes)])
+        return [self._diff_row(change, labels, values, width) for change in changes]
 
-    def _diff_row(self, change: FieldChange, values: int, width: int) -> Row:
+    def _diff_row(self, change: FieldChange, labels: int, values: int, width: int) -> Row:
         label = FIELD_TEXTS[change.name].label
         before, after = map(harmless, values_in_words(change))
         row: Row = (
-            (f"{label:<{_LABEL_WIDTH}}", "dim"),
+            (f"{label:<{labels}}", "dim"),
             *_right(before or "script's", values + 3, "bad"),
             ("  →  ", "dim"),
             *fill(((after, "good+b"),), max(values, width_of(((after, ""),)))),
@@ -148,12 +149,12 @@ class FixList(Canvas, can_focus=True):
         if beginning.checkpoint is None:
             typed = beginning.reason.startswith("from ")
             said = beginning.reason if typed else f"from the beginning: {beginning.reason}"
-            return _labelled("Goes on" if typed else "Begins", harmless(said), width)
+            return _labelled("Resumes" if typed else "Begins", harmless(said), width)
         parts = [PurePath(beginning.checkpoint).name]
         parts += [f"step {count(beginning.step)}"] if beginning.step is not None else []
         parts += [f"epoch {beginning.epoch}"] if beginning.epoch is not None else []
         parts += [f"saved {ago(self._now - beginning.saved_at)}"] if beginning.saved_at is not None else []
-        return _labelled("Goes on", harmless("from " + " · ".join(parts)), width)
+        return _labelled("Resumes", harmless("from " + " · ".join(parts)), width)
 
 
 _TRUST = "It runs code that the file or the server brings. Start it only if you trust where that comes from."

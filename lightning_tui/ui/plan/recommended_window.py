@@ -15,7 +15,7 @@ from lightning_tui.ui.windows.window import Item, ListWindow, hint
 if TYPE_CHECKING:
     from lightning_tui.plan.recommended import Recommendation
 
-_LABEL_WIDTH, _VALUE_WIDTH, _REASON_WIDTH = 12, 16, 56
+_VALUE_WIDTH, _REASON_WIDTH = 16, 56
 
 
 class RecommendedWindow(ListWindow["dict[str, object]"]):
@@ -54,15 +54,17 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
         found = self._found
         if found is not None:
             changes = found.plan.changes()
-            self.list.take([self._item(name, value, found.reasons.get(name, "")) for name, value in changes.items()])
+            labels = 1 + max((len(FIELD_TEXTS[name].label) for name in changes), default=0)
+            items = changes.items()
+            self.list.take([self._item(name, value, found.reasons.get(name, ""), labels) for name, value in items])
 
-    def _item(self, name: str, value: object, reason: str) -> Item[dict[str, object]]:
+    def _item(self, name: str, value: object, reason: str, labels: int) -> Item[dict[str, object]]:
         now = getattr(self._plan, name)
         is_taken = name in self._taken
         mark = ("■ ", "accent+b") if is_taken else ("= ", "good") if now == value else ("□ ", "dim")
         left: Row = (
             mark,
-            (f"{FIELD_TEXTS[name].label:<{_LABEL_WIDTH}}", "dim"),
+            (f"{FIELD_TEXTS[name].label:<{labels}}", "dim"),
             *fill(crop(((written(value), "text+b" if is_taken else "text"),), _VALUE_WIDTH), _VALUE_WIDTH),
             ("  ", "text"),
             *crop(((reason, "dim"),), _REASON_WIDTH),
