@@ -96,14 +96,14 @@ def _fix(settings: Settings, environ: Mapping[str, str], run: RunSnapshot, numbe
     cause, fixes = fixes_of(run, environment)
     run_id, usable = run.record.id, {fix.number: fix for fix in fixes if not fix.trust}
     if cause is None:
-        raise NothingToFixError(f"Nothing is wrong with {run_id} that a diagnosis knows: there is nothing to fix.")
+        raise NothingToFixError(f"No failure was diagnosed in {run_id}: there is nothing to fix.")
     if not usable:
-        what = f"no change of the plan cures that. See what does: lightning-tui diagnose {run_id}"
+        what = f"no change of the plan fixes this. See the suggestions: lightning-tui diagnose {run_id}"
         raise NothingToFixError(f"{cause.title}: {what}")
     number = next(iter(usable)) if number == FIRST else number
     if number not in usable:
         what = f"{cause.title}: these suggestions are: {', '.join(map(str, sorted(usable)))}."
-        raise NoSuchFixError(f"--fix {number} is no change of the plan. {what}")
+        raise NoSuchFixError(f"--fix {number} is not a change of the plan. {what}")
     return cause, usable[number]
 
 
@@ -119,7 +119,7 @@ def _beginning(asked: str | None, changes: Mapping[str, Any], run: RunSnapshot, 
         return Beginning(asked if "://" in asked else str(Path(asked).expanduser().absolute()))
     found = beginning_of(run, cause, changes, takes_unreadable=asked == "last" or cause is None)
     if asked == "last" and found.checkpoint is None:
-        raise NoCheckpointError(f"{run.record.id} has no checkpoint to go on from: {found.reason}.")
+        raise NoCheckpointError(f"{run.record.id} has no checkpoint to resume from: {found.reason}.")
     return found
 
 

@@ -141,7 +141,7 @@ class CockpitApp(App[None]):
         """What ctrl+c says."""
         keys = self._options.settings.keys
         quit_key = next(key for key in KEYS if key.id == "quit")
-        self.cockpit.notice(f"{shown_key(quit_key, keys)} leaves; a run goes on unless you say otherwise")
+        self.cockpit.notice(f"{shown_key(quit_key, keys)} quits; an active run continues")
 
     def _set_theme(self, name: str) -> None:
         self.theme = name

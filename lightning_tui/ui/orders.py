@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from lightning_tui.services.runs import Origin
     from lightning_tui.ui.services import Services
 
-ONLY_WATCHES = "this cockpit only watches"
-NO_RUN = "no run is going on"
-ADOPTED = "adopted: a new supervisor watches the run to its end"
-STOP_ASKED = "asked to stop: the batch ends, then a checkpoint is saved"
+ONLY_WATCHES = "this cockpit is read-only"
+NO_RUN = "no run is active"
+ADOPTED = "adopted: a new supervisor watches the run"
+STOP_ASKED = "stop requested: finishing the batch, then saving a checkpoint"
 
 
 class Orders:
@@ -63,7 +63,10 @@ class Orders:
     def tell(self, directory: RunDirectory, op: Operation, what: Mapping[str, object]) -> None:
         """Ask a training for what it can do while it goes on; what becomes of it is told by the run's snapshots."""
         self._tell(
-            directory, lambda found: self._services.tell(found, op, what), CommandWritten(), "The run cannot be told"
+            directory,
+            lambda found: self._services.tell(found, op, what),
+            CommandWritten(),
+            "The command cannot be sent",
         )
 
     def adopt(self, directory: RunDirectory) -> None:
@@ -73,7 +76,7 @@ class Orders:
 
     def kill(self, directory: RunDirectory) -> None:
         """End every process of the run."""
-        self._tell(directory, self._services.kill, Answered("asked to kill: every process of the run is ended"))
+        self._tell(directory, self._services.kill, Answered("kill requested: ending every process of the run"))
 
     def relaunch(self, origin: Origin, program: ProgramChoice, plan: Plan) -> None:
         """Start a child of a run; answered by `RunStarted`."""
@@ -98,7 +101,7 @@ class Orders:
             self._post(ChoicesKnown(field, found))
             return ChoicesKnown(field, self._plans.choices(field, case, True))
 
-        self._give("looking up the choices", "The choices are not known", act)
+        self._give("loading the choices", "The choices cannot be loaded", act)
 
     def judge(self, number: int, case: PlanCase) -> None:
         """Ask what is known of a plan; answered by `PlanJudged` with this number. Nobody asked aloud: no refusal."""
@@ -109,7 +112,7 @@ class Orders:
             except RefusalError:
                 return PlanJudged(number, Judgement())
 
-        self._give("judging the plan", "The plan cannot be judged", act)
+        self._give("checking the plan", "The plan cannot be checked", act)
 
     def measure(self, number: int, case: PlanCase, is_cancelled: Callable[[], bool]) -> None:
         """Run the program up to its fit and measure its memory; answered by `PlanJudged` or `MeasureFailed`."""
@@ -124,18 +127,20 @@ class Orders:
 
     def recommend(self, case: PlanCase) -> None:
         """Ask for the recommended plan; answered by `Recommended`."""
-        self._give("looking for a plan", "No plan can be recommended", lambda: Recommended(self._plans.recommend(case)))
+        self._give(
+            "computing a recommendation", "No plan can be recommended", lambda: Recommended(self._plans.recommend(case))
+        )
 
     def list_plans(self, case: PlanCase) -> None:
         """Read the project's saved plans; answered by `PlansListed`."""
         self._give(
-            "listing the plans", "The saved plans cannot be listed", lambda: PlansListed(self._plans.saved(case))
+            "listing the saved plans", "The saved plans cannot be listed", lambda: PlansListed(self._plans.saved(case))
         )
 
     def save_plan(self, case: PlanCase, name: str) -> None:
         """Save the plan under a name."""
         self._change(
-            "saving the plan", "The plan is not saved", lambda: Answered(f"saved: {self._plans.save(case, name)}")
+            "saving the plan", "The plan was not saved", lambda: Answered(f"saved: {self._plans.save(case, name)}")
         )
 
     def delete_plan(self, case: PlanCase, name: str) -> None:
@@ -145,13 +150,11 @@ class Orders:
             self._plans.delete(case, name)
             return PlansListed(self._plans.saved(case))
 
-        self._change("deleting the plan", "The plan is not deleted", act)
+        self._change("deleting the plan", "The plan was not deleted", act)
 
     def export(self, case: PlanCase) -> None:
         """Ask for the plan in its forms; answered by `PlanExported`."""
-        self._give(
-            "writing the plan out", "The plan cannot be written out", lambda: PlanExported(self._plans.exports(case))
-        )
+        self._give("exporting the plan", "The plan cannot be exported", lambda: PlanExported(self._plans.exports(case)))
 
     def write(self, path: Path, text: str) -> None:
         """Write a new file."""
@@ -160,7 +163,7 @@ class Orders:
             self._plans.write(path, text)
             return Answered(f"written: {path}")
 
-        self._give("writing the file", "The file is not written", act)
+        self._give("writing the file", "The file was not written", act)
 
     def _tell(
         self,
@@ -173,7 +176,7 @@ class Orders:
             tell(directory)
             return answer
 
-        self._change("asking the run", refusal, act)
+        self._change("sending a command to the run", refusal, act)
 
     def _change(self, name: str, refusal: str, act: Callable[[], Message]) -> None:
         """Give an order that changes something, which a cockpit that only watches never does, whoever calls."""

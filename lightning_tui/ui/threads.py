@@ -107,7 +107,7 @@ class MachineWatch(Worker):
     """Looks at the machine once, then samples its GPUs and host as long as no run reports them."""
 
     def __init__(self, services: Services, post: Callable[[Message], object]) -> None:
-        super().__init__("looking at the machine", post)
+        super().__init__("inspecting the machine", post)
         self.newest: Hardware | None = None
         self.is_wanted = threading.Event()
         self.is_wanted.set()
@@ -127,7 +127,7 @@ class SoftwareProbe(Worker):
     """Asks the program's interpreter what is installed in it: a child process that may take seconds."""
 
     def __init__(self, services: Services, interpreter: Path, post: Callable[[Message], object]) -> None:
-        super().__init__("asking the interpreter", post)
+        super().__init__("reading the packages of the interpreter", post)
         self._services = services
         self._interpreter = interpreter
 

@@ -183,7 +183,7 @@ class TestCannotStart:
 
         original = RunDirectory.create
         monkeypatch.setattr(RunDirectory, "create", create_with_obstacle)
-        with pytest.raises(LaunchError, match=r"The supervisor could not begin: .*Is a directory"):
+        with pytest.raises(LaunchError, match=r"The supervisor could not start: .*Is a directory"):
             start_run(runs.store, program(runs.folder, "x.py"), {}, environ=os.environ)
 
     def test_one_that_takes_too_long_is_given_up_and_starts_nothing(
@@ -191,7 +191,7 @@ class TestCannotStart:
     ) -> None:
         monkeypatch.setattr("lightning_tui.launch.local.START_PATIENCE_S", 0.0)
         (runs.folder / "program.py").write_text("open('ran', 'w')")
-        with pytest.raises(LaunchError, match="did not begin within 0 s"):
+        with pytest.raises(LaunchError, match="did not start within 0 s"):
             start_run(runs.store, program(runs.folder, "program.py"), {}, environ=os.environ)
         (directory,) = runs.store.directories()
         assert not runs.says("ran")
@@ -205,7 +205,7 @@ class TestRequests:
         directory = runs.start("")
         wait_for_end(directory)
         for ask in (request_stop, request_kill, partial(request, op="checkpoint")):
-            with pytest.raises(LaunchError, match="over already"):
+            with pytest.raises(LaunchError, match="already ended"):
                 ask(directory)
         assert list(directory.commands.iterdir()) == []
 
@@ -215,7 +215,7 @@ class TestRequests:
         for pid in (supervisor_pid(directory), program_pid(directory)):
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: read_snapshot(directory).detail.startswith("supervisor and ranks are gone"))
-        with pytest.raises(LaunchError, match="is gone"):
+        with pytest.raises(LaunchError, match="is lost"):
             request_stop(directory)
 
     def test_a_run_that_is_about_to_begin_is_told(self, runs: Runs) -> None:
@@ -224,7 +224,7 @@ class TestRequests:
         command = request_stop(directory, after="epoch")
         assert read_commands(directory.commands, set()) == [command]
         old, _ = runs.store.create(program=record, plan={}, now=time.time() - 3600)
-        with pytest.raises(LaunchError, match="is gone"):
+        with pytest.raises(LaunchError, match="is lost"):
             request_stop(old)
 
     def test_something_else_than_a_run(self, tmp_path: Path) -> None:

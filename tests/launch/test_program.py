@@ -118,7 +118,7 @@ class TestTypedInterpreter:
         place.write("train.py")
         python = place.executable(place.path / "python3.12", b"\x7fELF\0")
         assert place.resolve("python3.12", "train.py").interpreter == python
-        assert "no such interpreter" in place.refusal("python3.99", "train.py")
+        assert "this interpreter does not exist" in place.refusal("python3.99", "train.py")
 
     def test_the_flag_wins(self, place: Place) -> None:
         place.write("train.py")
@@ -209,13 +209,13 @@ class TestCommand:
         ([], ["No program", "train.py", "-m MODULE", "demo"]),
         ([" "], ["No program"]),
         (["trian.py"], ["trian.py", "no such file", "Did you mean train.py?"]),
-        (["zzz"], ["zzz", "no such file or command", "There are: image.py, shell.py, train.py"]),
+        (["zzz"], ["zzz", "no such file or command", "Available: image.py, shell.py, train.py"]),
         (["nowhere/train.py"], ["nowhere/train.py", "folder does not exist"]),
         (["pkg"], ["pkg is a folder", "Did you mean train.py?"]),
         (["image.py"], ["image.py", "binary file"]),
         (["shell.py"], ["shell.py", "run by /bin/sh"]),
         (["/proc/self/mem"], ["/proc/self/mem", "cannot be read"]),
-        (["/dev/null"], ["/dev/null", "no regular file"]),
+        (["/dev/null"], ["/dev/null", "not a regular file"]),
         (["-m"], ["-m", "name of a module"]),
         (["-m", "pkg/train.py"], ["pkg/train.py", "no module name"]),
         (["--epochs", "3"], ["--epochs", "option, not a program"]),

@@ -251,7 +251,7 @@ def size_result(**changes: object) -> BatchSizeResult:
 
 def test_a_size_on_a_cpu_says_that_the_memory_is_no_limit_there() -> None:
     notes = " ".join(size_result().notes)
-    assert "not at a limit of memory" in notes
+    assert "not at a memory limit" in notes
     assert "the kernel kills processes" in notes
     assert "8 GiB" in notes
     assert "no `batch_size` on its model" in notes

@@ -83,7 +83,7 @@ async def test_a_watching_cockpit_shows_the_command_and_changes_nothing(tmp_path
         for key in ("a", "R", "P"):
             app.cockpit.change(notice=None)
             await pilot.press("2", key)
-            await until(pilot, shows(app, "this cockpit only watches"))
+            await until(pilot, shows(app, "this cockpit is read-only"))
         await press(app, pilot, "b")
         assert isinstance(app.screen, ExportWindow)
 
@@ -180,11 +180,11 @@ async def test_any_field_is_found_explained_and_set_by_the_list_of_all(tmp_path:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await press(app, pilot, "a t o p")
-        assert "How many of the best; -1 all, 0 none." in text_grid(app)
+        assert "Number of best checkpoints to keep" in text_grid(app)
         await pilot.press("enter")
         await until(pilot, lambda: bool(app.screen.query(Input)))
         await press(app, pilot, "minus 2 enter")
-        await until(pilot, shows(app, "allowed is a whole number, -1 or more"))
+        await until(pilot, shows(app, "Allowed: a whole number, -1 or more"))
         await press(app, pilot, "backspace 1 enter")
         await until(pilot, lambda: app.cockpit.view.plan.checkpoint_save_top_k == -1)
         assert "save top k    all" in text_grid(app), "what is set has its row"
@@ -227,7 +227,7 @@ async def test_plans_are_saved_loaded_and_deleted_by_name(tmp_path: Path) -> Non
         await press(app, pilot, "P enter")
         await until(pilot, lambda: bool(app.screen.query(Input)))
         await press(app, pilot, "slash x enter")
-        await until(pilot, shows(app, "cannot be a plan's name"))
+        await until(pilot, shows(app, "is not a valid name of a plan"))
         await press(app, pilot, "backspace backspace m i n e enter")
         await until(pilot, lambda: "mine" in outside.saved)
         assert outside.saved["mine"].plan == scenes.PLAN
@@ -254,7 +254,7 @@ async def test_presets_are_plans_by_name_too(tmp_path: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await press(app, pilot, "P")
-        assert "Nothing is set in it" in text_grid(app)
+        assert "The plan sets no field" in text_grid(app)
         await press(app, pilot, "enter down down down enter")
         await until(pilot, lambda: app.cockpit.view.plan.max_epochs == 1000)
 
@@ -334,7 +334,7 @@ async def test_measuring_can_be_given_up(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, MeasuringWindow))
         assert "train.py runs up to its fit" in text_grid(app)
         await press(app, pilot, "escape")
-        await until(pilot, shows(app, "measuring was given up"))
+        await until(pilot, shows(app, "measuring was cancelled"))
         assert app.screen is app.cockpit
 
 
@@ -346,7 +346,7 @@ async def test_what_saves_memory_is_taken_from_the_window_of_the_memory(tmp_path
         best = expected_memory(Plan(precision="64-true")).knobs[0].text
         assert f"▸ {best[:20]}" in text_grid(app), "the pane says what helps most"
         await press(app, pilot, "pagedown up enter")
-        assert "Found by     a step on fake tensors" in text_grid(app)
+        assert "Method       a step on fake tensors" in text_grid(app)
         assert isinstance(app.screen, MemoryWindow)
         lines = [text_of(item.left) for item in app.screen.list.items]
         await press(app, pilot, "down " * lines.index("compute in bf16-mixed") + "enter")

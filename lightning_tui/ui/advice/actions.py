@@ -25,9 +25,9 @@ FIRST_S = 0.5
 PERIOD_S = 0.5
 TOLD_S = 120.0
 """So long a title stands on the screen; then only the count is left."""
-NOTHING_TO_ADVISE = "nothing to advise on this run"
-NO_RUN_YET = "there is no run to advise on"
-ONLY_WATCHES = "this cockpit only watches"
+NOTHING_TO_ADVISE = "no suggestions for this run"
+NO_RUN_YET = "no run is open"
+ONLY_WATCHES = "this cockpit is read-only"
 
 
 class AdviceThread(Worker):
@@ -42,7 +42,7 @@ class AdviceThread(Worker):
         *,
         may_write: bool,
     ) -> None:
-        super().__init__("advising on the run", post)
+        super().__init__("looking for suggestions", post)
         self.newest: tuple[Advice, ...] = ()
         """Replaced whole."""
         self.seen_before: Seen | None = None
@@ -155,7 +155,7 @@ class Advising:
         if self._thread is None:
             self._port.notice(NO_RUN_YET)
         elif not self.advice:
-            put_away = f"; {len(self._known)} put away" if self._known else ""
+            put_away = f"; {len(self._known)} dismissed" if self._known else ""
             self._port.notice(f"{NOTHING_TO_ADVISE}{put_away}")
         else:
             self._tell(advice.id for advice in self._known)
@@ -210,7 +210,7 @@ class Advising:
             self._port.change(plan=apply(self._port.view.plan, suggestion))
         except PlanError as error:
             return str(error)
-        return "in the plan of the next start"
+        return "set in the plan of the next run"
 
     def _refresh_window(self) -> None:
         from lightning_tui.ui.advice.window import AdviceWindow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lightning_tui.text.units import plural
 from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row
 from lightning_tui.ui.view import AdviceLine
@@ -30,6 +31,6 @@ def advice_line(advice: Sequence[Advice], new: Advice | None, view: View) -> Adv
         return None
     key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
     if new is None:
-        return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
-    more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
+        return AdviceLine(EMPTY, ((plural(len(advice), "suggestion"), "dim"), *key))
+    more: Row = ((f" · 1 of {len(advice)}", "dim"),) if len(advice) > 1 else EMPTY
     return AdviceLine(printable((MARKS[new.severity], (new.title, "text"))), (*more, *key))

@@ -66,7 +66,7 @@ class FixList(Canvas, can_focus=True):
             width,
             height,
             title=((f"Fix: {harmless(self._title)}" if self._title else "Fix", "text+b"),),
-            heading=((f"a child of {self._run_id}", "dim"),),
+            heading=((f"a new run, child of {self._run_id}", "dim"),),
             facts=self._keys(),
             is_focused=True,
         )
@@ -79,7 +79,7 @@ class FixList(Canvas, can_focus=True):
             return hint(("esc", "leave"))
         digits = (("1-" + str(len(self.fixes)), "choose"),) if len(self.fixes) > 1 else ()
         if self.current.trust:
-            return hint(*digits, ("y", "start, I trust it"), ("enter", "leave"))
+            return hint(*digits, ("y", "start: I trust this file"), ("enter", "leave"))
         return hint(("enter", "start"), *digits, ("esc", "leave"))
 
     # -------------------------------------------------------------------------------------------------------- the list
@@ -115,7 +115,7 @@ class FixList(Canvas, can_focus=True):
         rows = wrap(f"{first_sentence(fix.text)}.", width, "text+b")
         rows += wrap(_sentence(rest_of(fix.text)), width, "dim")
         rows.append(EMPTY)
-        rows += self._diff(fix.fields, width) or [(("The plan stays as it is.", "text"),)]
+        rows += self._diff(fix.fields, width) or [(("The plan does not change.", "text"),)]
         rows.append(EMPTY)
         rows += self._beginning(fix.beginning, width)
         if fix.tried_in:
@@ -157,7 +157,7 @@ class FixList(Canvas, can_focus=True):
         return _labelled("Resumes", harmless("from " + " · ".join(parts)), width)
 
 
-_TRUST = "It runs code that the file or the server brings. Start it only if you trust where that comes from."
+_TRUST = "It runs code from the file or server. Start it only if you trust their origin."
 
 
 class FixWindow(FittedWindow["Fix"]):

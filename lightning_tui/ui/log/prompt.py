@@ -56,7 +56,7 @@ class LogPrompt(ModalScreen["str | None"]):
     def compose(self) -> ComposeResult:
         box = Vertical(Input(select_on_focus=False), self._explanation)
         box.border_title = self._title
-        box.border_subtitle = "enter take  esc close" + ("  ↑ the last one" if self._last else "")
+        box.border_subtitle = "enter accept  esc close" + ("  ↑ the last one" if self._last else "")
         yield box
 
     def on_mount(self) -> None:

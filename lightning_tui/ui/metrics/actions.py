@@ -97,6 +97,6 @@ class MetricActions:
             try:
                 return Answered(f"written: {export(run, quantity, settings, others, form)}")
             except RefusalError as error:
-                return Refused("Nothing is written", str(error))
+                return Refused("Nothing was written", str(error))
 
         Action("writing the metrics", act, self._port.post_message).start()

@@ -13,7 +13,7 @@ def export_window(directory: Path) -> ListWindow[Form]:
     has_png = can_write_png()
     where = f"Written into {directory / FOLDER}"
     forms: tuple[tuple[Form, str, bool], ...] = (
-        ("csv", "every value of every metric, a line each", True),
+        ("csv", "every value of every metric, one per line", True),
         ("json", "the same, as columns by metric", True),
         ("svg", "this chart as a vector picture", True),
         ("png", "this chart as pixels" if has_png else "needs: pip install resvg_py", has_png),

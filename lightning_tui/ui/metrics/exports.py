@@ -41,7 +41,7 @@ def export(
     if form in ("csv", "json"):
         return _written(folder / f"metrics.{form}", lambda file: _write_table(run, form, file))
     if quantity is None:
-        raise RefusalError("No metric is shown.")
+        raise RefusalError("No metric is selected.")
     picture = _picture(run, quantity, settings, others)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", quantity.name).strip(".-")[:80] or "chart"
     data = picture.encode() if form == "svg" else _png(picture)
@@ -95,6 +95,6 @@ def _written(path: Path, data: bytes | Callable[[IO[bytes]], object]) -> Path:
     except OSError as error:
         raise RefusalError(
             f"{path} cannot be written: {error.strerror or error}. "
-            f"Elsewhere: lightning-tui show {path.parent.parent.name} --metrics csv > metrics.csv"
+            f"Write them elsewhere: lightning-tui show {path.parent.parent.name} --metrics csv > metrics.csv"
         ) from error
     return path

@@ -77,7 +77,7 @@ class Judging:
         elif view.program is None:
             self._type_program()
         elif view.is_active:
-            self._port.notice("a run is going on: measure its memory when it has ended", "warn")
+            self._port.notice("a run is active: measure the memory when it has ended", "warn")
         else:
             self._ask_to_measure()
 
@@ -122,7 +122,7 @@ class Judging:
 
         self._end_measuring()
         if not event.sentence:
-            self._port.notice("measuring was given up; nothing of it is left")
+            self._port.notice("measuring was cancelled; all its processes have ended")
             return
         judgement = self._port.view.judgement or Judgement()
         self._port.change(judgement=replace(judgement, unmeasured_because=event.sentence))

@@ -275,7 +275,7 @@ def run_rows(view: View, width: int, labels: int) -> list[Row]:
     reserved = max((rank.reserved or 0 for rank in run.ranks), default=0)
     total = max((rank.device_total or 0 for rank in run.ranks), default=0)
     if reserved and total:
-        rows.append(labelled("Takes", ((gib(reserved), "text"), (f" of {gib(total)} GiB", "dim")), width, labels))
+        rows.append(labelled("Reserved", ((gib(reserved), "text"), (f" of {gib(total)} GiB", "dim")), width, labels))
     if run.checkpoints:
         rows.append(labelled("Saved", _saved_words(run, width - labels), width, labels))
     return rows
@@ -284,7 +284,7 @@ def run_rows(view: View, width: int, labels: int) -> list[Row]:
 def summary_row(view: View, width: int) -> Row:
     """Program and what was set, in one line."""
     if view.program is None and view.run is None:
-        return ((view.key("open"), "accent+b"), (" chooses a program", "dim"))
+        return ((view.key("open"), "accent+b"), (" selects a program", "dim"))
     parts: list[Row] = [((view.label or "", "text"),)]
     for name in ("strategy", "precision", "devices", *(n for n in FIELDS if n not in _ALWAYS), *_ALWAYS[3:]):
         value = field_state(view, name).value

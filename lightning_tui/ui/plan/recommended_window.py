@@ -24,7 +24,7 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", show=False)]
 
     def __init__(self, plan: Plan) -> None:
-        keys = hint(("enter", "take the marked"), ("space", "mark"), ("esc", "close"))
+        keys = hint(("enter", "apply the marked fields"), ("space", "mark"), ("esc", "close"))
         super().__init__("Recommended for this machine", [], keys=keys)
         self.list.waiting = "looking for a plan …"
         self._plan = plan
@@ -35,7 +35,7 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
         """Show it; what is not so already is marked."""
         self._found = found
         self._taken = {name for name, value in found.plan.changes().items() if value != getattr(self._plan, name)}
-        self.list.waiting = "Nothing can be said of this machine."
+        self.list.waiting = "No recommendation for this machine."
         self._show()
         self._fit()
 
@@ -70,6 +70,6 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
             *crop(((reason, "dim"),), _REASON_WIDTH),
         )
         if now == value:
-            return Item({name: value}, left, note=f"{reason}. It is set so already.")
-        before = f"{name} is {written(now)} now." if now is not None else f"{name} is as the script says now."
+            return Item({name: value}, left, note=f"{reason}. It already has this value.")
+        before = f"{name} is {written(now)} now." if now is not None else f"{name} is now as the script says."
         return Item({name: value}, left, note=f"{reason}. {before}")

@@ -171,7 +171,7 @@ class RunsThreads:
                 return Refused(refusal, str(error))
             return Returned(lambda: take(found))
 
-        Action("asking about runs", answer, self._post).start()
+        Action("reading the runs", answer, self._post).start()
 
     def _post(self, message: Message) -> None:
         if not self._ended.is_set():

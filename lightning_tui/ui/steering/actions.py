@@ -71,7 +71,7 @@ class RunControl:
         if view.readonly:
             self._port.notice(ONLY_WATCHES)
         elif view.is_active:
-            self._port.notice(f"a run is going on: {view.key('stop')} stops it first", "warn")
+            self._port.notice(f"a run is active: {view.key('stop')} stops it first", "warn")
         elif view.program is None:
             self._type_program()
         else:
@@ -118,7 +118,7 @@ class RunControl:
 
     def _checkpoint(self, directory: RunDirectory) -> None:
         if self._port.view.state == "stopping":
-            self._port.notice(f"{IS_STOPPING}: that saves a checkpoint")
+            self._port.notice(f"{IS_STOPPING}: which also saves a checkpoint")
         else:
             self._ask(directory, "checkpoint")
 
@@ -129,7 +129,7 @@ class RunControl:
         if self._port.view.state == "lost":
             self._orders.adopt(directory)
         else:
-            self._port.notice("the run has its supervisor: there is nothing to adopt")
+            self._port.notice("the run still has its supervisor: there is nothing to adopt")
 
     def _ask_for_rate(self, directory: RunDirectory) -> None:
         from lightning_tui.ui.steering.value_windows import parsed_rate, rate_window
@@ -157,7 +157,7 @@ class RunControl:
 
         def take(answer: str | None) -> None:
             if answer == "harder":
-                self._orders.stop(directory, Answered("the next step of the stop is taken now"))
+                self._orders.stop(directory, Answered("going to the next step of the stop now"))
             elif answer == "kill":
                 self._orders.kill(directory)
 

@@ -11,11 +11,11 @@ def leave_window(view: View) -> ListWindow[str]:
     items = [
         Item(
             "leave",
-            (("leave it running", "text"),),
-            note="It goes on without the cockpit; attach to it again at any time.",
+            (("quit, and leave it running", "text"),),
+            note="It continues without the cockpit; attach to it at any time.",
         ),
-        Item("stop", (("stop it, and leave", "text"),), note="It finishes the batch, saves a checkpoint and ends."),
-        Item("stay", (("stay here", "text"),), note="Nothing changes."),
+        Item("stop", (("stop it, then quit", "text"),), note="It finishes the batch, saves a checkpoint and ends."),
+        Item("stay", (("cancel", "text"),), note="Nothing changes."),
     ]
     return ListWindow(f"{view.label} is {view.state}", items)
 
@@ -26,15 +26,15 @@ def harder_window(view: View) -> ListWindow[str]:
     harder = Item(
         "harder",
         (("send SIGTERM now", "text"),),
-        note="Lightning ends at once in order; what came after the last checkpoint may be lost.",
+        note="Lightning shuts down at once; progress since the last checkpoint may be lost.",
     )
     items = [
-        Item("wait", (("wait", "text"),), note="Harder steps follow by themselves when it takes too long."),
+        Item("wait", (("wait", "text"),), note="The next steps follow automatically if this takes too long."),
         *([harder] if stopping is None or stopping.rung == "asked" else []),
         Item(
             "kill",
             (("kill every process of the run", "bad"),),
-            note="Nothing more is saved: what came after the last checkpoint is lost.",
+            note="Nothing is saved: progress since the last checkpoint is lost.",
         ),
     ]
     return ListWindow(f"{view.label} is stopping", items)

@@ -67,7 +67,7 @@ class FieldWindow(ModalScreen["str | None"]):
     def compose(self) -> ComposeResult:
         box = Vertical(Input(harmless(self._value), select_on_focus=False), self._explanation)
         box.border_title = self._title
-        box.border_subtitle = "enter take  esc close"
+        box.border_subtitle = "enter accept  esc close"
         yield box
 
     def on_mount(self) -> None:

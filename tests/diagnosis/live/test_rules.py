@@ -56,7 +56,7 @@ def test_the_same_noise_with_a_slow_loader_is_advised_on() -> None:
 def test_waiting_for_data_names_share_times_and_how_many_workers() -> None:
     story = Story(step_s=0.1, wait_s=0.04, facts={"num_workers": 0}).train(60)
     advice = story.advice("data-loading")
-    assert advice.title == "40 % of each step waits for data (40.0 ms of 100 ms)"
+    assert advice.title == "40 % of each step waiting for data (40.0 ms of 100 ms)"
     assert "num_workers=0" in advice.cause
     assert changes_of(advice)[0] == {"num_workers": 1, "persistent_workers": True}, "one loads faster than is computed"
     assert "16 CPUs" in advice.suggestions[0].text
@@ -109,7 +109,7 @@ def test_a_rank_that_waits_for_data_holds_the_others_up() -> None:
     story = Story(ranks=4, step_s=0.1, ranks_wait_s={2: 0.04}).train(60)
     advice = story.advice("straggler")
     assert advice.rank == 2
-    assert advice.title == "Rank 2 holds the others up: it waits 40.0 ms for data, they 1.00 ms"
+    assert advice.title == "Rank 2 delays the others: it waits 40.0 ms for data, they 1.00 ms"
     assert "gpu" not in {each.partition("-")[0] for each in story.ids}
 
 
@@ -164,7 +164,7 @@ def test_heat_is_told_with_the_gpu_its_rank_and_clock() -> None:
     story = Story(ranks=2, gpus=2, throttled=("power cap", "heat"), clock=990.0).train(60)
     hot = [advice for advice in story.adviser.advice if advice.id.startswith("gpu-throttled")]
     assert [advice.rank for advice in hot] == [0, 1]
-    assert hot[0].title == "GPU 0 is held down by heat, at 50 % of its highest clock"
+    assert hot[0].title == "GPU 0 is slowed down by heat, at 50 % of its highest clock"
     capped = Story(gpus=1, throttled=("power cap",), clock=890.0).train(120)
     assert "power limit, at 45 %" in capped.adviser.advice[0].title
     assert Story(gpus=1, throttled=("power cap",), clock=1500.0).train(120).told == [], "how a busy GPU runs"
@@ -217,7 +217,7 @@ def test_what_fills_up_or_varies_is_no_growth(peaks: list[int]) -> None:
 
 def test_no_checkpoint_is_told_with_the_time_that_would_be_lost() -> None:
     off = Story(saves=False, facts={"enable_checkpointing": False}).train(200)
-    assert off.advice("no-checkpoint").title.startswith("Checkpoints are switched off: 03:")
+    assert off.advice("no-checkpoint").title.startswith("Checkpoints are disabled: 03:")
     assert changes_of(off.advice("no-checkpoint")) == [{"enable_checkpointing": True}]
     late = Story(batches=100_000, step_s=0.5).train(1000)
     assert late.told == []
@@ -290,7 +290,7 @@ def test_a_loss_that_jumps_and_stays_is_told_and_again_when_it_is_back() -> None
     assert "It has not come back" in advice.cause
     assert {"gradient_clip_val": 1.0} in changes_of(advice)
     story.train(30)
-    assert "It was back after 1" in story.adviser.advice[0].cause
+    assert "It recovered after 1" in story.adviser.advice[0].cause
     assert story.adviser.advice[0].severity == "hint"
 
 
