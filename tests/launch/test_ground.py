@@ -200,7 +200,7 @@ def test_a_run_of_another_host_is_not_adopted_from_here_and_lives_while_it_is_he
     lost = reader.snapshot()
     assert (lost.state, lost.detail) == (
         RunState.LOST,
-        "it runs or ran on node7, and its supervisor cannot be seen from this machine; last known step 412",
+        "it runs or ran on node7; its supervisor cannot be seen from this machine; last known step 412",
     )
     with pytest.raises(LaunchError, match=r"ran on node7\. Adopt it there"):
         adopt_run(left)

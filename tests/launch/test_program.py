@@ -184,7 +184,7 @@ class TestCommand:
             (b"#!/bin/sh\nexec something\n", "run by /bin/sh"),
             (b"#!/usr/bin/env node\n", "run by node"),
             (b"import sys\n", "names no interpreter"),
-            (b"#!/nowhere/bin/python\nimport sys\n", "/nowhere/bin/python, which is not there"),
+            (b"#!/nowhere/bin/python\nimport sys\n", "/nowhere/bin/python, which does not exist"),
         ],
     )
     def test_what_is_no_python_program_is_refused(self, place: Place, content: bytes, words: str) -> None:
@@ -217,13 +217,13 @@ class TestCommand:
         (["/proc/self/mem"], ["/proc/self/mem", "cannot be read"]),
         (["/dev/null"], ["/dev/null", "not a regular file"]),
         (["-m"], ["-m", "name of a module"]),
-        (["-m", "pkg/train.py"], ["pkg/train.py", "no module name"]),
+        (["-m", "pkg/train.py"], ["pkg/train.py", "not a module name"]),
         (["--epochs", "3"], ["--epochs", "option, not a program"]),
         (["--config"], ["--config", "needs a file"]),
         (["--config", "konfig.yaml"], ["konfig.yaml", "no such file", "Did you mean config.yaml?"]),
         (["--config=pkg"], ["pkg", "is a folder"]),
         (["python"], ["python alone"]),
-        (["python", "-c", "print()"], ["python -c", "not taken"]),
+        (["python", "-c", "print()"], ["python -c", "not accepted"]),
         (["python", "gone.py"], ["gone.py", "no such file"]),
     ],
 )

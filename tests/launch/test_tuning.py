@@ -171,7 +171,11 @@ def is_marked(process: Path, folder: Path) -> bool:
             ThrowawayEnd(0, ""),
             "Not even one sample fits",
         ),
-        ([{"event": "refused", "reason": "manual_optimization", "detail": ""}], ThrowawayEnd(0, ""), "by hand"),
+        (
+            [{"event": "refused", "reason": "manual_optimization", "detail": ""}],
+            ThrowawayEnd(0, ""),
+            "manual optimization",
+        ),
         ([{"event": "refused", "reason": "no_batches", "detail": ""}], ThrowawayEnd(0, ""), "No batch was trained"),
         (
             [

@@ -128,7 +128,7 @@ class _Story:
         seen: RankView | None = next((each for each in self._run.ranks if each.rank == rank), None)
         if seen is None or seen.device_total is None or (seen.reserved is None and seen.peak_allocated is None):
             return ""
-        return f"{gib(max(seen.reserved or 0, seen.peak_allocated or 0))} of {gib(seen.device_total)} GiB reserved"
+        return f"{gib(max(seen.reserved or 0, seen.peak_allocated or 0))} of {gib(seen.device_total)} GiB"
 
     def _cause(self) -> str:
         failure = self._run.failure

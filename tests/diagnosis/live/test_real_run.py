@@ -18,9 +18,9 @@ def test_a_wasteful_program_is_advised_on_while_it_runs_and_afterwards() -> None
     assert done.returncode == 0, done.stderr
     said = [line for line in done.stderr.splitlines() if "advice: " in line]
     told = {
-        "waiting for data": "--set num_workers=",
+        "waits for data": "--set num_workers=",
         "of the time is validation": "--val-check-interval ",
-        "train_loss is no number since step 4": "--gradient-clip-val 1.0",
+        "train_loss is NaN or infinite since step 4": "--gradient-clip-val 1.0",
     }
     for title, flag in told.items():
         lines = [line for line in said if title in line]
@@ -35,4 +35,4 @@ def test_a_wasteful_program_is_advised_on_while_it_runs_and_afterwards() -> None
     assert 40 <= by_id["metric-lost:train_loss"]["step"] <= 41
     assert by_id["data-loading"]["suggestions"][0]["changes"]["persistent_workers"] is True
     assert all(advice["since"] > 1e9 for advice in shown)
-    assert sum("waiting for data" in line for line in lightning_tui("show", run.id).stdout.splitlines()) == 1
+    assert sum("waits for data" in line for line in lightning_tui("show", run.id).stdout.splitlines()) == 1

@@ -56,7 +56,7 @@ def test_the_same_noise_with_a_slow_loader_is_advised_on() -> None:
 def test_waiting_for_data_names_share_times_and_how_many_workers() -> None:
     story = Story(step_s=0.1, wait_s=0.04, facts={"num_workers": 0}).train(60)
     advice = story.advice("data-loading")
-    assert advice.title == "40 % of each step waiting for data (40.0 ms of 100 ms)"
+    assert advice.title == "40 % of each step waits for data (40.0 ms of 100 ms)"
     assert "num_workers=0" in advice.cause
     assert changes_of(advice)[0] == {"num_workers": 1, "persistent_workers": True}, "one loads faster than is computed"
     assert "16 CPUs" in advice.suggestions[0].text
@@ -238,7 +238,7 @@ def test_a_disk_that_the_checkpoints_to_come_will_fill_is_told() -> None:
     for epoch in range(8):
         story.train(11).save(f"{epoch}.ckpt", 2 * GIB)
     advice = story.train(6).advice("disk")
-    assert "are to come, 60 GiB are free" in advice.title
+    assert "are still to be written, 60 GiB are free" in advice.title
     assert {"checkpoint_save_top_k": 1} in changes_of(advice)
     story = Story(facts={"checkpoint_save_top_k": 1}, disk_free=60 * GIB).train(100)
     assert story.told == [], "the new one takes the place of the old one"
@@ -261,7 +261,7 @@ def test_a_lost_loss_is_told_at_once_with_its_first_step_and_a_way_back() -> Non
                   loss=lambda step: 1.0 if step < 240 else "nan").train(20)  # fmt: skip
     advice = story.advice("metric-lost:train_loss")
     assert (advice.severity, advice.step) == ("error", 240)
-    assert advice.title == "train_loss is no number since step 240"
+    assert advice.title == "train_loss is NaN or infinite since step 240"
     found = changes_of(advice)
     assert found[:3] == [{"precision": "bf16-mixed"}, {"gradient_clip_val": 1.0}, {"ckpt_path": "/w/last.ckpt"}]
     assert any("detect_anomaly" in suggestion.text for suggestion in advice.suggestions)
