@@ -101,19 +101,19 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
 def _count(name: str, value: object, path: Path) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise SettingsError(f"{name} = {value!r} in {path}: allowed is a whole number from 0 on.")
+    raise SettingsError(f"{name} = {value!r} in {path} is not valid. Allowed: a whole number, 0 or more.")
 
 
 def _patience(name: str, value: object, path: Path) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return float(value)
-    raise SettingsError(f"{name} = {value!r} in {path}: allowed is a number of seconds above 0.")
+    raise SettingsError(f"{name} = {value!r} in {path} is not valid. Allowed: a number of seconds above 0.")
 
 
 def _keys(value: object, path: Path) -> dict[str, str]:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value.values()):
         return {str(name): key for name, key in value.items()}
-    raise SettingsError(f'[keys] in {path}: allowed are lines like  stop = "x".')
+    raise SettingsError(f'[keys] in {path} is not valid. Allowed: lines such as  stop = "x".')
 
 
 def program_interpreter(environ: Mapping[str, str], flag: Path | None = None) -> Path:
@@ -126,7 +126,7 @@ def program_interpreter(environ: Mapping[str, str], flag: Path | None = None) ->
         path = flag.expanduser().absolute()
         if path.is_file() and os.access(path, os.X_OK):
             return path
-        raise SettingsError(f"--python {flag}: there is no executable file. Give the path of a Python interpreter.")
+        raise SettingsError(f"--python {flag}: not an executable file. Give the path of a Python interpreter.")
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         candidate = Path(environ.get(variable, "")) / "bin" / "python"
         if environ.get(variable) and candidate.exists():

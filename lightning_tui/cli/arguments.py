@@ -63,7 +63,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     for assignment in arguments.set:
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise PlanError(f"--set {assignment}: allowed is FIELD=VALUE, such as --set batch_size=32.")
+            raise PlanError(f"--set {assignment} is not valid. Allowed: FIELD=VALUE, such as --set batch_size=32.")
         plan = plan.with_field(name, value)
     for name in FLAGS:
         text = getattr(arguments, name)

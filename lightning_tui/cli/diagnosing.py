@@ -54,10 +54,10 @@ def as_text(explained: Explanation) -> list[str]:
 def _nothing(explained: Explanation) -> str:
     run = explained.run
     if run is None:
-        known = "No sign of a failure that is known stands in this text."
-        return known if explained.has_text else "There is no text to explain."
+        known = "This text shows no known failure."
+        return known if explained.has_text else "The text is empty."
     if run.state is RunState.FAILED:
-        return f"Failed: {harmless(run.detail)}. Nothing in its record or output says more."
+        return f"Failed: {harmless(run.detail)}. Its record and output say nothing more."
     return _looked_at(explained, run)
 
 
@@ -106,7 +106,7 @@ def _wrapped(text: str, first: str, following: str | None = None) -> list[str]:
 def _print_report(explained: Explanation) -> int:
     report = explained.report
     if report is None:
-        say("--report is for a run that something is wrong with: lightning-tui diagnose RUN --report")
+        say("--report needs a run with a failure: lightning-tui diagnose RUN --report")
         return COULD_NOT
     print(report, end="")
     return DONE
@@ -140,7 +140,7 @@ def _newest(store: RunStore) -> RunDirectory:
     newest = store.newest()
     if newest is None:
         raise RecordError(
-            f"There are no runs in {store.home} yet. A text: lightning-tui diagnose FILE, or - for a pipe."
+            f"There are no runs in {store.home} yet. For a text: lightning-tui diagnose FILE, or - for stdin."
         )
     return newest
 

@@ -34,14 +34,14 @@ def estimate(arguments: argparse.Namespace) -> int:
     asked, settings = plan_of(arguments), settings_of(arguments)
     program = find_safe_program(choice_of(arguments), os.environ)
     if arguments.fresh or measured_before(settings, program) is None:
-        say(f"runs {program.label} up to its first training step, on the CPU, and trains nothing; the answer is kept")
+        say(f"runs {program.label} up to its first training step, on the CPU, and trains nothing; the result is kept")
     with terminated_as_interrupted():
         measured = measure(settings, os.environ, program, timeout_s=arguments.time_limit, fresh=arguments.fresh)
     facts = machine_facts(inspect_machine(settings, os.environ, program.interpreter))
     found, rows = memory_table(measured, asked, facts, arguments.gpu_memory)
     if measured.calibration is not None:
         peak = size(measured.calibration.peak)
-        say(f"the run {measured.calibrated_by} took {peak} of a GPU: the estimate is calibrated by that")
+        say(f"the run {measured.calibrated_by} took {peak} of a GPU: the estimate is calibrated with it")
     print(json.dumps(_as_json(found, rows)) if arguments.json else "\n".join(_lines(found, rows)))
     return DONE
 
@@ -85,14 +85,14 @@ def _lines(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
 def _model(probe: ProgramProbe) -> str:
     trained = ""
     if probe.trainable is not None and probe.trainable != probe.parameters:
-        trained = f", {short_count(probe.trainable)} of them trained"
+        trained = f", {short_count(probe.trainable)} of them trainable"
     optimizer = f", {probe.optimizer}" if probe.optimizer else ""
     return f"{short_count(probe.parameters or 0)} parameters{trained}{optimizer}"
 
 
 def _method(rows: Sequence[Estimate]) -> str:
     if any(row.method == "fake tensors" for row in rows):
-        return "a training step on tensors without data"
+        return "a training step on fake tensors"
     return "a formula"
 
 
@@ -120,18 +120,18 @@ def _advice(found: Outlook) -> list[str]:
     lines = [f"As planned: {present.strategy}, {present.precision}: {_cell(present) or 'N/A'}."]
     if found.capacity is None:
         lines.append(
-            "This machine has no GPU whose memory is known: --gpu-memory 24GiB --devices 8 asks for another one."
+            "No GPU memory is known for this machine. Estimate for another one with --gpu-memory 24GiB --devices 8."
         )
     elif found.largest_batch == 0:
-        lines.append("Not even a batch of one sample surely fits like that.")
+        lines.append("Not even a batch of one sample certainly fits.")
     elif found.largest_batch is not None and found.largest_batch >= _NO_BOUND:
-        lines.append("The memory does not bound the batch.")
+        lines.append("Memory does not limit the batch size.")
     elif found.largest_batch is not None:
-        lines.append(f"The largest batch that surely fits: {plural(found.largest_batch, 'sample')} on each GPU.")
+        lines.append(f"The largest batch that certainly fits: {plural(found.largest_batch, 'sample')} on each GPU.")
     if found.knobs:
         knob = found.knobs[0]
         changes = " ".join(f"--set {name}={written(value)}" for name, value in knob.changes.items())
-        lines.append(f"What saves most: {knob.text}, up to {size(knob.saves)} ({changes}).")
+        lines.append(f"The largest saving: {knob.text}, up to {size(knob.saves)} ({changes}).")
     return lines
 
 

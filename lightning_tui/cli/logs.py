@@ -96,7 +96,7 @@ def _no_output(directory: RunDirectory, rank: int | str) -> str | None:
     if rank in ranks or (rank == "all" and ranks):
         return None
     known = ", ".join(map(str, ranks)) or "none yet"
-    return f"--rank {rank}: this run has no output of that rank. Ranks with output: {known}."
+    return f"--rank {rank}: this run has no output of this rank. Ranks with output: {known}."
 
 
 def _times(directory: RunDirectory, since: float | None) -> OutputTimes:
@@ -104,7 +104,9 @@ def _times(directory: RunDirectory, since: float | None) -> OutputTimes:
     while times.poll():
         pass
     if since is not None and not any(True for _ in times.ticks()):
-        say("--since: when the output was written is not known, since no supervisor sampled its size; all is shown")
+        say(
+            "--since: the times of the output are not known, because no supervisor sampled its size; all of it is shown"
+        )
     return times
 
 

@@ -21,7 +21,10 @@ def cockpit(arguments: argparse.Namespace) -> int:
     """`lightning-tui [-- PROGRAM]`."""
     settings = settings_of(arguments)
     if not _has_terminal():
-        say("the cockpit needs a terminal on stdin, stdout and stderr. Without one use: lightning-tui run -- PROGRAM")
+        say(
+            "the cockpit needs a terminal on stdin, stdout and stderr. Without a terminal use: lightning-tui run "
+            "-- PROGRAM"
+        )
         return WRONG_USAGE
     return _open_cockpit(arguments, settings, given=arguments.program or None)
 

@@ -50,7 +50,7 @@ def export(arguments: argparse.Namespace) -> int:
     """`lightning-tui export RUN|--plan FILE --as command|python|yaml`."""
     source = _source(arguments)
     if arguments.form == "command" and any(MASK in word for word in source.words):
-        say(f"secrets of the program are masked ({MASK}): put them in yourself")
+        say(f"secrets of the program are masked ({MASK}): insert them yourself")
     interpreter = source.interpreter or interpreter_of(arguments)[0]
     text = plans.export(source, arguments.form, lambda: inspect_software(interpreter)).text
     write_output(text.encode(errors="replace"), sys.stdout.buffer, to_terminal=sys.stdout.isatty())
@@ -71,7 +71,7 @@ def _measured(settings: Settings, choice: ProgramChoice, *, runs: bool) -> Measu
         say(f"the model's memory is not known: {str(error).splitlines()[0]}")
         return None
     if measured is None:
-        say("the model's memory is not known: with --probe the program is run up to its first step to find out")
+        say("the model's memory is not known: measure it with --probe, which runs the program up to its first step")
     return measured
 
 

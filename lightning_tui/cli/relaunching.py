@@ -79,15 +79,15 @@ def beginning_words(beginning: Beginning) -> str:
     """From where the child goes on: which step, how large, where; or why from the beginning."""
     if beginning.checkpoint is None:
         typed = beginning.reason.startswith("from ")
-        return f"going on {beginning.reason}" if typed else f"beginning anew: {beginning.reason}"
+        return f"resuming {beginning.reason}" if typed else f"starting without a checkpoint: {beginning.reason}"
     step = "a checkpoint" if beginning.step is None else f"step {beginning.step}"
-    return f"going on from {step} ({size(beginning.size)}): {beginning.checkpoint}"
+    return f"resuming from {step} ({size(beginning.size)}): {beginning.checkpoint}"
 
 
 def _difference(child: Child) -> list[str]:
     run_id, changed = child.parent.record.id, changed_fields(child.before, child.after)
     if not changed:
-        return [f"{run_id} again, under the same plan"]
+        return [f"{run_id} again, with the same plan"]
     width = max(map(len, changed))
     return [
         f"{run_id} again, with",

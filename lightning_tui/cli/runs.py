@@ -42,7 +42,7 @@ def name(arguments: argparse.Namespace) -> int:
 
 def note(arguments: argparse.Namespace) -> int:
     """`lightning-tui note RUN [TEXT]`: say it, or note something else; empty takes it away."""
-    return _note(arguments, "note", "nothing is noted of {}")
+    return _note(arguments, "note", "{} has no note")
 
 
 def _note(arguments: argparse.Namespace, part: str, nothing: str) -> int:
@@ -88,7 +88,7 @@ def prune(arguments: argparse.Namespace) -> int:
         return WRONG_USAGE
     done = services.delete(store.home, [services.directory_of(run) for run in doomed], rule)
     code = _refused(done.refusals)
-    say(f"deleted {plural(len(done.deleted), 'run')}, {size(done.freed)} are free again")
+    say(f"deleted {plural(len(done.deleted), 'run')}, {size(done.freed)} freed")
     return code
 
 
@@ -102,7 +102,7 @@ def remove(arguments: argparse.Namespace) -> int:
     for directory in directories.values():
         done = services.delete(store.home, [directory])
         if done.deleted:
-            say(f"deleted {directory.id}, {size(done.freed)} are free again")
+            say(f"deleted {directory.id}, {size(done.freed)} freed")
         code = max(code, _refused(done.refusals))
     return code
 
@@ -115,7 +115,7 @@ def _refused(refusals: Sequence[str]) -> int:
 
 def _confirmed(command: str, what: str) -> bool:
     if not sys.stdin.isatty():
-        say(f"{command} asks before it deletes, and there is no terminal to ask on. Say --yes to delete.")
+        say(f"{command} asks before it deletes, which needs a terminal. Use --yes to delete without asking.")
         return False
     sys.stderr.write(f"Delete {what} with all files? [y/N] ")
     sys.stderr.flush()

@@ -42,8 +42,8 @@ EXIT_CODES: dict[RunState, int] = {
 }
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOP_WORDS = (
-    "stopping: it finishes its step and saves. Again: SIGTERM, without saving",
-    "stopping harder: SIGTERM. Again: SIGKILL to every process of the run",
+    "stopping: finishing the batch and saving a checkpoint. Again: SIGTERM, without saving",
+    "stopping with SIGTERM. Again: SIGKILL to every process of the run",
     "killing every process of the run",
 )
 """What the first, the second and each further Ctrl-C asks for."""

@@ -30,8 +30,8 @@ ANSWER_PATIENCE_S = 600.0
 """How long an answer is waited for; the command stays asked after that."""
 WAITING_SAID_EVERY_S = 10.0
 _RUNG_WORDS = {
-    "asked": ("asked it to finish its {} and save", "SIGTERM in {:.0f} s if it does not answer"),
-    "sigterm": ("sent SIGTERM to rank 0", "SIGKILL in {:.0f} s if it does not end"),
+    "asked": ("requested: finish the {} and save", "SIGTERM in {:.0f} s if there is no answer"),
+    "sigterm": ("sent SIGTERM to rank 0", "SIGKILL in {:.0f} s if it does not exit"),
     "sigkill": ("sent SIGKILL to every process of the run", ""),
 }
 """What each rung did, and what comes next where there is a time for it."""
@@ -83,7 +83,7 @@ def tell(arguments: argparse.Namespace) -> int:
 
 
 def _leave_asked(directory: RunDirectory, command: Command, *, as_json: bool) -> int:
-    say(f"{name_of(command)}: asked; not waiting for the answer")
+    say(f"{name_of(command)}: requested; not waiting for the result")
     if as_json:
         _print_command(directory, CommandProgress(command=command, status="asked"))
     return DONE
@@ -134,7 +134,10 @@ def _wait_for_answer(directory: RunDirectory, command: Command, *, as_json: bool
     snapshot = _watch(directory, answered, telling.tell)
     progress = _progress_of(snapshot, command)
     if not progress.is_settled:
-        say(f"no answer: the run is {snapshot.state.value}. It stays asked, and is done when it is taken")
+        say(
+            f"no answer: the run is {snapshot.state.value}. The request remains, and is carried out when the run "
+            "accepts it"
+        )
     if as_json:
         _print_command(directory, progress)
     return DONE if progress.status == "done" else COULD_NOT

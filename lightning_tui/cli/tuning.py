@@ -29,7 +29,7 @@ def tune(arguments: argparse.Namespace) -> int:
     """`lightning-tui tune lr|batch-size [PLAN] -- PROGRAM`."""
     asked = plan_of(arguments)
     program = find_safe_program(choice_of(arguments), os.environ)
-    say(f"runs {program.label} up to its fit, and trains some batches there; nothing is saved. Ctrl-C ends it")
+    say(f"runs {program.label} up to its fit and trains some batches there; nothing is saved. Ctrl-C cancels")
     how = (
         {"mode": arguments.mode, "max_trials": arguments.max_trials}
         if arguments.what == "batch-size"

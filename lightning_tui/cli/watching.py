@@ -151,7 +151,7 @@ def _details(run: RunSnapshot) -> list[str]:
         ]
     )
     if run.trainer is None and run.state.is_final:
-        lines += ["", "Trainer: none was seen in this program; its output, its end and the hardware are all there is."]
+        lines += ["", "Trainer: none was seen in this program; only its output, exit and hardware are recorded."]
     if run.trainer:
         lines += ["", "Trainer                   requested / script / actual"]
         lines += [

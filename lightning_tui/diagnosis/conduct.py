@@ -58,7 +58,11 @@ def _deaths(evidence: Evidence) -> Iterator[_Finding]:
         yield category, weight, {}, f"the program was ended by {name}", vanished
     if name == "SIGKILL" or (vanished is not None and name not in simple):
         rank = 0 if vanished is None else vanished
-        text = f"rank {rank}'s process was ended by SIGKILL" if name else f"rank {rank}'s process went without a word"
+        text = (
+            f"rank {rank}'s process was ended by SIGKILL"
+            if name
+            else f"rank {rank}'s process vanished without a message"
+        )
         if _memory_was_full(evidence):
             yield "host-oom-killed", 51, {"what": _memory_words(evidence)}, text, rank
         else:
@@ -76,7 +80,7 @@ def _memory_words(evidence: Evidence) -> str:
     host = evidence.host
     if host is None or host.memory_used is None or host.memory_total is None:
         return ""
-    return f"{size(host.memory_used)} of {size(host.memory_total)} were in use at the end"
+    return f"{size(host.memory_used)} of {size(host.memory_total)} was in use at the end"
 
 
 def _exits(evidence: Evidence) -> Iterator[_Finding]:
@@ -89,7 +93,7 @@ def _exits(evidence: Evidence) -> Iterator[_Finding]:
         yield "rank-exited-early", 58, {"standstill": _sentence(still)}, still.words, still.rank
     code = evidence.conduct.program_exit
     if code is not None and not evidence.exceptions:
-        text = f"the program left with exit code {code} before its fit was done"
+        text = f"the program exited with code {code} before the fit had finished"
         yield "program-exit", 33, exit_words(evidence, code), text, None
 
 

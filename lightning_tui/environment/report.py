@@ -219,7 +219,7 @@ def _place_text(place: StoragePlace, before: StoragePlace | None) -> str:
     if place.error:
         is_told = before is not None and before.error == place.error
         return _joined(place.path, "the same" if is_told else place.error)
-    marks = ["" if place.exists else "not there yet", "not writable" if place.writable is False else ""]
+    marks = ["" if place.exists else "does not exist yet", "not writable" if place.writable is False else ""]
     if before is not None and _is_one_disk(place, before):
         return _joined(place.path, "same disk", *marks)
     medium = f"{place.medium} ({place.file_system})" if place.medium else None
@@ -247,7 +247,7 @@ def _session_rows(environment: Environment) -> Iterator[FactRow]:
 
 def _finding_lines(findings: tuple[Finding, ...], width: int | None) -> Iterator[str]:
     if not findings:
-        yield "✔ nothing wrong found"
+        yield "✔ no problems found"
     for finding in findings:
         yield from _wrapped(f"{finding.severity}: {finding.title}", width, f"{GLYPHS[finding.severity]} ", 4)
         yield from _wrapped(finding.detail, width, "    ", 4)

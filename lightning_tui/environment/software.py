@@ -104,7 +104,7 @@ def _understand(interpreter: Path, output: bytes) -> Software:
     try:
         found = msgspec.json.decode(answer, type=dict[str, str | None])
     except msgspec.DecodeError:
-        return _failed(interpreter, "it gave no answer that can be read" if mark else "it gave no answer")
+        return _failed(interpreter, "its answer cannot be read" if mark else "it gave no answer")
     known: dict[str, Any] = {name.replace("-", "_"): version for name, version in found.items()}
     if architectures := known.get("torch_architectures"):
         known["torch_architectures"] = architectures.split()

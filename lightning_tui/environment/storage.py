@@ -126,7 +126,7 @@ def _nearest_existing(path: Path) -> Path:
         except (FileNotFoundError, NotADirectoryError):
             continue
         return place
-    raise FileNotFoundError(f"nothing of {path} exists")
+    raise FileNotFoundError(f"no part of {path} exists")
 
 
 def _mount_of(path: Path, mounts: list[_Mount]) -> _Mount | None:

@@ -58,7 +58,7 @@ def _by_index(entry: str, gpus: Sequence[GpuSample], is_ordered: bool) -> Visibl
     digits = re.match(r"\+?(\d+)", entry)  # CUDA reads the number that an entry begins with, and passes over the rest
     present = {gpu.index for gpu in gpus}
     if digits is None:
-        return VisibleDevice(entry, note="no index of a GPU", is_seen=False)
+        return VisibleDevice(entry, note="not the index of a GPU", is_seen=False)
     index = int(digits[1])
     if index >= len(present):
         here = f"only {plural(len(present), 'GPU')} here" if present else _NONE_KNOWN
@@ -74,9 +74,9 @@ def _by_uuid(entry: str, gpus: Sequence[GpuSample], kind: str) -> VisibleDevice:
     if len(found) == 1 and entry != kind:
         return VisibleDevice(entry, gpu=found[0].index, mig=found[0].mig)
     if len(found) > 1:
-        return VisibleDevice(entry, note="several GPUs begin so", is_seen=False)
+        return VisibleDevice(entry, note="several GPUs start with this", is_seen=False)
     if kind == "MIG-" and not gpus:
-        return VisibleDevice(entry, note="the driver tells of no MIG slice")
+        return VisibleDevice(entry, note="the driver reports no MIG slice")
     return VisibleDevice(entry, note="no such GPU" if gpus else _NONE_KNOWN, is_seen=False)
 
 
@@ -85,7 +85,7 @@ def _hide_after_invalid(devices: Sequence[VisibleDevice]) -> list[VisibleDevice]
     result = []
     for device in devices:
         if not seen:
-            device = VisibleDevice(device.entry, note="comes after an entry that names no GPU", is_seen=False)
+            device = VisibleDevice(device.entry, note="comes after an invalid entry", is_seen=False)
         seen = device.is_seen
         result.append(device)
     return result

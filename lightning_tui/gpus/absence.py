@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 NO_DRIVER = "no NVIDIA driver found"
-KEPT_OUT = "no GPU is let into this container"
+KEPT_OUT = "this container was given no GPU"
 NO_DEVICE = "NVIDIA driver loaded, but it has no device"
 
 _VISIBLE = "NVIDIA_VISIBLE_DEVICES"
@@ -27,8 +27,8 @@ def why_missing(code: int, message: str, environ: Mapping[str, str], root: Path 
         return why_no_device(environ)
     words = {
         _NOT_LOADED: "NVIDIA driver installed, but not loaded",
-        _MISMATCH: "NVIDIA driver and its library differ in version: reboot is needed",
-        _NO_PERMISSION: "no permission to ask the NVIDIA driver",
+        _MISMATCH: "NVIDIA driver and its library have different versions: reboot",
+        _NO_PERMISSION: "no permission to use the NVIDIA driver",
     }
     return words.get(code, f"NVIDIA driver does not answer: {message}")
 
@@ -43,11 +43,11 @@ def _why_no_library(environ: Mapping[str, str], root: Path) -> str:
     if kept_out is not None:
         return kept_out
     if (root / "proc/driver/nvidia").is_dir():
-        return "NVIDIA driver loaded, but libnvidia-ml.so.1 is not here: a container without the NVIDIA runtime?"
+        return "NVIDIA driver loaded, but libnvidia-ml.so.1 is missing: a container without the NVIDIA runtime?"
     if (root / "dev/kfd").exists():
-        return "AMD GPU (/dev/kfd): not read yet"
+        return "AMD GPU (/dev/kfd): not supported yet"
     if platform.system() == "Darwin" and platform.machine() == "arm64":
-        return "Apple GPU (MPS): not read yet"
+        return "Apple GPU (MPS): not supported yet"
     makers = _gpus_on_the_bus(root)
     if _NVIDIA in makers:
         return "NVIDIA GPU found, but no driver for it"

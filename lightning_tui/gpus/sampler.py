@@ -124,7 +124,7 @@ class GpuSampler:
                 is_wanted = self._is_wanted()
         except Exception as error:  # noqa: BLE001 a driver's library may do anything; whoever asks goes on
             now = time.monotonic()
-            self._look = _TimedReading(now, now, GpuReading(missing=f"GPU readings broke: {error!r}"))
+            self._look = _TimedReading(now, now, GpuReading(missing=f"GPU readings failed: {error!r}"))
             self._is_stopped = True
 
     def _is_wanted(self) -> bool:

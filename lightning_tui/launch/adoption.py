@@ -39,18 +39,18 @@ def begin_adoption(directory: RunDirectory, *, stop_patience_s: float, term_pati
 def why_not_adoptable(directory: RunDirectory) -> str | None:
     """One sentence, with what to do instead; `None` where the run can be adopted."""
     if supervisor_alive(directory):
-        return f"The run {directory.id} has its supervisor; there is nothing to adopt."
+        return f"The run {directory.id} still has its supervisor; there is nothing to adopt."
     past = read_past(directory)
     if past.started is None:
-        return f"The run {directory.id} has never begun."
+        return f"The run {directory.id} has never started."
     if past.ended is not None:
-        return f"The run {directory.id} is over already."
+        return f"The run {directory.id} has already ended."
     if past.started.host != os.uname().nodename:
         return f"The run {directory.id} ran on {past.started.host}. Adopt it there: lightning-tui adopt {directory.id}"
     if marked_processes(directory):
         return None
-    was = ": the host was started anew" if past.started.boot_id not in (None, boot_id()) else ""
+    was = ": the host was rebooted" if past.started.boot_id not in (None, boot_id()) else ""
     return (
-        f"None of the processes of {directory.id} lives any more{was}. "
-        f"Go on from its last good checkpoint: lightning-tui relaunch {directory.id}"
+        f"No process of {directory.id} is running any more{was}. Resume "
+        f"from its last complete checkpoint: lightning-tui relaunch {directory.id}"
     )

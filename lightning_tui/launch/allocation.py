@@ -36,7 +36,7 @@ def allocation_change(environ: Mapping[str, str], devices: Any = None) -> Enviro
     return EnvironmentChange(
         {"SLURM_JOB_NAME": "interactive"},
         f"SLURM_NTASKS={tasks} without srun: the program sees SLURM_JOB_NAME=interactive, so that Lightning starts its "
-        "own ranks on this machine and waits for no others",
+        "own ranks on this machine and does not wait for others",
     )
 
 

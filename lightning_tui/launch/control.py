@@ -33,7 +33,7 @@ def request(directory: RunDirectory, op: Operation, *, stop_patience_s: float = 
     try:
         write_command(directory.commands, command)
     except OSError as error:
-        raise LaunchError(f"The run {directory.id} cannot be told: {error.strerror or error}.") from error
+        raise LaunchError(f"The run {directory.id} cannot be given a command: {error.strerror or error}.") from error
     if needs_adoption:
         begin_adoption(directory, stop_patience_s=stop_patience_s)
     return command
@@ -47,11 +47,11 @@ def _is_orphaned(directory: RunDirectory) -> bool:
     """
     past = read_past(directory)
     if past.ended is not None:
-        raise LaunchError(f"The run {directory.id} is over already.")
+        raise LaunchError(f"The run {directory.id} has already ended.")
     if marked_processes(directory):
         return True
     if past.started is None and time.time() - directory.read_record().created_at < QUEUED_PATIENCE_S:
         return False
     if past.started is not None and past.started.host != os.uname().nodename:
         return False
-    raise LaunchError(f"The run {directory.id} is gone: neither its supervisor nor any of its processes lives.")
+    raise LaunchError(f"The run {directory.id} is lost: neither its supervisor nor any of its processes is running.")

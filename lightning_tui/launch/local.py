@@ -137,8 +137,8 @@ def begin_supervision(
         return
     words = _last_words(directory)
     if code is None:
-        raise LaunchError(f"The supervisor did not begin within {START_PATIENCE_S:g} s; the run was given up. {words}")
-    raise LaunchError(f"The supervisor could not begin: {words or f'it left with code {code} and without a word.'}")
+        raise LaunchError(f"The supervisor did not start within {START_PATIENCE_S:g} s; the run was cancelled. {words}")
+    raise LaunchError(f"The supervisor could not start: {words or f'it exited with code {code} without a message.'}")
 
 
 def _run_to_its_begin(

@@ -98,9 +98,9 @@ def _answer(file: Path, end: ThrowawayEnd, time_limit_s: float) -> ProgramProbe:
     if found.trainer or found.parameters is not None:
         return _with_reason(found, end)
     if end.is_out_of_time:
-        problem = f"The program did not come to Trainer.fit within {time_limit_s:g} s."
+        problem = f"The program did not reach Trainer.fit within {time_limit_s:g} s."
     else:
-        problem = f"The program ended with code {end.code} before anything was known of it."
+        problem = f"The program ended with code {end.code} before anything was learned about it."
     return _with_output(ProgramProbe(error=problem), end)
 
 
@@ -108,7 +108,7 @@ def _with_reason(found: ProgramProbe, end: ThrowawayEnd) -> ProgramProbe:
     """Facts are there; say why measurements may be missing."""
     if not end.is_out_of_time and not end.code:
         return found
-    reason = "the time was up" if end.is_out_of_time else f"the process ended with code {end.code}"
+    reason = "the time limit was reached" if end.is_out_of_time else f"the process ended with code {end.code}"
     return msgspec.structs.replace(found, measuring_error=found.measuring_error or reason)
 
 

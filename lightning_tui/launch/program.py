@@ -119,7 +119,7 @@ def _variables_before(words: list[str], folder: Path) -> tuple[dict[str, str], l
 def _resolved(words: list[str], place: _ProgramContext) -> Program:
     if not words or not words[0].strip():
         raise ProgramError(
-            "No program was given. Allowed are a script (train.py), -m MODULE, an installed command, "
+            "No program was given. Allowed: a script (train.py), -m MODULE, an installed command, "
             "--config FILE (LightningCLI), or demo."
         )
     first = words[0]
@@ -144,13 +144,13 @@ def _after_python(words: list[str], place: _ProgramContext) -> Program:
     while rest and rest[0] == "-u":  # output is unbuffered anyway
         rest = rest[1:]
     if not rest:
-        raise ProgramError(f"{python} alone is no program. Say what it shall run: train.py, or -m MODULE.")
+        raise ProgramError(f"{python} alone is not a program. Name what it runs: train.py, or -m MODULE.")
     if rest[0] == "-m":
         return _module(words, rest[1:], place)
     if rest[0].startswith("-"):
         raise ProgramError(
-            f"{python} {rest[0]}: options of Python itself are not taken. Give a script or -m MODULE; "
-            "set such options by environment variables (PYTHONWARNINGS, PYTHONOPTIMIZE, ...)."
+            f"{python} {rest[0]}: options of Python itself are not accepted. Give a script or -m "
+            "MODULE; set such options with environment variables (PYTHONWARNINGS, PYTHONOPTIMIZE, ...)."
         )
     return _script(words, rest, place)
 
@@ -160,7 +160,7 @@ def _typed_interpreter(python: str, place: _ProgramContext) -> Path:
         return place.interpreter
     found = shutil.which(_from(place.folder, python) if "/" in python else python, path=place.environ.get("PATH"))
     if found is None:
-        raise ProgramError(f"{python}: there is no such interpreter. Leave it away, or give its path with --python.")
+        raise ProgramError(f"{python}: this interpreter does not exist. Omit it, or give its path with --python.")
     return Path(found).absolute()
 
 
@@ -171,7 +171,7 @@ def _module(given: list[str], rest: list[str], place: _ProgramContext) -> Progra
     if name in _RANK_LAUNCHER_MODULES:
         raise _launcher_error(name)
     if not all(part.isidentifier() for part in name.split(".")):
-        raise ProgramError(f"-m {name}: that is no module name. Allowed are names with dots (-m pkg.train), no paths.")
+        raise ProgramError(f"-m {name}: this is not a module name. Allowed: names with dots (-m pkg.train), not paths.")
     return place.program(given, name, ["-m", *rest])
 
 
@@ -183,7 +183,7 @@ def _lightning_cli(words: list[str], place: _ProgramContext) -> Program:
         raise ProgramError(f"{first} needs a file: --config config.yaml")
     path = Path(_from(place.folder, value))
     if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "there is no such file"
+        problem = "is a folder" if path.is_dir() else "no such file"
         raise ProgramError(
             f"--config {value}: {problem} in {place.folder}.{_nearest(path, ('.yaml', '.yml', '.json'))}"
         )
@@ -243,7 +243,7 @@ def _command(words: list[str], command: Path, place: _ProgramContext) -> Program
     hint = f"Give the Python program that {name} starts"
     script = _read(name, command, hint)
     if script.interpreter is None:
-        raise ProgramError(f"{name} ({command}) is no Python program: its first line names no interpreter. {hint}.")
+        raise ProgramError(f"{name} ({command}) is not a Python program: its first line names no interpreter. {hint}.")
     interpreter = place.interpreter if place.interpreter_is_given else _interpreter_of(script, command, place)
     plain_word = len(words) > 1 and re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", words[1])
     return place.program(words, f"{name} {words[1]}" if plain_word else name, [str(command), *words[1:]], interpreter)
@@ -254,9 +254,7 @@ def _interpreter_of(script: Script, command: Path, place: _ProgramContext) -> Pa
     if named.is_absolute():
         if os.access(named, os.X_OK):
             return named
-        raise ProgramError(
-            f"{command} is to be run by {named}, which is not there. Install it again, or choose --python PATH."
-        )
+        raise ProgramError(f"{command} needs {named}, which does not exist. Reinstall it, or choose --python PATH.")
     if command.parent == place.interpreter.parent:
         return place.interpreter
     found = shutil.which(str(named), path=place.environ.get("PATH", os.defpath))
@@ -280,12 +278,12 @@ def _from(folder: Path, typed: str) -> str:
 def _launcher_error(name: str) -> ProgramError:
     if name in _ENVIRONMENT_LAUNCHERS:
         return ProgramError(
-            f"{name} starts other programs. Give the program that stands after it, "
-            "and the Python of its environment with --python PATH."
+            f"{name} starts other programs. Give the program itself, and the Python "
+            "of its environment with --python PATH."
         )
     return ProgramError(
-        f"{name} starts the ranks of a run, and here the plan does that. Give the program that stands after it, "
-        "and choose --devices, --num-nodes and --strategy."
+        f"{name} starts the ranks of a run, which the plan does here. Give the program itself, and set "
+        "--devices, --num-nodes and --strategy."
     )
 
 
@@ -294,10 +292,10 @@ def _no_script(typed: str, path: Path) -> ProgramError:
         what = f"{typed} is a folder without a __main__.py"
         return ProgramError(f"{what}. Give a script in it, or -m PACKAGE.{_nearest(path / 'train.py')}")
     if path.exists():
-        return ProgramError(f"{typed} is no regular file. Give a Python file.")
+        return ProgramError(f"{typed} is not a regular file. Give a Python file.")
     if " " in typed.strip() and len(words := typed.split()) > 1:
         return ProgramError(f"{typed!r} came as one word. Leave the quotation marks away: {' '.join(words)}")
-    what = "there is no such file" if "/" in typed or typed.endswith(".py") else "there is no such file or command"
+    what = "no such file" if "/" in typed or typed.endswith(".py") else "no such file or command"
     return ProgramError(f"{typed}: {what} in {path.parent}.{_nearest(path)}")
 
 
@@ -311,4 +309,4 @@ def _nearest(path: Path, endings: tuple[str, ...] = (".py",)) -> str:
     if near:
         return f" Did you mean {near[0]}?"
     shown = ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
-    return f" There are: {shown}." if names else ""
+    return f" Available: {shown}." if names else ""

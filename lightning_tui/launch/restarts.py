@@ -93,11 +93,9 @@ def decide(end: AttemptEnd, tally: Tally, most: int) -> Decision:
     made_a_step = end.step is not None and end.step > tally.began_at
     idle = 0 if made_a_step else tally.idle + 1
     if idle >= MOST_IDLE:
-        return Decision(None, f"{idle} attempts in a row made no step")
+        return Decision(None, f"{idle} attempts in a row did not complete a step")
     if in_a_row > most:
-        return Decision(
-            None, f"{most} {'restart' if most == 1 else 'restarts'} did not get it beyond step {tally.began_at}"
-        )
+        return Decision(None, f"{most} {'restart' if most == 1 else 'restarts'} did not get past step {tally.began_at}")
     return Decision(Tally(in_a_row, idle, end.good_step or 0), title, category)
 
 
@@ -111,14 +109,14 @@ def _cause(end: AttemptEnd) -> tuple[str, str]:
     if end.category is not None:
         return end.category, end.title or end.category
     by_signal = {"SIGKILL": ("worker-sigkill", "killed by SIGKILL"), "SIGTERM": ("sigterm", "SIGTERM from outside")}
-    return by_signal.get(end.signal or "", ("", "a failure that nothing is known of"))
+    return by_signal.get(end.signal or "", ("", "an unknown failure"))
 
 
 def _why_not_curable(end: AttemptEnd, category: str, title: str) -> str | None:
     if category == "sigterm" and end.in_slurm:
         return None
     if category not in CURABLE:
-        return f"a restart does not cure this: {title}"
+        return f"a restart does not fix this: {title}"
     if category in KILLED and (end.memory_share or 0.0) >= MEMORY_IS_FULL:
-        return "the host's memory was full, and would be again"
+        return "main memory was full, and would be full again"
     return None

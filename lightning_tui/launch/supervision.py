@@ -323,7 +323,7 @@ class Supervisor:
         try:
             self._program = begin_attempt(self._directory, start, self._attempt, resume_from)
         except (OSError, subprocess.SubprocessError) as error:
-            detail = f"it could not be started again: {error}"
+            detail = f"it could not be restarted: {error}"
             self._report_end(msgspec.structs.replace(after, cause="launch", detail=detail))
             return False
         report_started(self._journal, self._attempt, self._program.pid or 0, start.command)
@@ -337,7 +337,7 @@ class Supervisor:
         if decision.tally is not None and after.survivors:
             return Decision(None, "processes of the last attempt could not be ended")
         if decision.tally is not None and self._conditions.start is None:
-            return Decision(None, "nobody knows any more how it was started")
+            return Decision(None, "how it was started is no longer known")
         return decision
 
     def _report_restart(self, after: _After, decision: Decision) -> str | None:
@@ -376,7 +376,7 @@ class Supervisor:
             after,
             end=Exit(),
             cause="kill" if is_kill else "stop",
-            detail=f"as asked, while it waited to start again after: {decision.reason}",
+            detail=f"stopped on request while waiting to restart after: {decision.reason}",
         )
 
 
@@ -386,7 +386,7 @@ def _cause_of(end: Exit, ladder: Ladder, *, was_adopted: bool) -> tuple[Cause, s
         return ("unknown" if was_adopted else "program"), None
     was_killed = ladder.rung == "sigkill" and end.code is None
     if was_killed:
-        return "kill", None if ladder.request.op == "kill" else "a stop was asked for, and it took SIGKILL to end it"
+        return "kill", None if ladder.request.op == "kill" else "a stop was requested, and only SIGKILL ended it"
     if ladder.request.op == "kill":
         return "program", None
     return "stop", "ended by SIGTERM on request" if ladder.rung == "sigterm" else None

@@ -66,7 +66,7 @@ def _parse(arguments: list[str]) -> _Options:
         own, command = arguments[:at], arguments[at + 1 :]
     parser = argparse.ArgumentParser(prog="lightning_tui.launch.supervisor", usage="%(prog)s RUN_DIR ... -- COMMAND")
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--patience", type=float, default=30.0, help="seconds that each rung of a stop waits")
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds that each step of a stop waits")
     parser.add_argument("--term-patience", type=float, help="seconds that SIGTERM waits, where it is not the same")
     parser.add_argument("--restart-pause", type=float, default=FIRST_PAUSE_S, help="seconds before the first restart")
     parser.add_argument("--adopt", action="store_true", help="take over a run whose supervisor has died")
@@ -103,7 +103,7 @@ def _supervise(options: _Options, caller: Caller) -> int:
 def _start(options: _Options, journal: Journal, caller: Caller) -> Supervisor | None:
     """Start the program; `None` where it could not be, which is then written as the run's end."""
     if not caller.still_waits():
-        raise SupervisorError("Whoever asked for this run has lost patience; nothing was started.")
+        raise SupervisorError("The process that requested this run gave up waiting; nothing was started.")
     directory, attempt = options.directory, 0
     start = ProgramStart(options.command, dict(os.environ), Path.cwd())
     try:
@@ -196,11 +196,12 @@ def _hold_lock(path: Path) -> int:
             return descriptor
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise SupervisorError("Another supervisor watches this run already.") from None
+                raise SupervisorError("Another supervisor is already watching this run.") from None
             time.sleep(0.02)
         except OSError as error:
             raise SupervisorError(
-                f"{path} cannot be locked: {error.strerror}. Choose a runs home that can be locked: --home PATH."
+                f"{path} cannot be locked: {error.strerror}. Choose a runs home on a file system with locks: "
+                "--home PATH."
             ) from error
 
 

@@ -127,7 +127,9 @@ def tune_learning_rate(
         Cancelled: `is_cancelled` came true; nothing is left running.
     """
     if not 0 < lowest < highest:
-        raise PlanError(f"--min {lowest:g} --max {highest:g}: allowed are rates above 0, the lower one first.")
+        raise PlanError(
+            f"--min {lowest:g} --max {highest:g} is not a range. Allowed: two rates above 0, the lower one first."
+        )
     search = _SearchProgress(on_progress)
     options = {"min": lowest, "max": highest, "num_steps": num_steps}
     search.run(program, "lr", plan_changes, options, environ, is_cancelled, time_limit_s)
@@ -205,13 +207,13 @@ class _SearchProgress:
         if self._failed is not None:
             return _why_failed(self._failed)
         if end is not None and end.is_out_of_time:
-            return f"There was no result within {self._time_limit_s:g} s; the search was ended. Raise --time-limit."
+            return f"There was no result within {self._time_limit_s:g} s; the search was cancelled. Raise --time-limit."
         if end is not None and end.code < 0:
             return _why_killed(end.code, self._running)
         if end is not None and end.code == 0:
             return (
-                "The program ended without calling Trainer.fit, and only there can anything be tuned. Give the command "
-                "line with which it trains."
+                "The program ended without calling Trainer.fit, which is where tuning happens. Give the command line "
+                "that trains."
             )
         return f"The program ended with code {end.code if end else None} before its fit: {_last_line(end)}."
 
@@ -238,12 +240,13 @@ class _SearchProgress:
 
 _REFUSALS = {
     "ignored": "The program's data loader does not follow the batch size: its batches stayed as they were, so "
-    "every size would seem to fit. Let it use torch's DataLoader(batch_size=self.batch_size) in train_dataloader, "
+    "every size would seem to fit. Use torch's DataLoader(batch_size=self.batch_size) in train_dataloader, "
     "without a batch sampler of its own.",
-    "no_batches": "No batch was trained: the training data loader gave none. Check that the data set is not empty.",
-    "nothing_fits": "Not even one sample fits into the memory. Take a lower precision, activation checkpointing, or a "
+    "no_batches": "No batch was trained: the training DataLoader is empty. Check the dataset.",
+    "nothing_fits": "Not even one sample fits in memory. Use a lower precision, activation checkpointing, or a "
     "strategy that shards the model (see lightning-tui estimate).",
-    "manual_optimization": "The model optimizes by hand (automatic_optimization = False): Lightning's range test "
+    "manual_optimization": "The model uses manual optimization (automatic_optimization = False): Lightning's "
+    "range test "
     "cannot drive its learning rate. Set the rate in training_step itself.",
 }
 
@@ -252,16 +255,16 @@ def _why_failed(failed: _Failed) -> str:
     text = failed.message
     if "only works with single optimizer" in text:
         return (
-            "The model has several optimizers (configure_optimizers): Lightning's range test works with a single one. "
-            "Test with one of them."
+            "The model has several optimizers (configure_optimizers): Lightning's range test works with one only. Run "
+            "the test with one of them."
         )
     if "out of memory" in text.lower():
-        return "The memory was not enough for the program's own batch. Tune the batch size first."
+        return "The program's own batch does not fit in memory. Tune the batch size first."
     where = "while it was tuned" if failed.in_fit else "before its fit"
     place = _last_place(failed.traceback)
     return (
         f"The program failed {where}: {failed.type}: {_one_line(text)}{f' ({_one_line(place)})' if place else ''}. "
-        "That is no lack of memory: run it once as it is, and mend that first."
+        "This is not an out-of-memory error: run the program once as it is, and fix this first."
     )
 
 

@@ -81,8 +81,8 @@ def compile_search(text: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:
         where = getattr(error, "pos", None)
         place = f", at character {where + 1}" if where is not None else ""
         raise PatternError(
-            f"This is no regular expression: {reason}{place}. "
-            "A backslash before it makes a sign plain, as in \\( or \\[."
+            f"Not a valid regular expression: {reason}{place}. "
+            "Escape special characters with a backslash, as in \\( or \\[."
         ) from error
 
 

@@ -169,6 +169,6 @@ def _last_clock_time(hour: int, minute: int, second: int, now: float, text: str)
 
 def _no_time(text: str) -> str:
     return (
-        f"{text!r} is no time. Allowed are a time of day (12:31, 12:31:05), a date with it (2026-05-01 12:31), "
+        f"{text!r} is not a time. Allowed: a time of day (12:31, 12:31:05), a date with it (2026-05-01 12:31), "
         "and how long ago (90s, 10m, 2h, 1d)."
     )

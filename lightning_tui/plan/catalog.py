@@ -123,9 +123,9 @@ def strategy_obstacle(name: str, facts: MachineFacts) -> str | None:
     if family == "xla":
         return _xla_obstacle(name)
     if name == "single_device" and facts.gpus:
-        return "stays on the CPU by name, whatever the accelerator; for one GPU take auto with devices 1"
+        return "when chosen by name it stays on the CPU, whatever the accelerator; for one GPU use auto with devices 1"
     if name.startswith("ddp_spawn") and facts.in_torchrun:
-        return "would start its own ranks in each of those that torchrun has started; take ddp"
+        return "would start ranks of its own in each rank that torchrun has started; use ddp"
     return _package_obstacle(family, facts.software) if facts.software is not None else None
 
 
@@ -146,7 +146,7 @@ def install_command(software: Software | None, package: str) -> str:
 
 def _xla_obstacle(name: str) -> str:
     if name in ("single_xla", "single_tpu"):  # the registry makes it without the device that it needs
-        return "cannot be chosen by name: on one TPU core Lightning takes it itself for auto"
+        return "cannot be chosen by name: with auto, Lightning uses it on one TPU core"
     return "needs a TPU and the package torch_xla"
 
 
@@ -194,7 +194,7 @@ def _lightning_version(facts: MachineFacts) -> str:
 
 def _strategy_note(name: str, facts: MachineFacts) -> str:
     if name == "auto":
-        return "Lightning chooses: one device alone, ddp on several"
+        return "Lightning chooses: ddp on several devices, else none"
     if name == "ddp":
         return f"one process for each of {facts.gpus} GPUs" if (facts.gpus or 0) > 1 else "one process for each device"
     base, _, choice = name.partition("_find_unused_parameters_")
@@ -205,25 +205,25 @@ def _strategy_note(name: str, facts: MachineFacts) -> str:
 
 
 _UNUSED_PARAMETERS = {
-    "true": "tolerates parameters without gradient, slower",
+    "true": "accepts parameters without a gradient, slower",
     "false": "every parameter must get a gradient (the default)",
 }
 _STRATEGY_NOTES = (
-    (r"ddp_spawn", "as ddp, but everything must pickle"),
-    (r"ddp_fork", "as ddp by fork: CUDA must not be used before"),
-    (r"ddp_notebook", "ddp_fork by another name, for notebooks; a script does better with ddp"),
-    (r"fsdp", "shards parameters over the GPUs: for models that do not fit one"),
+    (r"ddp_spawn", "as ddp, but everything must be picklable"),
+    (r"ddp_fork", "as ddp, by fork: CUDA must not be used before"),
+    (r"ddp_notebook", "another name of ddp_fork, for notebooks; use ddp in a script"),
+    (r"fsdp", "shards parameters over the GPUs, for models that do not fit one"),
     (r"model_parallel", "FSDP2 and tensor parallelism that the model itself sets up in configure_model"),
     (r"deepspeed(_stage_[123])?", "ZeRO: shards optimizer, gradients or parameters over the GPUs"),
     (r".*offload_nvme", "offloads to NVMe"),
-    (r".*offload$", "offloads to CPU memory, slower"),
+    (r".*offload$", "offloads to main memory, slower"),
     (r"single_device", "one device: the CPU"),
 )
 
 
 def _precision_note(name: str, facts: MachineFacts) -> str:
     if name == "16-mixed" and facts.gpus == 0:
-        return "on a CPU Lightning makes it bf16-mixed"
+        return "on a CPU Lightning changes it to bf16-mixed"
     if name.startswith("bf16"):
         return f"{_PRECISION_NOTES[name]}, {_bf16_speed(facts)}"
     return _PRECISION_NOTES[name]
@@ -231,7 +231,7 @@ def _precision_note(name: str, facts: MachineFacts) -> str:
 
 def _bf16_speed(facts: MachineFacts) -> str:
     if facts.gpus == 0:
-        return "fast on CPUs with AMX or AVX512-BF16 alone"
+        return "fast only on CPUs with AMX or AVX512-BF16"
     if facts.compute_capability is None:
         return "fast from compute 8.0"
     speed = "fast" if facts.compute_capability >= (8, 0) else "emulated and slow"
@@ -242,7 +242,7 @@ _PRECISION_NOTES = {
     "32-true": "full precision, Lightning's default",
     "16-mixed": "half the activations, with loss scaling",
     "bf16-mixed": "half the activations, no loss scaling",
-    "16-true": "weights in 16 bit too: half the memory, may not converge",
+    "16-true": "16-bit weights too: half the memory, may not converge",
     "bf16-true": "weights in bfloat16 too: half the memory",
     "64-true": "double precision, slow",
     "transformer-engine": "FP8 where it helps, weights in bfloat16",

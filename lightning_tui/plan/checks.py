@@ -54,8 +54,8 @@ def _accelerator(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     if plan.accelerator in GPU and facts.gpus == 0:
         because = f" ({facts.no_gpus_because})" if facts.no_gpus_because else ""
         yield (
-            f"accelerator={plan.accelerator!r}: no GPU can be used here{because}. Take auto or cpu, or run "
-            "`lightning-tui doctor` to see why there is none."
+            f"accelerator={plan.accelerator!r}: no GPU can be used here{because}. Use auto or cpu, or run "
+            "`lightning-tui doctor` to see the reason."
         )
 
 
@@ -75,7 +75,7 @@ def _strategy(plan: Plan, facts: MachineFacts, interpreter: Path) -> Iterator[st
 
 
 def _instead(name: str) -> str:
-    return "Take auto or ddp." if strategy_family(name) in ("fsdp", "deepspeed", "xla") else "Or take auto."
+    return "Use auto or ddp." if strategy_family(name) in ("fsdp", "deepspeed", "xla") else "Or use auto."
 
 
 def _by_accelerator(name: str, accelerator: str | None) -> str | None:
@@ -84,14 +84,14 @@ def _by_accelerator(name: str, accelerator: str | None) -> str | None:
     if accelerator == "mps" and family in ("ddp", "deepspeed"):
         return (
             f"strategy={name!r}: strategies from the DDP family are not supported on the MPS accelerator. "
-            "Take auto with one device, or accelerator cpu."
+            "Use auto with one device, or accelerator cpu."
         )
     if accelerator in ("cpu", "mps", "tpu") and family in ("fsdp", "deepspeed"):
-        return f"strategy={name!r} needs a CUDA GPU, but accelerator={accelerator!r}. Take auto or ddp, or a GPU."
+        return f"strategy={name!r} needs a CUDA GPU, but accelerator={accelerator!r}. Use auto or ddp, or a GPU."
     if accelerator == "tpu" and family not in ("xla", "auto"):
-        return f"strategy={name!r}: a TPU can only be used with the strategy xla. Take xla or auto."
+        return f"strategy={name!r}: a TPU can only be used with the strategy xla. Use xla or auto."
     if accelerator not in (None, "auto", "tpu") and family == "xla":
-        return f"strategy={name!r} needs a TPU, but accelerator={accelerator!r}. Take auto or ddp, or accelerator tpu."
+        return f"strategy={name!r} needs a TPU, but accelerator={accelerator!r}. Use auto or ddp, or accelerator tpu."
     return None
 
 
@@ -102,7 +102,7 @@ def _unknown(name: str, interpreter: Path) -> Iterator[str]:
     names = list(dict.fromkeys((*KNOWN_STRATEGIES, *registered)))
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    yield f"strategy={name!r} is none that Lightning knows.{hint} Allowed: {', '.join(names)}."
+    yield f"strategy={name!r} is not known to Lightning.{hint} Allowed: {', '.join(names)}."
 
 
 def _precision(plan: Plan, facts: MachineFacts) -> Iterator[str]:
@@ -110,12 +110,12 @@ def _precision(plan: Plan, facts: MachineFacts) -> Iterator[str]:
         return
     obstacle = precision_obstacle(plan.precision, facts, plan.strategy)
     if obstacle is not None:
-        way_out = "Take one of these." if "is not supported with" in obstacle else "Or take bf16-mixed."
+        way_out = "Use one of these." if "is not supported with" in obstacle else "Or use bf16-mixed."
         yield f"precision={plan.precision!r} {obstacle}. {way_out}"
     elif plan.precision.startswith("transformer-engine") and plan.accelerator in ("cpu", "mps", "tpu"):
-        yield f"precision={plan.precision!r} needs a CUDA GPU, but accelerator={plan.accelerator!r}. Take bf16-mixed."
+        yield f"precision={plan.precision!r} needs a CUDA GPU, but accelerator={plan.accelerator!r}. Use bf16-mixed."
     elif plan.precision in ("64", "64-true") and plan.accelerator == "mps":
-        yield f"precision={plan.precision!r}: the MPS accelerator has no 64 bit numbers. Take 32-true."
+        yield f"precision={plan.precision!r}: the MPS accelerator has no 64 bit numbers. Use 32-true."
 
 
 def _devices(plan: Plan, facts: MachineFacts) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _devices(plan: Plan, facts: MachineFacts) -> Iterator[str]:
         return
     if plan.accelerator == "mps":
         if plan.devices not in (1, -1, "auto", [0]):
-            yield f"devices={plan.devices}: there is one MPS device. Take 1."
+            yield f"devices={plan.devices}: there is one MPS device. Use 1."
     elif _is_on_gpu(plan, facts):
         yield from _gpus(plan.devices, facts)
     elif _is_on_cpu(plan, facts):
@@ -135,23 +135,23 @@ def _gpus(devices: int | str | list[int], facts: MachineFacts) -> Iterator[str]:
     if not present:
         return
     if isinstance(devices, list) and max(devices) >= present:
-        yield f"devices={devices}: there is no GPU {max(devices)}. {_gpus_allowed(present)}"
+        yield f"devices={devices}: GPU {max(devices)} does not exist. {_gpus_allowed(present)}"
     if isinstance(devices, int) and devices > present:
-        yield f"devices={devices}: there are not so many GPUs. {_gpus_allowed(present)}"
+        yield f"devices={devices}: there are fewer GPUs. {_gpus_allowed(present)}"
 
 
 def _gpus_allowed(present: int) -> str:
     if present == 1:
-        return "Allowed is the one GPU there is: 1, auto or [0]. Or train on the CPU: accelerator cpu."
-    return f"Allowed are 1 to {present}, auto, or a list of indices from 0 to {present - 1}."
+        return "Allowed: 1, auto or [0], for the one GPU. Or train on the CPU: accelerator cpu."
+    return f"Allowed: 1 to {present}, auto, or a list of indices from 0 to {present - 1}."
 
 
 def _processes(devices: int | str | list[int], facts: MachineFacts) -> Iterator[str]:
     if isinstance(devices, list):
-        yield f"devices={devices}: a list names GPUs, and this trains on the CPU. Take a number of processes."
+        yield f"devices={devices}: a list names GPUs, but this trains on the CPU. Give a number of processes."
         return
     if devices == -1:
-        yield "devices=-1: a CPU has no such thing as all devices. Take a number of processes, or auto."
+        yield "devices=-1: 'all devices' has no meaning on a CPU. Give a number of processes, or auto."
     most = max(2, facts.cpus) if facts.cpus is not None else None
     if most is not None and isinstance(devices, int) and devices > most:
-        yield f"devices={devices}: more processes than CPUs. Allowed are 1 to {most}, or auto."
+        yield f"devices={devices}: more processes than CPUs. Allowed: 1 to {most}, or auto."

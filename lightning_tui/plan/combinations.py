@@ -48,7 +48,7 @@ def _options_of_others(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     if plan.strategy is None:
         if len(owners) > 1:
             first, second = fields[owners[0]][0], fields[owners[1]][0]
-            yield f"{first} belongs to the strategy {owners[0]} and {second} to {owners[1]}. Leave one of them away."
+            yield f"{first} belongs to the strategy {owners[0]} and {second} to {owners[1]}. Remove one of them."
         return
     family = strategy_family(plan.strategy)
     for owner in owners:
@@ -56,7 +56,7 @@ def _options_of_others(plan: Plan, facts: MachineFacts) -> Iterator[str]:
             name = fields[owner][0]
             yield (
                 f"{name}={getattr(plan, name)!r} belongs to the strategy {owner}, and the strategy is "
-                f"{plan.strategy!r}. Take strategy {owner}, or leave {name} away."
+                f"{plan.strategy!r}. Use strategy {owner}, or remove {name}."
             )
 
 
@@ -64,17 +64,20 @@ def _ddp_options(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     name, wanted = plan.strategy or "", plan.ddp_find_unused_parameters
     said = {"_true": True, "_false": False}.get(name[name.rfind("_") :]) if "unused_parameters" in name else None
     if wanted is not None and said is not None and wanted != said:
-        yield f"ddp_find_unused_parameters={wanted} contradicts strategy={name!r}. Take strategy ddp, or one of both."
+        yield (
+            f"ddp_find_unused_parameters={wanted} contradicts strategy={name!r}. Use strategy ddp, or set only "
+            "one of the two."
+        )
 
 
 def _fsdp_options(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     if plan.fsdp_sharding_strategy == "HYBRID_SHARD" and not (plan.fsdp_wrap_classes or plan.fsdp_wrap_min_params):
         yield (
             "fsdp_sharding_strategy='HYBRID_SHARD': the hybrid sharding strategy requires an auto_wrap_policy. "
-            "Set fsdp_wrap_classes or fsdp_wrap_min_params, or take FULL_SHARD."
+            "Set fsdp_wrap_classes or fsdp_wrap_min_params, or use FULL_SHARD."
         )
     if plan.strategy == "fsdp_cpu_offload" and plan.fsdp_cpu_offload is False:
-        yield "fsdp_cpu_offload=False contradicts strategy='fsdp_cpu_offload'. Take strategy fsdp."
+        yield "fsdp_cpu_offload=False contradicts strategy='fsdp_cpu_offload'. Use strategy fsdp."
 
 
 def _deepspeed_options(plan: Plan, facts: MachineFacts) -> Iterator[str]:
@@ -83,19 +86,22 @@ def _deepspeed_options(plan: Plan, facts: MachineFacts) -> Iterator[str]:
         return
     named = int(name[16]) if name.startswith("deepspeed_stage_") else None
     if plan.deepspeed_stage is not None and named is not None and plan.deepspeed_stage != named:
-        yield f"deepspeed_stage={plan.deepspeed_stage} contradicts strategy={name!r}. Take strategy deepspeed."
+        yield f"deepspeed_stage={plan.deepspeed_stage} contradicts strategy={name!r}. Use strategy deepspeed."
     stage = plan.deepspeed_stage if plan.deepspeed_stage is not None else named or 2  # DeepSpeedStrategy's default
     if plan.deepspeed_offload_parameters and stage != 3:
         yield (
-            f"deepspeed_offload_parameters=True: parameters can be offloaded with ZeRO stage 3 only, and this is "
-            f"{stage}. Set deepspeed_stage to 3, or take deepspeed_offload_optimizer."
+            f"deepspeed_offload_parameters=True: parameters can be offloaded with ZeRO stage 3 only, and the "
+            f"stage is {stage}. Set deepspeed_stage to 3, or use deepspeed_offload_optimizer."
         )
     if plan.deepspeed_offload_optimizer and stage == 0:
-        yield "deepspeed_offload_optimizer=True needs ZeRO, and stage 0 is without. Set deepspeed_stage to 1, 2 or 3."
+        yield (
+            "deepspeed_offload_optimizer=True needs ZeRO, and stage 0 does not use it. Set deepspeed_stage to "
+            "1, 2 or 3."
+        )
     if plan.deepspeed_nvme_path is not None and stage != 3:
         yield (
             f"deepspeed_nvme_path={plan.deepspeed_nvme_path!r}: offloading to NVMe works with ZeRO stage 3 only, and "
-            f"this is {stage}. Set deepspeed_stage to 3."
+            f"the stage is {stage}. Set deepspeed_stage to 3."
         )
 
 
@@ -114,7 +120,7 @@ def _parallel_sizes(plan: Plan, facts: MachineFacts) -> Iterator[str]:
         f"tensor_parallel_size={tensor_size}{'' if isinstance(tensor, int) else ' (auto: the devices of a node)'}"
     )
     yield (
-        f"The sizes {sizes} multiplied should equal the world size ({devices * nodes}). Set both so that they do, or "
+        f"The sizes {sizes} multiplied must equal the world size ({devices * nodes}). Set both so that they do, or "
         "change devices."
     )
 
@@ -124,10 +130,10 @@ def _clipping(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     if family == "fsdp" and plan.gradient_clip_val and algorithm in (None, "norm"):
         yield (
             f"gradient_clip_val={plan.gradient_clip_val}: gradient_clip_algorithm='norm' is currently not supported "
-            "for FSDPPrecision. Take gradient_clip_algorithm value, or clip in the model's configure_gradient_clipping."
+            "for FSDPPrecision. Use gradient_clip_algorithm value, or clip in the model's configure_gradient_clipping."
         )
     if family == "deepspeed" and algorithm == "value":
-        yield "gradient_clip_algorithm='value': DeepSpeed does not support clipping gradients by value. Take norm."
+        yield "gradient_clip_algorithm='value': DeepSpeed does not support clipping gradients by value. Use norm."
 
 
 def _batchnorm(plan: Plan, facts: MachineFacts) -> Iterator[str]:
@@ -136,11 +142,11 @@ def _batchnorm(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     family = strategy_family(plan.strategy or "auto")
     is_alone = device_count(plan, facts) == 1 and (plan.num_nodes or 1) == 1
     if family not in ("auto", "ddp", "fsdp"):
-        yield f"sync_batchnorm=True: only ddp and fsdp do that, and strategy={plan.strategy!r} does not. Leave it away."
+        yield f"sync_batchnorm=True: only ddp and fsdp support it, not strategy={plan.strategy!r}. Remove it."
     elif is_alone:
-        yield "sync_batchnorm=True: with a single device there is nothing to synchronise. Leave it away."
+        yield "sync_batchnorm=True: with a single device there is nothing to synchronise. Remove it."
     elif plan.accelerator == "cpu" or (plan.accelerator in (None, "auto") and facts.gpus == 0):
-        yield "sync_batchnorm=True: SyncBatchNorm expects its input on a GPU, and this is the CPU. Leave it away."
+        yield "sync_batchnorm=True: SyncBatchNorm expects its input on a GPU, and this is the CPU. Remove it."
 
 
 def _data_loading(plan: Plan, facts: MachineFacts) -> Iterator[str]:
@@ -151,19 +157,19 @@ def _data_loading(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     if plan.prefetch_factor is not None:
         yield (
             f"prefetch_factor={plan.prefetch_factor}: the prefetch_factor option could only be specified in "
-            "multiprocessing. Set num_workers to 1 or more, or leave it away."
+            "multiprocessing. Set num_workers to 1 or more, or remove it."
         )
 
 
 def _checkpoints(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     fields = [name for name in plan.changes() if name.startswith("checkpoint_")]
     if plan.enable_checkpointing is False and fields:
-        yield f"enable_checkpointing=False, but {fields[0]} asks for a ModelCheckpoint. Leave one of them away."
+        yield f"enable_checkpointing=False, but {fields[0]} asks for a ModelCheckpoint. Remove one of them."
     top_k = plan.checkpoint_save_top_k
     if top_k not in (None, -1, 0, 1) and plan.checkpoint_monitor is None:
         yield (
             f"checkpoint_save_top_k={top_k}: ModelCheckpoint(save_top_k={top_k}, monitor=None) is not a valid "
-            "configuration. No quantity for top_k to track. Set checkpoint_monitor, or take -1, 0 or 1."
+            "configuration. No quantity for top_k to track. Set checkpoint_monitor, or use -1, 0 or 1."
         )
 
 
@@ -171,7 +177,7 @@ def _reproducibility(plan: Plan, facts: MachineFacts) -> Iterator[str]:
     if plan.deterministic and plan.benchmark:
         yield (
             f"deterministic={plan.deterministic!r} and benchmark=True: PyTorch ignores "
-            "torch.backends.cudnn.deterministic=True when torch.backends.cudnn.benchmark=True. Leave one of them away."
+            "torch.backends.cudnn.deterministic=True when torch.backends.cudnn.benchmark=True. Remove one of them."
         )
 
 
@@ -184,7 +190,7 @@ def _tuning(plan: Plan, facts: MachineFacts) -> Iterator[str]:
             "with distributed strategies. Find it on one device: strategy auto, devices 1."
         )
     if plan.batch_size is not None:
-        yield f"batch_size={plan.batch_size} and auto_scale_batch_size both say the batch size. Leave one of them away."
+        yield f"batch_size={plan.batch_size} and auto_scale_batch_size both set the batch size. Remove one of them."
 
 
 def _compilation(plan: Plan, facts: MachineFacts) -> Iterator[str]:

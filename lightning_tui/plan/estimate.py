@@ -28,7 +28,7 @@ MARGIN = 1.1
 _CALIBRATED_MARGIN = 1.03
 
 _ALWAYS_OMITTED = (
-    "work space of GPU libraries",
+    "workspace of GPU libraries",
     "fragmentation beyond 10 %",
     "validation",
     "other programs on the GPU",
@@ -111,7 +111,7 @@ class _Ends(msgspec.Struct, frozen=True, kw_only=True):
 def _ends(probe: ProgramProbe, setting: Setting) -> _Ends | str:
     """The parts, or why there are none."""
     if setting.full_precision not in SCALES:
-        return f"{setting.precision} is not estimated"
+        return f"{setting.precision} cannot be estimated"
     measured = measured_step(probe, setting)
     steps = counted_step(probe, setting) if measured is None else (measured, measured)
     if steps is None:
@@ -119,7 +119,7 @@ def _ends(probe: ProgramProbe, setting: Setting) -> _Ends | str:
     low, high = steps
     sharded = sharding(probe, setting, high or low)
     if sharded is None:
-        return f"{setting.strategy} is not estimated"
+        return f"{setting.strategy} cannot be estimated"
     return _Ends(
         low=shares(low, sharded, upper=False),
         high=None if high is None else shares(high, sharded, upper=True),

@@ -249,7 +249,7 @@ def _python_notes(plan: Plan) -> Iterator[str]:
     yield from _idle(plan)
     loader = _set(plan, LOADER_ARGUMENTS)
     if loader:
-        yield "Data loading is no argument of the Trainer. Where the program makes its loaders:"
+        yield "Data loading is not an argument of the Trainer. Where the program creates its DataLoaders:"
         yield f"    DataLoader(..., {', '.join(f'{name}={_code(value)}' for name, value in loader.items())})"
     if plan.activation_checkpointing and _class_and_named(plan)[0] != "FSDPStrategy":
         yield "Activation checkpointing, before trainer.fit(model):"
@@ -262,11 +262,11 @@ def _python_notes(plan: Plan) -> Iterator[str]:
         yield "Compilation, before trainer.fit(model):"
         yield f"    model = torch.compile(model, mode={_code(plan.compile)})"
     if plan.auto_scale_batch_size is not None or plan.auto_lr_find:
-        yield "The finders change the attributes batch_size and lr (or learning_rate) of the model or its data module."
+        yield "The finders set the attributes batch_size and lr (or learning_rate) of the model or its data module."
     if plan.ckpt_path == "none":
         yield "To begin anew: trainer.fit(model), without ckpt_path"
     elif plan.ckpt_path is not None:
-        yield f"To go on from a checkpoint: trainer.fit(model, ckpt_path={_code(plan.ckpt_path)})"
+        yield f"To resume from a checkpoint: trainer.fit(model, ckpt_path={_code(plan.ckpt_path)})"
     if plan.weights_only is not None:
         yield f"To read checkpoints: trainer.fit(..., weights_only={plan.weights_only})"
     if plan.early_stopping_monitor is not None:
@@ -299,16 +299,16 @@ def _yaml_notes(plan: Plan, strategy: str | _Object | None) -> Iterator[str]:
     yield from _idle(plan)
     loader = _set(plan, LOADER_ARGUMENTS)
     if loader:
-        yield "Data loading is no argument of the Trainer; give it to your data module:"
+        yield "Data loading is not an argument of the Trainer; pass it to your data module:"
         yield f"    {', '.join(f'{name}: {json.dumps(value)}' for name, value in loader.items())}"
     if isinstance(strategy, _Object):
         for name, value in strategy.arguments.items():
             if isinstance(value, _Policy):
-                yield f"No config can say {name}: export the plan as Python for that."
+                yield f"A config cannot express {name}: export the plan as Python."
     if plan.activation_checkpointing and _class_and_named(plan)[0] != "FSDPStrategy":
-        yield f"No config can say activation_checkpointing: {', '.join(plan.activation_checkpointing)}"
+        yield f"A config cannot express activation_checkpointing: {', '.join(plan.activation_checkpointing)}"
     if plan.compile is not None:
-        yield f"No config can say compile: {plan.compile}"
+        yield f"A config cannot express compile: {plan.compile}"
     if plan.early_stopping_monitor is not None:
         yield f"EarlyStopping stands in your own config; there: monitor: {json.dumps(plan.early_stopping_monitor)}"
     if plan.sharing_strategy is not None:

@@ -72,7 +72,7 @@ def _with_gpus(facts: MachineFacts, environment: Environment) -> MachineFacts:
     return msgspec.structs.replace(
         facts,
         gpus=count,
-        no_gpus_because=None if count else "CUDA_VISIBLE_DEVICES hides all that there are",
+        no_gpus_because=None if count else "CUDA_VISIBLE_DEVICES hides all of them",
         gpu_name=names.pop() if len(names) == 1 else None,
         gpu_memory=min((gpu.memory_total for gpu in seen if gpu.memory_total is not None), default=None),
         compute_capability=min(capabilities, default=None),
@@ -119,7 +119,7 @@ def _capability(text: str | None) -> tuple[int, int] | None:
 def facts_under(facts: MachineFacts, plan: Plan) -> MachineFacts:
     """Return what of a machine is left for a training where a plan says which devices it takes."""
     if plan.accelerator == "cpu":
-        return msgspec.structs.replace(facts, gpus=0, no_gpus_because="the plan says cpu")
+        return msgspec.structs.replace(facts, gpus=0, no_gpus_because="the plan sets accelerator cpu")
     asked = len(plan.devices) if isinstance(plan.devices, list) else plan.devices
     if facts.gpus and isinstance(asked, int) and 0 < asked < facts.gpus:
         return msgspec.structs.replace(facts, gpus=asked)

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-GROUPS = ("Basics", "How long", "Steps", "Strategy", "Memory", "Checkpoints", "Data", "Tuning", "Checks", "Process")
-"""The groups of fields, in the order in which they are shown."""
-
 
 class FieldText(NamedTuple):
     """How a field is spoken of."""
 
     group: str
     label: str
-    """Ten letters at most: a label beside a value."""
+    """The Trainer's name, 18 letters at most."""
     help: str
     """One line."""
 
@@ -25,82 +22,95 @@ class FieldText(NamedTuple):
         return self.help if self.help.endswith("…") else f"{self.help}."
 
 
+_TABLE: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "Basics": (
+        ("strategy", "strategy", "How work is distributed over devices: auto, ddp, fsdp …"),
+        ("precision", "precision", "Numeric precision: 32-true, bf16-mixed, 16-mixed …"),
+        ("devices", "devices", "Number of devices, -1 or auto for all, or a list such as 0,2"),
+        ("accelerator", "accelerator", "Kind of device: auto, cpu, gpu, mps, tpu"),
+        ("num_nodes", "num nodes", "Number of nodes"),
+    ),
+    "Duration": (
+        ("max_epochs", "max epochs", "Stop after this number of epochs; -1: no limit"),
+        ("max_steps", "max steps", "Stop after this number of optimizer steps; -1: no limit"),
+        ("max_time", "max time", "Stop after this time, as DD:HH:MM:SS"),
+        ("min_epochs", "min epochs", "Train at least this many epochs, even if a callback stops"),
+        ("min_steps", "min steps", "Train at least this many steps, even if a callback stops"),
+        ("limit_train_batches", "limit train", "Fraction or number of training batches per epoch"),
+        ("limit_val_batches", "limit val", "Fraction or number of validation batches"),
+    ),
+    "Optimizer": (
+        ("accumulate_grad_batches", "accumulate", "Batches per optimizer step"),
+        ("gradient_clip_val", "gradient clip", "Clip gradients at this value; 0: do not clip"),
+        ("gradient_clip_algorithm", "clip algorithm", "Clip the norm of all gradients (norm), or each value (value)"),
+    ),
+    "Strategy": (
+        ("ddp_find_unused_parameters", "find unused", "DDP: find parameters without a gradient"),
+        ("ddp_static_graph", "static graph", "DDP: the graph is the same at every step"),
+        ("ddp_gradient_as_bucket_view", "bucket view", "DDP: gradients are views of the buckets, without a copy"),
+        ("ddp_bucket_cap_mb", "bucket cap mb", "DDP: size of a gradient bucket, MiB"),
+        ("sync_batchnorm", "sync batchnorm", "Synchronise BatchNorm statistics over all devices"),
+        ("fsdp_sharding_strategy", "sharding strategy", "FSDP: what is sharded, and over which ranks"),
+        ("fsdp_cpu_offload", "cpu offload", "FSDP: offload parameters to main memory; slow"),
+        ("fsdp_limit_all_gathers", "limit all gathers", "FSDP: limit prefetched all-gathers, to save memory"),
+        ("fsdp_wrap_classes", "wrap classes", "FSDP: module classes to wrap, such as Block,MLP"),
+        ("fsdp_wrap_min_params", "wrap min params", "FSDP: wrap modules with at least this many parameters"),
+        ("deepspeed_stage", "ZeRO stage", "DeepSpeed: 1 shards optimizer, 2 gradients, 3 parameters"),
+        ("deepspeed_offload_optimizer", "offload optimizer", "DeepSpeed: offload optimizer state to main memory"),
+        ("deepspeed_offload_parameters", "offload parameters", "DeepSpeed: offload parameters to main memory"),
+        ("deepspeed_nvme_path", "nvme path", "DeepSpeed: offload to this folder on an NVMe disk"),
+        ("data_parallel_size", "data parallel", "model_parallel: devices of a data-parallel group"),
+        ("tensor_parallel_size", "tensor parallel", "model_parallel: devices of a tensor-parallel group"),
+    ),
+    "Memory": (
+        ("activation_checkpointing", "activation ckpt", "Module classes whose activations are recomputed"),
+        ("compile", "compile", "Mode of torch.compile"),
+    ),
+    "Checkpoints": (
+        ("enable_checkpointing", "checkpointing", "Lightning's own checkpoints: on or off"),
+        ("default_root_dir", "default root dir", "Folder for checkpoints and logs"),
+        ("ckpt_path", "ckpt path", "Checkpoint to resume from: a path, last, best; none: the start"),
+        ("weights_only", "weights only", "Load tensors and plain values only; false trusts the file"),
+        ("checkpoint_save_top_k", "save top k", "Number of best checkpoints to keep; -1: all, 0: none"),
+        ("checkpoint_monitor", "monitor", "Logged metric by which checkpoints are ranked"),
+        ("checkpoint_mode", "mode", "Whether the lowest (min) or the highest (max) value is best"),
+        ("checkpoint_save_last", "save last", "Also keep last.ckpt"),
+        ("checkpoint_on_exception", "save on exception", "Save a checkpoint when training fails"),
+        ("checkpoint_dir", "checkpoint dir", "Folder for checkpoints"),
+        ("checkpoint_every_n_steps", "save every n steps", "Optimizer steps between two checkpoints"),
+    ),
+    "Data": (
+        ("batch_size", "batch size", "Samples per batch on each device"),
+        ("num_workers", "num workers", "DataLoader workers per rank; 0: load in the training process"),
+        ("pin_memory", "pin memory", "Page-lock batches, for faster copies to the GPU"),
+        ("persistent_workers", "persistent workers", "Keep DataLoader workers between epochs"),
+        ("prefetch_factor", "prefetch factor", "Batches that each worker loads ahead"),
+        ("sharing_strategy", "sharing strategy", "How tensors leave workers; file_system holds no files open"),
+    ),
+    "Tuning": (
+        ("auto_scale_batch_size", "scale batch size", "Find the largest batch size before the fit"),
+        ("auto_lr_find", "auto lr find", "Find a learning rate before the fit"),
+    ),
+    "Validation": (
+        ("val_check_interval", "val check interval", "Validate after a fraction of an epoch, or every N batches"),
+        ("check_val_every_n_epoch", "val every n epoch", "Validate after every N epochs"),
+        ("num_sanity_val_steps", "sanity val steps", "Validation batches before training; 0: none, -1: all"),
+        ("early_stopping_monitor", "early stop monitor", "Logged metric that the script's EarlyStopping watches"),
+    ),
+    "Debugging": (
+        ("log_every_n_steps", "log every n steps", "Steps between two log entries"),
+        ("deterministic", "deterministic", "Use deterministic operations only; warn: warn where none exists"),
+        ("benchmark", "benchmark", "Let cuDNN find its fastest algorithms, for inputs of one size"),
+        ("detect_anomaly", "detect anomaly", "Name the operation whose gradient is NaN; slow"),
+    ),
+    "Process": (("env", "env", "Environment: NAME=VALUE, …; MASTER_PORT=free uses a free port"),),
+}
+
+GROUPS = tuple(_TABLE)
+"""The groups of fields, in the order in which they are shown."""
+
 FIELD_TEXTS: Mapping[str, FieldText] = MappingProxyType(
-    {
-        "strategy": FieldText("Basics", "Strategy", "How the work is shared among devices: auto, ddp, fsdp …"),
-        "precision": FieldText("Basics", "Precision", "Bits of the numbers: 32-true, bf16-mixed, 16-mixed …"),
-        "devices": FieldText("Basics", "Devices", "How many, -1 or auto for all, or a list such as 0,2"),
-        "accelerator": FieldText("Basics", "Hardware", "Kind of device: auto, cpu, gpu, mps, tpu"),
-        "num_nodes": FieldText("Basics", "Nodes", "Number of machines"),
-        "accumulate_grad_batches": FieldText("Steps", "Accumulate", "Batches whose gradients make one optimizer step"),
-        "gradient_clip_val": FieldText("Steps", "Clip", "Clip gradients at this; 0 does not clip"),
-        "gradient_clip_algorithm": FieldText("Steps", "Clip by", "Clip the norm of all gradients, or each value"),
-        "max_epochs": FieldText("How long", "Epochs", "End after so many epochs; -1 for no limit"),
-        "max_steps": FieldText("How long", "Steps", "End after so many optimizer steps; -1 for no limit"),
-        "max_time": FieldText("How long", "Time", "End after DD:HH:MM:SS"),
-        "min_epochs": FieldText("How long", "Min epochs", "Train so many epochs even if a callback wants to stop"),
-        "min_steps": FieldText("How long", "Min steps", "Train so many steps even if a callback wants to stop"),
-        "limit_train_batches": FieldText("How long", "Train on", "Share or number of the training batches"),
-        "limit_val_batches": FieldText("How long", "Val on", "Share or number of the validation batches"),
-        "val_check_interval": FieldText("Checks", "Val every", "Validate every share of an epoch, or every N batches"),
-        "check_val_every_n_epoch": FieldText("Checks", "Val epochs", "Validate after every N epochs"),
-        "num_sanity_val_steps": FieldText("Checks", "Sanity", "Validation batches before training; 0 none, -1 all"),
-        "log_every_n_steps": FieldText("Checks", "Log every", "Steps between two entries of the logger"),
-        "deterministic": FieldText("Checks", "Repeatable", "Only operations with repeatable results; warn where none"),
-        "benchmark": FieldText("Checks", "Benchmark", "Let cuDNN look for its fastest algorithms: inputs of one size"),
-        "detect_anomaly": FieldText("Checks", "Anomaly", "Name the operation whose gradient is NaN; steps get slow"),
-        "ddp_find_unused_parameters": FieldText("Strategy", "Unused", "DDP: look for parameters that got no gradient"),
-        "ddp_static_graph": FieldText("Strategy", "Static", "DDP: the graph is the same in every step"),
-        "ddp_gradient_as_bucket_view": FieldText(
-            "Strategy", "BucketView", "DDP: gradients live in the buckets, no copy"
-        ),
-        "ddp_bucket_cap_mb": FieldText("Strategy", "Bucket", "DDP: size of a gradient bucket, MiB"),
-        "sync_batchnorm": FieldText("Strategy", "BatchNorm", "Batch statistics over all devices"),
-        "fsdp_sharding_strategy": FieldText("Strategy", "Sharding", "FSDP: what is sharded, and over what"),
-        "fsdp_cpu_offload": FieldText("Strategy", "Offload", "FSDP: keep parameters in main memory; slow"),
-        "fsdp_limit_all_gathers": FieldText("Strategy", "Gathers", "FSDP: gather less ahead, to save memory"),
-        "fsdp_wrap_classes": FieldText("Strategy", "Wrap", "FSDP: module classes that each become a unit: Block,MLP"),
-        "fsdp_wrap_min_params": FieldText("Strategy", "Wrap from", "FSDP: modules of so many parameters become a unit"),
-        "deepspeed_stage": FieldText("Strategy", "ZeRO", "DeepSpeed: 1 shards optimizer, 2 gradients, 3 parameters"),
-        "deepspeed_offload_optimizer": FieldText("Strategy", "Opt. away", "DeepSpeed: optimizer state in main memory"),
-        "deepspeed_offload_parameters": FieldText("Strategy", "Par. away", "DeepSpeed: parameters in main memory"),
-        "deepspeed_nvme_path": FieldText("Strategy", "NVMe", "DeepSpeed: offload to this folder on an NVMe disk"),
-        "data_parallel_size": FieldText("Strategy", "Data par.", "model_parallel: devices of a data-parallel group"),
-        "tensor_parallel_size": FieldText(
-            "Strategy", "Tensor p.", "model_parallel: devices of a tensor-parallel group"
-        ),
-        "batch_size": FieldText("Data", "Batch", "Samples in a batch of each device"),
-        "num_workers": FieldText("Data", "Workers", "Processes per rank that load data; 0 loads in training itself"),
-        "pin_memory": FieldText("Data", "Pinned", "Page-locked batches, for a faster way to the GPU"),
-        "persistent_workers": FieldText("Data", "Persistent", "Keep the loading processes between epochs"),
-        "prefetch_factor": FieldText("Data", "Prefetch", "Batches that each loading process prepares ahead"),
-        "sharing_strategy": FieldText("Data", "Sharing", "How loaded tensors travel: file_system holds no files open"),
-        "activation_checkpointing": FieldText(
-            "Memory", "Recompute", "Module classes whose activations are computed anew"
-        ),
-        "compile": FieldText("Memory", "Compile", "Mode of torch.compile"),
-        "enable_checkpointing": FieldText("Checkpoints", "Saving", "Lightning's own checkpoints, on or off"),
-        "default_root_dir": FieldText("Checkpoints", "Root", "Where checkpoints and logs go"),
-        "ckpt_path": FieldText(
-            "Checkpoints", "Resume", "Checkpoint to resume from: a path, last or best; none begins anew"
-        ),
-        "weights_only": FieldText(
-            "Checkpoints", "Read only", "Read tensors and plain values alone; false trusts the file"
-        ),
-        "checkpoint_save_top_k": FieldText("Checkpoints", "Keep best", "How many of the best; -1 all, 0 none"),
-        "checkpoint_monitor": FieldText("Checkpoints", "Monitor", "Logged metric that says which are the best"),
-        "checkpoint_mode": FieldText("Checkpoints", "Best is", "The lowest of the metric is the best, or the highest"),
-        "early_stopping_monitor": FieldText(
-            "Checks", "Stops by", "Logged metric that the script's EarlyStopping watches"
-        ),
-        "checkpoint_save_last": FieldText("Checkpoints", "Keep last", "Always keep last.ckpt too"),
-        "checkpoint_on_exception": FieldText("Checkpoints", "On error", "Save a checkpoint when the training fails"),
-        "checkpoint_dir": FieldText("Checkpoints", "Saved to", "Folder of the checkpoints"),
-        "checkpoint_every_n_steps": FieldText("Checkpoints", "Save every", "Optimizer steps between two checkpoints"),
-        "auto_scale_batch_size": FieldText("Tuning", "Find batch", "Before the fit, look for the largest batch size"),
-        "auto_lr_find": FieldText("Tuning", "Find lr", "Before the fit, look for a learning rate"),
-        "env": FieldText("Process", "Variables", "Environment: NAME=VALUE, …; MASTER_PORT=free takes a free port"),
-    }
+    {name: FieldText(group, label, text) for group, fields in _TABLE.items() for name, label, text in fields}
 )
 """Every field of a plan, group by group."""
 

@@ -93,7 +93,7 @@ def devices() -> Kind:
 
 def class_names() -> Kind:
     """Names of module classes: `Block`, or `package.module.Block` where the name alone is not enough."""
-    return Kind('names of module classes with commas between them, such as "Block,MLP"', _parse_names, _is_names)
+    return Kind('names of module classes, separated by commas, such as "Block,MLP"', _parse_names, _is_names)
 
 
 def variables() -> Kind:

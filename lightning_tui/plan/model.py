@@ -157,7 +157,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 FIELDS: tuple[str, ...] = Plan.__struct_fields__
 
-_BATCHES = kinds.share_or_count("a share from 0.0 to 1.0, or a whole number of batches")
+_BATCHES = kinds.share_or_count("a fraction from 0.0 to 1.0, or a whole number of batches")
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -175,7 +175,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "gradient_clip_val": kinds.number(0),
         "gradient_clip_algorithm": kinds.choice("norm", "value"),
         "val_check_interval": kinds.share_or_count(
-            "a share of the epoch from 0.0 to 1.0, or a whole number of batches"
+            "a fraction of the epoch from 0.0 to 1.0, or a whole number of batches"
         ),
         "check_val_every_n_epoch": kinds.whole(1),
         "num_sanity_val_steps": kinds.whole(-1),
@@ -249,7 +249,7 @@ def field_name(name: str) -> str:
         return plain
     near = difflib.get_close_matches(plain, FIELDS, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise PlanError(f"{name!r} is no field of a plan.{hint} Fields: {', '.join(FIELDS)}.")
+    raise PlanError(f"{name!r} is not a field of a plan.{hint} Fields: {', '.join(FIELDS)}.")
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -272,7 +272,7 @@ def _checked(name: str, value: Any) -> Any:
     except TypeError:  # a value that cannot be compared, such as a list where a word stands
         is_accepted = False
     if not is_accepted:
-        raise PlanError(f"{name}={value!r}: allowed is {KINDS[name].allowed}.")
+        raise PlanError(f"{name}={value!r}. Allowed: {KINDS[name].allowed}.")
     return value
 
 

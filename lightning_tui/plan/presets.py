@@ -52,7 +52,7 @@ def preset(name: str, environment: Environment | None = None) -> Plan:
 
         return recommend(machine_facts(environment), environment).plan
     if name == RECOMMENDED:
-        raise PlanError(f"The preset {name!r} depends on the machine, and that was not looked at.")
+        raise PlanError(f"The preset {name!r} depends on the machine, which has not been inspected.")
     near = difflib.get_close_matches(name, PRESET_NAMES, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise PlanError(f"There is no preset {name!r}.{hint} Presets: {', '.join(PRESET_NAMES)}.")
+    raise PlanError(f"No preset is called {name!r}.{hint} Presets: {', '.join(PRESET_NAMES)}.")

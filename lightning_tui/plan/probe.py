@@ -123,4 +123,4 @@ def parse_probe(data: bytes) -> ProgramProbe:
     try:
         return msgspec.json.decode(data, type=ProgramProbe)
     except msgspec.DecodeError as error:
-        raise ProbeError(f"The probe's answer cannot be understood: {error}.") from error
+        raise ProbeError(f"The result of the probe cannot be read: {error}.") from error

@@ -51,10 +51,10 @@ def _hardware(facts: MachineFacts, environment: Environment) -> dict[str, tuple[
         because = facts.no_gpus_because or environment.gpus_missing or "there is none"
         return {
             "accelerator": ("cpu", f"no GPU can be used here: {because}"),
-            "devices": (1, "torch uses all cores from one process"),
-            "precision": ("32-true", "bfloat16 is fast on CPUs with AMX or AVX512-BF16 alone"),
+            "devices": (1, "one process uses all cores"),
+            "precision": ("32-true", "bfloat16 is fast only on CPUs with AMX or AVX512-BF16"),
         }
-    every = "the only GPU" if facts.gpus == 1 else "every GPU that a program may see"
+    every = "the only GPU" if facts.gpus == 1 else "all GPUs that a program can see"
     return {
         "accelerator": ("gpu", f"{_gpus(facts)} · {environment.platform.label}"),
         "devices": (facts.gpus, every),
@@ -72,7 +72,7 @@ def _why_precision(facts: MachineFacts) -> str:
     why = {
         "bf16-mixed": "bfloat16 in hardware, half the activations, no loss scaling",
         "16-mixed": "fast in float16, while bfloat16 (from compute 8.0) would be emulated",
-        "32-true": "too old to gain from 16 bit",
+        "32-true": "too old to benefit from 16-bit precision",
     }[best_precision(facts)]
     return f"{_gpus(facts)}, compute {dotted(facts.compute_capability)}: {why}"
 
@@ -90,8 +90,9 @@ def _layout_fields(facts: MachineFacts, probe: ProgramProbe | None) -> dict[str,
 
 
 _FIELD_REASONS = {
-    "activation_checkpointing": "activations of these blocks are computed anew in backward: much less memory, slower",
-    "fsdp_wrap_classes": "each of these blocks becomes a unit that is gathered alone",
+    "activation_checkpointing": "activations of these blocks are recomputed in the backward pass: much less "
+    "memory, slower",
+    "fsdp_wrap_classes": "each of these blocks is wrapped, and gathered by itself",
 }
 
 
@@ -142,9 +143,9 @@ def _why_layout(best: _Layout, found: Estimate, judged: list[tuple[_Layout, Esti
     if best is first and found.fits == "fits":
         return f"{_why_first(facts)}; the model fits ({_span(found, facts)})"
     if found.fits == "too large":
-        return f"nothing fits by estimate ({_span(found, facts)}), this takes the least: make the batch smaller"
+        return f"nothing fits by estimate ({_span(found, facts)}), this needs the least: use a smaller batch"
     if best is first:
-        return f"{_why_first(facts)}; the model is tight ({_span(found, facts)}), and nothing else surely fits"
+        return f"{_why_first(facts)}; the model barely fits ({_span(found, facts)}), and nothing else certainly fits"
     before = f"{'too large' if first_found.fits == 'too large' else 'tight'} ({_span(first_found, facts)})"
     if best.strategy == first.strategy:
         return f"{_why_first(facts)}; without activation checkpointing the model is {before}"
@@ -156,7 +157,7 @@ def _warning(best: _Layout, probe: ProgramProbe | None) -> str:
     clips = probe is not None and probe.trainer.get("gradient_clip_val")
     by_norm = probe is not None and probe.trainer.get("gradient_clip_algorithm") in (None, "norm")
     if best.strategy.startswith("fsdp") and clips and by_norm:
-        return "; the script clips gradients by norm, which FSDP refuses: clip by value, or in the model"
+        return "; the script clips gradients by norm, which FSDP does not support: clip by value, or in the model"
     return ""
 
 
@@ -181,16 +182,16 @@ def _data_loading(
     script = f"; the script has {own}" if own is not None else ""
     fields: dict[str, tuple[Any, str]] = {"num_workers": (count, reason + script)}
     if count > 0:
-        fields["persistent_workers"] = (True, "workers live on from one epoch to the next")
+        fields["persistent_workers"] = (True, "workers are kept between epochs")
     if facts.gpus:
-        fields["pin_memory"] = (True, "batches reach the GPU faster from pinned memory")
+        fields["pin_memory"] = (True, "batches are copied to the GPU faster from pinned memory")
     return fields
 
 
 def _workers(facts: MachineFacts, environment: Environment) -> tuple[int, str] | None:
     """Loading processes per rank, by the cores; and what the usual rule of two per GPU, at most 8, would say."""
     if any(finding.id == "small-shm" for finding in environment.findings):
-        return 0, "shared memory is so small that workers would die with a bus error"
+        return 0, "shared memory is so small that workers would fail with a bus error"
     if facts.cpus is None:
         return None
     ranks = max(1, facts.gpus or 0)

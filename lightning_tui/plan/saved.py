@@ -69,7 +69,7 @@ class SavedPlans:
         path = self.path(name)
         if not path.is_file():
             names = ", ".join(found.name for found in self.all()) or "none"
-            raise PlanError(f"There is no saved plan {name!r}. Saved for {self.project}: {names}.")
+            raise PlanError(f"No saved plan is called {name!r}. Saved for {self.project}: {names}.")
         return read_plan_file(path)
 
     def save(self, name: str, plan: Plan) -> Path:
@@ -80,7 +80,7 @@ class SavedPlans:
         """
         path = self.path(name)
         if not plan.changes():
-            raise PlanError(f"Nothing is set in this plan: {name!r} would say what the script says anyway.")
+            raise PlanError(f"This plan sets no field: {name!r} would change nothing.")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(path, f"# Plan for programs in {str(self.project)!r}\n{plan.to_toml()}".encode())
@@ -117,8 +117,8 @@ def checked_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name.strip()):
         raise PlanError(
-            f"{name!r} cannot be a plan's name: allowed are 1 to 40 letters, digits, dots, dashes and underscores, "
-            "the first a letter or digit."
+            f"{name!r} is not a valid name of a plan. Allowed: 1 to 40 letters, digits, dots, dashes and "
+            "underscores, starting with a letter or digit."
         )
     return name.strip()
 

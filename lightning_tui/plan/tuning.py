@@ -106,12 +106,12 @@ class LearningRateResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _STOPPED = {
-    "memory": "The next size tried did not fit into memory.",
-    "data": "The search ended at the size of the data set, not at a limit of memory.",
-    "max_trials": "The search ended after the last trial allowed (--max-trials), not at a limit of memory.",
-    "time": "The search ended when its time was up (--time-limit), not at a limit of memory.",
+    "memory": "The next size did not fit in memory.",
+    "data": "The search ended at the size of the dataset, not at a memory limit.",
+    "max_trials": "The search ended after the last allowed trial (--max-trials), not at a memory limit.",
+    "time": "The search ended at the time limit (--time-limit), not at a memory limit.",
     "killed": "The program was killed while the next size was tried: most likely by the kernel, for lack of memory.",
-    "max_size": "The search ended at the largest size that Lightning tries (8192), not at a limit of memory.",
+    "max_size": "The search ended at the largest size that Lightning tries (8192), not at a memory limit.",
 }
 
 FEW_POINTS = 12
@@ -125,7 +125,8 @@ _REACH = 3
 def _memory_notes(result: BatchSizeResult) -> list[str]:
     if result.begun.device != "cpu":
         return [
-            "Another process on the same GPU, or a longer sample later on, needs some of this memory: leave a margin."
+            "Another process on the same GPU, or a longer sample later on, needs some of this memory too: leave "
+            "a margin."
         ]
     limit = result.begun.memory_limit
     kept = f" (to {size(limit)})" if limit is not None else ""
@@ -146,7 +147,7 @@ def _use_notes(result: BatchSizeResult) -> list[str]:
             *notes,
             "The program has no `batch_size` on its model, data module or their hparams, so Lightning's own Tuner "
             "would not find it. The plan's batch_size works as it is; in code, self.batch_size = ... (or "
-            "self.save_hyperparameters()) that DataLoader(batch_size=self.batch_size) uses mends that.",
+            "self.save_hyperparameters()) that DataLoader(batch_size=self.batch_size) uses fixes that.",
         ]
     notes.append(f"In code: {found} = {size_found}.")
     if result.begun.uses_cli:
@@ -167,7 +168,8 @@ def _curve_notes(result: LearningRateResult) -> list[str]:
         where = "" if result.steepest is None else f", about {number(result.steepest)}"
         notes.append(
             f"The curve is still flat at {number(result.suggestion)}: Lightning's rule, the steepest slope over the "
-            f"rate itself, was misled by noise at tiny rates. Take a rate where the curve falls{where}, or raise --min."
+            f"rate itself, was misled by noise at tiny rates. Choose a rate where the curve falls{where}, or "
+            "raise --min."
         )
     return notes
 
@@ -192,7 +194,7 @@ def _place_notes(result: LearningRateResult) -> list[str]:
     if place is None:
         return [
             f"In code: give the optimizer in configure_optimizers lr={rate}. The model has no `lr` or `learning_rate` "
-            "(looked for on the model and its hparams); self.save_hyperparameters() with such an argument mends that."
+            "(looked for on the model and its hparams); self.save_hyperparameters() with such an argument fixes that."
         ]
     notes = [f"In code: {place} = {rate}."]
     if result.begun.uses_cli:

@@ -250,7 +250,7 @@ def _value_at(step: int, curve: _SeriesLookup) -> float | None:
 
 def _broken_loss(metrics: Mapping[str, float]) -> str | None:
     broken = [name for name, value in sorted(metrics.items()) if "loss" in name.lower() and not math.isfinite(value)]
-    return f"{broken[0]} was {metrics[broken[0]]} by then, and so are its weights" if broken else None
+    return f"{broken[0]} was already {metrics[broken[0]]}, so its weights are lost too" if broken else None
 
 
 # ------------------------------------------------------------------------------------------------------ is it whole
@@ -261,13 +261,13 @@ def _torn_file(path: Path, expected_size: int | None, was_told: bool) -> str | N
     if size == 0:
         return "the file is empty"
     if expected_size is not None and size < expected_size:
-        return f"the file has {size} of {expected_size} bytes"
+        return f"the file has {size} bytes of {expected_size}"
     with path.open("rb") as file:
         start = file.read(len(_ZIP_START))
     if start == _ZIP_START:
         return _torn_zip(path, size)
     if not was_told:
-        return "it is no zip file, as torch writes them, and the run never said that it was saved"
+        return "it is not a zip file as torch writes it, and the run did not report it as saved"
     return None if start.startswith(_PICKLE_START) else "it is neither a zip file nor a pickle"
 
 
@@ -279,11 +279,11 @@ def _torn_zip(path: Path, size: int) -> str | None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
         return "its end is missing"
     if not entries:
-        return "it holds nothing"
+        return "it is empty"
     if min(entry.header_offset for entry in entries) != 0:  # zipfile counts from the end: a gap before it shifts them
-        return "a part of it is missing"
+        return "part of it is missing"
     if any(entry.header_offset + entry.compress_size > min(start_of_directory, size) for entry in entries):
-        return "a part of it is missing"
+        return "part of it is missing"
     return None
 
 
@@ -292,25 +292,25 @@ def _torn_folder(path: Path) -> str | None:
         return _torn_shards(path)
     if is_deepspeed(path):
         return _torn_deepspeed(path)
-    return "it is a folder without the parts of a checkpoint"
+    return "the folder does not contain a checkpoint"
 
 
 def _torn_shards(path: Path) -> str | None:
     """`.metadata` comes after all shards and says how long each is; Lightning's own `meta.pt` comes after that."""
     metadata = path / ".metadata"
     if not metadata.is_file() or metadata.stat().st_size == 0:
-        return ".metadata is missing, which is written when all shards are there"
+        return ".metadata is missing; it is written last, after all shards"
     if metadata.stat().st_size <= MOST_METADATA:
         try:
             needed = _needed_shards(metadata)
         except _TORN_PICKLE as error:
-            return f".metadata is torn ({type(error).__name__})"
+            return f".metadata is damaged ({type(error).__name__})"
         for name, length in sorted(needed.items()):
             shard = path / name
             if not shard.is_file() or shard.stat().st_size < length:
-                return f"shard {name} is missing" if not shard.exists() else f"shard {name} is cut short"
+                return f"shard {name} is missing" if not shard.exists() else f"shard {name} is truncated"
     own = path / "meta.pt"
-    return None if own.is_file() and _torn_file(own, None, False) is None else "meta.pt is missing or torn"
+    return None if own.is_file() and _torn_file(own, None, False) is None else "meta.pt is missing or damaged"
 
 
 class _Stub:
@@ -361,7 +361,7 @@ def _torn_deepspeed(path: Path) -> str | None:
     latest = path / "latest"
     tag = latest.read_text(errors="replace").strip() if latest.is_file() else ""
     if not tag:
-        return "latest is missing, which is written when all parts are there"
+        return "latest is missing; it is written last, after all parts"
     states = sorted((path / Path(tag).name).glob("*.pt"))
     if not any(file.name.endswith("model_states.pt") for file in states):
         return f"the model's states are missing in {tag}"

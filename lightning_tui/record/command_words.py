@@ -22,7 +22,7 @@ _AT_WORK = {
     "validate": "validating",
     "test": "testing",
     "predict": "predicting",
-    "done": "between two fits, or after the last one",
+    "done": "between two fits or after the last one",
 }
 _NOT_SAID = frozenset({"kill"})
 """The supervisor carries it out, and the run's state tells it."""
@@ -44,16 +44,16 @@ def asked_words(op: str, what: Mapping[str, object]) -> str:
     """What is said at once when a key has asked for it."""
     if op == "set-lr":
         of_group = "" if what.get("group") is None else f" in group {what['group']}"
-        return f"asked for learning rate {what.get('value'):g}{of_group}"
+        return f"requested: learning rate {what.get('value'):g}{of_group}"
     if op == "log-level":
-        return f"asked for log level {what.get('level')}"
+        return f"requested: log level {what.get('level')}"
     return {
-        "stop": f"asked to stop after this {what.get('after', 'batch')}",
-        "checkpoint": "asked for a checkpoint: it is saved after the batch",
-        "pause": "asked to pause: the ranks stand still after the batch",
-        "resume": "asked to resume",
-        "validate": "asked to validate: it runs after the batch",
-    }.get(op, f"asked: {op}")
+        "stop": f"requested: stop after this {what.get('after', 'batch')}",
+        "checkpoint": "requested: a checkpoint, saved after this batch",
+        "pause": "requested: pause, all ranks wait after this batch",
+        "resume": "requested: resume",
+        "validate": "requested: validation, after this batch",
+    }.get(op, f"requested: {op}")
 
 
 def said_by(progress: CommandProgress) -> str:
@@ -77,7 +77,7 @@ def status_words(progress: CommandProgress, run: RunSnapshot) -> str:
     """Where a command stands: asked, taken at which step by whom, done or refused, and how long that took."""
     name = name_of(progress.command)
     if progress.status == "refused":
-        return f"{name}: refused: {progress.detail or 'the run gave no reason'}"
+        return f"{name}: refused: {progress.detail or 'no reason given'}"
     if progress.status == "asked":
         there = taken_by(progress, run)
         return f"{name}: asked" if not progress.ranks_taken else f"{name}: {there} there{_at(progress.taken_step)}"
@@ -109,8 +109,8 @@ def waiting_words(progress: CommandProgress, run: RunSnapshot) -> str:
         batch = "next training batch" if len(run.ranks) > 1 else "next batch"
         return f"rank 0 is {_AT_WORK[stage]}: taken at its {batch}; waiting {since}"
     if len(run.ranks) > 1:
-        return f"waiting for rank 0 {since}: it, or a rank that it waits for, has not come to its next batch"
-    return f"waiting for rank 0 {since}: it has not come to its next batch"
+        return f"waiting for rank 0 {since}: it, or a rank that it waits for, has not reached its next batch"
+    return f"waiting for rank 0 {since}: it has not reached its next batch"
 
 
 def pending(run: RunSnapshot) -> CommandProgress | None:
@@ -122,7 +122,7 @@ def pending(run: RunSnapshot) -> CommandProgress | None:
 
 def _later_words(progress: CommandProgress) -> str:
     if progress.op == "stop" and progress.command.after != "batch":
-        return f"it ends after this {progress.command.after}"
+        return f"it stops after this {progress.command.after}"
     if progress.op == "stop":
         return "saving a checkpoint"
     if progress.op == "checkpoint":

@@ -68,11 +68,11 @@ def new_command(
         CommandError: it makes no sense.
     """
     if op == "set-lr" and (value is None or not math.isfinite(value) or value <= 0):
-        raise CommandError(f"{value} is no learning rate. Allowed is a number above 0, such as 3e-4.")
+        raise CommandError(f"{value} is not a learning rate. Allowed: a number above 0, such as 3e-4.")
     if group is not None and group < 0:
-        raise CommandError(f"{group} is no parameter group. Allowed are the numbers from 0 on.")
+        raise CommandError(f"{group} is not a parameter group. Allowed: 0 or more.")
     if op == "log-level" and level not in LEVELS:
-        raise CommandError(f"{level} is no log level. Allowed are {', '.join(LEVELS)}.")
+        raise CommandError(f"{level} is not a log level. Allowed: {', '.join(LEVELS)}.")
     return Command(
         id=secrets.token_hex(4),
         op=op,

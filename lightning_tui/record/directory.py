@@ -136,7 +136,7 @@ class RunDirectory:
             write_whole(self.path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
         except OSError as error:
             raise RecordError(
-                f"The run directory {self.path} cannot be made: {error.strerror or error}. "
+                f"The run directory {self.path} cannot be created: {error.strerror or error}. "
                 "Choose another place with --home PATH or LIGHTNING_TUI_HOME."
             ) from error
 
@@ -168,7 +168,7 @@ class RunDirectory:
         except OSError as error:
             raise RecordError(f"{path} cannot be read: {error.strerror or error}.") from error
         except msgspec.DecodeError as error:
-            raise RecordError(f"{path} is no run record: {error}.") from error
+            raise RecordError(f"{path} is not a valid run record: {error}.") from error
         # A folder that was copied or renamed by hand is a run of its own, and goes by the name that it can be found by.
         return msgspec.structs.replace(record, id=self.id)
 

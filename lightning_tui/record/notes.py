@@ -36,7 +36,7 @@ def set_name(directory: RunDirectory, name: str) -> Notes:
     """
     plain = name.strip()
     if len(plain) > LONGEST_NAME or not plain.isprintable():
-        raise RecordError(f"{plain[:80]!r} is no name: allowed are up to {LONGEST_NAME} printable characters.")
+        raise RecordError(f"{plain[:80]!r} is not a valid name. Allowed: up to {LONGEST_NAME} printable characters.")
     return _write(directory, msgspec.structs.replace(read_notes(directory), name=plain or None))
 
 
@@ -48,7 +48,7 @@ def set_note(directory: RunDirectory, note: str) -> Notes:
     """
     plain = note.strip()
     if len(plain) > LONGEST_NOTE:
-        raise RecordError(f"A note of {len(plain)} characters: allowed are up to {LONGEST_NOTE}.")
+        raise RecordError(f"The note has {len(plain)} characters. Allowed: up to {LONGEST_NOTE}.")
     return _write(directory, msgspec.structs.replace(read_notes(directory), note=plain or None))
 
 

@@ -384,10 +384,10 @@ def _notices(history: RunHistory, failure: Failure | None) -> Iterator[str]:
     if caught := history.caught_exceptions():
         yield caught_sentence(caught)
     if ended is not None and ended.not_restarted:
-        yield f"not started again: {ended.not_restarted}"
+        yield f"not restarted: {ended.not_restarted}"
     for writer, gap in history.gaps.items():
         what = "samples" if writer is None else f"rank {writer}'s progress and metrics"
-        yield f"{gap.reason}: {what} of {gap.seconds:.0f} s are missing in the record"
+        yield f"{gap.reason}: {what} of {gap.seconds:.0f} s are missing from the record"
     if history.restarts and not history.was_ended_before(history.restarts[-1]):
         yield restart_sentence(history.restarts[-1])
     if history.unreadable_lines:
@@ -399,10 +399,12 @@ def _notices(history: RunHistory, failure: Failure | None) -> Iterator[str]:
         yield f"these processes could not be killed and may still hold memory: {pids}"
 
 
-NO_COMMANDS = "commands can no longer be taken"
+NO_COMMANDS = "commands are no longer accepted"
 """How a rank begins that has lost the agreement with the others (`Steering.break_down`)."""
+_NO_COMMANDS_BEFORE = "commands can no longer be taken"
+"""How it began in records of earlier versions."""
 
 
 def _follows_from(failure: Failure | None, rank: int, trouble: str) -> bool:
     """Whether a rank lost the others because one of them has failed: then that is to be told, not this."""
-    return failure is not None and failure.rank != rank and trouble.startswith(NO_COMMANDS)
+    return failure is not None and failure.rank != rank and trouble.startswith((NO_COMMANDS, _NO_COMMANDS_BEFORE))

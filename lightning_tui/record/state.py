@@ -29,7 +29,7 @@ _PEER_LOSS = re.compile(
 )
 """How gloo, NCCL and the TCP store say that the other side is gone."""
 
-_VANISHED = "process {pid} vanished without a word (killed, out of memory, or os._exit)"
+_VANISHED = "process {pid} vanished without a message (killed, out of memory, or os._exit)"
 
 _STOP_EXCEPTIONS = ("SIGTERMException", "KeyboardInterrupt")
 """Lightning turns SIGTERM and Ctrl-C into these; they are a request to stop, not a failure."""
@@ -128,30 +128,30 @@ def derive(facts: Facts) -> Verdict:
 
 def _unsupervised_state(facts: Facts) -> Verdict:
     if facts.ranks_alive:
-        return Verdict(RunState.LOST, "supervisor gone, ranks still training: stop works, adopt too")
+        return Verdict(RunState.LOST, "supervisor gone, ranks still training: stop and adopt work")
     if facts.fit_end is not None and facts.fit_end.finished:
-        return Verdict(RunState.FINISHED, "the supervisor was gone; the fit reported its own end")
+        return Verdict(RunState.FINISHED, "the supervisor had died; the fit reported its own end")
     if not facts.started and facts.age_s < QUEUED_PATIENCE_S:
         return Verdict(RunState.QUEUED)
     if not facts.started:
-        return Verdict(RunState.LOST, "no supervisor ever reported; nothing is running")
+        return Verdict(RunState.LOST, "no supervisor has ever reported, and nothing is running")
     return Verdict(RunState.LOST, _loss(facts))
 
 
 def _loss(facts: Facts) -> str:
     last = "" if facts.last_step is None else f"; last known step {facts.last_step}"
     if facts.elsewhere is not None:
-        return f"it runs or ran on {facts.elsewhere}, and its supervisor gives no sign here{last}"
+        return f"it runs or ran on {facts.elsewhere}; its supervisor cannot be seen from this machine{last}"
     if facts.rebooted:
-        return f"the host was started anew meanwhile{last}: relaunch goes on from the last good checkpoint"
-    return f"supervisor and ranks are gone and nobody saw the end{last}"
+        return f"the host was rebooted{last}: relaunch resumes from the last complete checkpoint"
+    return f"supervisor and ranks are gone, and the end was not recorded{last}"
 
 
 def _end_state(facts: Facts, ended: Ended) -> Verdict:
     if ended.cause == "launch":
         return Verdict(RunState.FAILED, ended.detail or "the program could not be started")
     if ended.cause == "kill":
-        return Verdict(RunState.KILLED, ended.detail or "ended at once, as asked")
+        return Verdict(RunState.KILLED, ended.detail or "killed on request")
     if ended.cause == "stop":
         return _end_after_stop(facts, ended)
     if facts.failure is not None:
@@ -165,7 +165,7 @@ def _end_after_stop(facts: Facts, ended: Ended) -> Verdict:
     if facts.failure is not None and not is_stop_exception(facts.failure.type):
         return Verdict(RunState.FAILED, f"failed while stopping: {failure_sentence(facts.failure)}")
     at_step = f" at step {facts.fit_end.global_step}" if facts.fit_end is not None else ""
-    return Verdict(RunState.STOPPED, ended.detail or f"ended{at_step}, as asked")
+    return Verdict(RunState.STOPPED, ended.detail or f"stopped{at_step} on request")
 
 
 def _end_with_failure(failure: Failure) -> Verdict:
@@ -193,8 +193,8 @@ def _exit_sentence(facts: Facts, code: int) -> str:
     text = facts.program_end.text if facts.program_end is not None else None
     said = f": {text.strip().partition(chr(10))[0]}" if text and text.strip() else ""
     if facts.fit_end is not None and facts.fit_end.finished:
-        return f"training was complete; then the program left with exit code {code}{said}"
-    return f"the program left with exit code {code}{said}"
+        return f"training was complete; then the program exited with code {code}{said}"
+    return f"the program exited with code {code}{said}"
 
 
 def restart_sentence(restart: Restarting) -> str:
@@ -209,9 +209,9 @@ def holding_sentence(stopping: Stopping) -> str:
     """One line: what a stop waits for, and what waits with it."""
     harder = "SIGTERM" if stopping.rung == "asked" else "SIGKILL"
     if stopping.is_validating:
-        return f"the validation is waited for; {harder} waits too"
+        return f"waiting for the validation to end; {harder} is held back"
     so_far = "" if stopping.saved_bytes is None else f", {size(stopping.saved_bytes)} so far"
-    return f"writing a checkpoint{so_far}; {harder} waits"
+    return f"writing a checkpoint{so_far}; {harder} is held back"
 
 
 def proof_sentence(proof: Proof) -> str:
@@ -225,7 +225,7 @@ def proof_sentence(proof: Proof) -> str:
     parts.append(_checkpoint_words(proof))
     if proof.survivors:
         names = ", ".join(f"{survivor.pid} {survivor.command}" for survivor in proof.survivors)
-        parts.append(f"still there: {names}")
+        parts.append(f"still running: {names}")
     return ", ".join(parts)
 
 
@@ -236,7 +236,7 @@ def _checkpoint_words(proof: Proof) -> str:
     name = "checkpoint" if checkpoint.global_step is None else f"checkpoint of step {checkpoint.global_step}"
     if checkpoint.is_complete:
         return f"{name} complete" + (f" ({checkpoint.problem})" if checkpoint.problem else "")
-    return f"{name} is not whole: {checkpoint.problem}"
+    return f"{name} is incomplete: {checkpoint.problem}"
 
 
 def failure_sentence(failure: Failure) -> str:

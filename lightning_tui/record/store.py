@@ -177,7 +177,7 @@ class RunStore:
         if len(matches) == 1:
             return directories[matches[0]]
         if not matches:
-            raise RecordError(f"No run is called {name!r} in {self.home}. See them with: lightning-tui runs")
+            raise RecordError(f"No run has the id or name {name!r} in {self.home}. See them with: lightning-tui runs")
         shown = ", ".join(matches[:5]) + (" …" if len(matches) > 5 else "")
         raise RecordError(f"{name!r} means more than one run: {shown}. Type more of the id.")
 
@@ -199,18 +199,20 @@ class RunStore:
         """
         path = directory.path
         if path.parent == self.home and _is_there(path) is False:
-            raise RecordError(f"The run {directory.id} is not there any more.")
+            raise RecordError(f"The run {directory.id} no longer exists.")
         if path.parent != self.home or path.is_symlink() or not _is_run(path):
             raise RecordError(f"{path} is not a run of {self.home}; nothing was deleted.")
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            raise RecordError(f"{path} belongs to somebody else, or cannot be read; nothing was deleted.")
+            raise RecordError(f"{path} belongs to another user or cannot be read; nothing was deleted.")
         if may_be_alive(directory):
-            raise RecordError(f"The run {directory.id} is alive. Stop it first: lightning-tui stop {directory.id}")
+            raise RecordError(
+                f"The run {directory.id} is still active. Stop it first: lightning-tui stop {directory.id}"
+            )
         doomed = self.home / f"{_DOOMED}{directory.id}-{secrets.token_hex(3)}"
         try:
             path.rename(doomed)  # at once and whole: whoever looks meanwhile sees no half of a run
         except FileNotFoundError as error:
-            raise RecordError(f"The run {directory.id} is not there any more.") from error
+            raise RecordError(f"The run {directory.id} no longer exists.") from error
         except OSError as error:
             raise RecordError(f"{path} cannot be deleted: {error.strerror or error}.") from error
         try:
@@ -218,7 +220,7 @@ class RunStore:
         except OSError as error:
             if doomed.exists():
                 raise RecordError(
-                    f"{directory.id} is deleted but in part: {doomed} is left, {error.strerror or error}."
+                    f"{directory.id} is only partly deleted: {doomed} is left, {error.strerror or error}."
                 ) from error
 
     def sweep(self) -> None:
@@ -263,9 +265,7 @@ def _made(kept: Summaries, directory: RunDirectory) -> Iterator[RunSummary | Unr
 def _unreadable(directory: RunDirectory, error: Exception) -> UnreadableRun:
     problem = str(error)
     if _is_there(directory.path / "run.json") is False:
-        problem = (
-            f"run.json is missing: the run was cut short while it was made. Remove: lightning-tui rm {directory.id}"
-        )
+        problem = f"run.json is missing: creating the run was interrupted. Remove it: lightning-tui rm {directory.id}"
     return UnreadableRun(directory.id, str(directory.path), problem)
 
 

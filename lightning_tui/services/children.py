@@ -120,13 +120,13 @@ def why_not_resumable(checkpoint: Checkpoint | str, before: Plan, after: Plan) -
             return f"{path} is sharded, saved under {saved}: {_shown(after)} cannot read it. {_KEEP}"
         return None
     if new == "deepspeed" and old != "deepspeed":
-        return f"{path} is one file, and DeepSpeed goes on from its own folders alone. {_BEGIN_ANEW}"
+        return f"{path} is one file, and DeepSpeed can only resume from its own folders. {_BEGIN_ANEW}"
     return None
 
 
 _NAMES = {"fsdp": "FSDP", "model_parallel": "ModelParallel", "deepspeed": "DeepSpeed"}
-_BEGIN_ANEW = "Begin anew, without a checkpoint, or keep the strategy."
-_KEEP = "Keep the strategy, or begin anew without a checkpoint."
+_BEGIN_ANEW = "Start without a checkpoint, or keep the strategy."
+_KEEP = "Keep the strategy, or start without a checkpoint."
 
 
 def _family(strategy: str | None) -> str:
@@ -143,9 +143,12 @@ def _why_not_deepspeed(path: str, before: Plan, after: Plan) -> str | None:
     if _family(after.strategy) != _family(before.strategy):
         return f"{path} is a DeepSpeed folder: {_shown(after)} cannot read it. {_KEEP}"
     if (before.devices, before.num_nodes) != (after.devices, after.num_nodes):
-        return f"{path} is a DeepSpeed folder for as many ranks as it was saved by. Keep devices and nodes."
+        return (
+            f"{path} is a DeepSpeed folder: it can only be resumed with the number of ranks that saved it. "
+            "Keep devices and num_nodes."
+        )
     if _partitions_parameters(before) != _partitions_parameters(after):
-        return f"{path} is a DeepSpeed folder of another ZeRO stage. Keep the stage, or begin anew."
+        return f"{path} is a DeepSpeed folder of another ZeRO stage. Keep the stage, or start without a checkpoint."
     return None
 
 
@@ -168,18 +171,20 @@ def program_of_run(record: RunRecord, given: Sequence[str] | None, environ: Mapp
         )
     folder, interpreter = Path(recorded.folder), Path(recorded.interpreter)
     if not folder.is_dir():
-        raise LaunchError(f"{record.id} ran in {folder}, and that folder is gone. Start the program where it is now.")
+        raise LaunchError(
+            f"{record.id} ran in {folder}, and that folder no longer exists. Start the program from its present folder."
+        )
     if not os.access(interpreter, os.X_OK):
         raise LaunchError(
-            f"{record.id} ran with {interpreter}, which is gone. Make it again, or start the program anew: "
-            "lightning-tui run --python PATH -- PROGRAM"
+            f"{record.id} ran with {interpreter}, which no longer exists. Create it again, or start the "
+            "program with another one: lightning-tui run --python PATH -- PROGRAM"
         )
     try:
         return find_program(ProgramChoice(tuple(words), folder, interpreter, True), environ)
     except ProgramError as error:
         raise LaunchError(
             f"The program of {record.id} cannot be started again: {error} "
-            f"Or give it again: lightning-tui relaunch {record.id} -- PROGRAM [ARGS...]"
+            f"Or give the program again: lightning-tui relaunch {record.id} -- PROGRAM [ARGS...]"
         ) from error
 
 
@@ -187,13 +192,13 @@ def _check_beside(record: RunRecord, plan: Plan, beside: bool) -> None:
     if not beside:
         raise LaunchError(
             f"{record.id} is still alive. Stop it first: lightning-tui stop {record.id}. "
-            "Or let the new run train beside it: --beside"
+            "Or let both train at the same time: --beside"
         )
     for name in ("default_root_dir", "checkpoint_dir"):
         place = getattr(plan, name)
         if place is not None and place == record.plan.get(name):
             raise LaunchError(
-                f"{record.id} is still alive and writes to {name}={place}, and so would the new run. "
+                f"{record.id} is still alive and writes to {name}={place}, and the new run would too. "
                 f"Stop it first, or choose another place: --set {name}=PATH"
             )
 
@@ -203,11 +208,13 @@ def _check_checkpoint(checkpoint: str, record: RunRecord, plan: Plan) -> None:
         path = Path(record.program.folder, checkpoint)
         if not path.exists():
             raise LaunchError(
-                f"The checkpoint {checkpoint} is not there. See what there is: lightning-tui show {record.id}"
+                f"The checkpoint {checkpoint} does not exist. List the checkpoints: lightning-tui show {record.id}"
             )
         torn = whats_torn(path, was_told=True)
         if torn is not None:
-            raise LaunchError(f"The checkpoint {checkpoint} is not whole: {torn}. Choose another, or begin anew.")
+            raise LaunchError(
+                f"The checkpoint {checkpoint} is incomplete: {torn}. Choose another one, or start without a checkpoint."
+            )
     reason = why_not_resumable(checkpoint, plan_of_child(record, {}, None), plan)
     if reason is not None:
         raise LaunchError(reason)

@@ -69,7 +69,7 @@ def measure(
     """
     probe = probe_program(program, timeout_s=timeout_s, cancelled=is_cancelled, environ=environ, fresh=fresh)
     if is_cancelled() or probe.error is not None or probe.parameters is None:
-        otherwise = "It was given up." if is_cancelled() else "nothing was learned of the program's model"
+        otherwise = "It was cancelled." if is_cancelled() else "nothing was learned about the program's model"
         raise NotMeasuredError(probe.error or otherwise)
     return _calibrated(settings, program, probe)
 

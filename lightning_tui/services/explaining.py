@@ -132,7 +132,7 @@ def explain(run: RunSnapshot, environment: Environment | None, may_write: bool) 
     """
     trouble = trouble_of(run)
     if trouble is None:
-        raise NothingWrongError("Nothing is wrong with this run.")
+        raise NothingWrongError("This run has no failure.")
     findings = findings_of(trouble, _evidence(run), run, environment)
     written = keep_report(Explanation(findings.diagnoses, True, run)) if may_write else None
     return msgspec.structs.replace(findings, report_path=None if written is None else str(written))
@@ -269,7 +269,7 @@ def _beginning(
     if good is None and after.ckpt_path is not None:
         return Beginning(reason=f"from {after.ckpt_path}, as the plan says")
     if good is None and starts:
-        return Beginning(reason=f"{Path(starts[0].path).name}: {starts[0].problem or 'the run went on from it'}")
+        return Beginning(reason=f"{Path(starts[0].path).name}: {starts[0].problem or 'the run itself resumed from it'}")
     if good is None:
         return Beginning(reason="no checkpoint was saved")
     reason = why_not_resumable(good, before, after)

@@ -100,7 +100,7 @@ def _device_choices(facts: MachineFacts) -> list[Choice]:
     several = "GPUs" if facts.gpus else "processes on the CPU"
     most = min(facts.gpus or facts.cpus or 1, 8)
     counted = [Choice(str(n), True, f"{n} {kind if n == 1 else several}") for n in range(1, most + 1)]
-    return [Choice("auto", True, "all GPUs; one process where there is none"), *counted]
+    return [Choice("auto", True, "all GPUs, or one process if there is none"), *counted]
 
 
 def _plain_choices(field_name: str) -> list[Choice]:
@@ -127,7 +127,7 @@ def recommend(case: PlanCase, measured: Measured | None = None) -> Recommendatio
         NothingKnownError: the machine is not known.
     """
     if case.environment is None:
-        raise NothingKnownError("The machine has not been looked at yet. Try again in a moment.")
+        raise NothingKnownError("The machine has not been inspected yet. Try again in a moment.")
     probe = measured.probe if measured is not None and measured.probe.error is None else None
     return recommended(facts_under(_facts(case), case.plan), case.environment, probe)
 
@@ -185,7 +185,7 @@ def _presets(recommendation: Recommendation, facts: MachineFacts, interpreter: P
             "plan": values.changes(),
         }
 
-    found = [entry(RECOMMENDED, recommendation.plan, "worked out for this machine")]
+    found = [entry(RECOMMENDED, recommendation.plan, "computed for this machine")]
     return [*found, *(entry(name, values, _PRESET_WORDS[name]) for name, values in PRESETS.items())]
 
 
@@ -250,12 +250,12 @@ def exports(case: PlanCase) -> Sequence[Export]:
 def _command_lines(source: ExportSource) -> str:
     """The command with us, and as comments what else there is to know; all in one piece that a shell takes."""
     if not source.words:
-        raise NoProgramError("A command needs its program: lightning-tui export --plan FILE --as command -- train.py")
+        raise NoProgramError("A command needs a program: lightning-tui export --plan FILE --as command -- train.py")
     python = str(source.interpreter) if source.interpreter is not None else "python"
     lines = [as_command(source.words, source.plan, python=source.interpreter)]
     if source.folder is not None:
         lines.append(f"# Its folder: {shlex.quote(str(source.folder))}")
-    lines += ["# The program alone, as its script says:", f"# {as_plain_command(source.words, python)}"]
+    lines += ["# The program without a plan:", f"# {as_plain_command(source.words, python)}"]
     return "".join(f"{_printable(line)}\n" for line in lines)
 
 
@@ -279,7 +279,7 @@ def write_new(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text if text.endswith("\n") else f"{text}\n")
     except FileExistsError as error:
-        message = f"There is a file {path} already, and it is left as it is. Choose another name."
+        message = f"The file {path} already exists and was not changed. Choose another name."
         raise NotWrittenError(message) from error
     except OSError as error:
         raise NotWrittenError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -111,9 +111,9 @@ def _fix(
     cause, fixes = fixes_of(run, environment)
     run_id, usable = run.record.id, {fix.number: fix for fix in fixes}
     if cause is None:
-        raise NothingToFixError(f"Nothing is wrong with {run_id} that a diagnosis knows: there is nothing to fix.")
+        raise NothingToFixError(f"No failure was diagnosed in {run_id}: there is nothing to fix.")
     if not usable:
-        what = f"no change of the plan cures that. See what does: lightning-tui diagnose {run_id}"
+        what = f"no change of the plan fixes this. See the suggestions: lightning-tui diagnose {run_id}"
         raise NothingToFixError(f"{cause.title}: {what}")
     if number == FIRST:
         number = min(usable, key=lambda each: (usable[each].trust and not request.trusts, *_order(usable[each])))
@@ -143,7 +143,7 @@ def _beginning(asked: str | None, changes: Mapping[str, Any], run: RunSnapshot, 
         return Beginning(asked if "://" in asked else str(Path(asked).expanduser().absolute()))
     found = beginning_of(run, cause, changes, takes_unreadable=asked == "last" or cause is None)
     if asked == "last" and found.checkpoint is None:
-        raise NoCheckpointError(f"{run.record.id} has no checkpoint to go on from: {found.reason}.")
+        raise NoCheckpointError(f"{run.record.id} has no checkpoint to resume from: {found.reason}.")
     return found
 
 

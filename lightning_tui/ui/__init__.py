@@ -24,5 +24,5 @@ def run_cockpit(options: CockpitOptions) -> int:
     view = app.cockpit.view
     if view.run is not None and view.is_active:
         run_id = view.run.record.id
-        sys.stdout.write(f"The run {run_id} goes on. Back to it: lightning-tui attach {run_id}\n")
+        sys.stdout.write(f"The run {run_id} continues. Return to it: lightning-tui attach {run_id}\n")
     return app.return_code or 0

@@ -21,9 +21,10 @@ from textual.binding import Binding, BindingType
 from lightning_tui.ui.cockpit.screen import CockpitScreen
 from lightning_tui.ui.drawing.ascii import wants_ascii
 from lightning_tui.ui.drawing.theme import DARK, LIGHT, make_theme
-from lightning_tui.ui.keys import APP_KEYS, KEYS, Key, shown_key
+from lightning_tui.ui.keys import APP_KEYS, GROUP_TITLES, KEYS, Key, shown_key
 
 if TYPE_CHECKING:
+    from textual.command import Provider
     from textual.screen import Screen
     from textual.widget import Widget
 
@@ -37,8 +38,15 @@ _RESTORE = b"\x1b[<u\x1b[?1003l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1004l\x1b[
 """Keyboard, mouse, paste and focus modes off, main screen back, cursor on: what Textual itself sends at its end."""
 
 
+def _palette() -> type[Provider]:
+    from lightning_tui.ui.palette import Palette
+
+    return Palette
+
+
 class CockpitApp(App[None]):
     TITLE = "lightning-tui"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action.removeprefix("app."), key.help, show=False, priority=True, id=key.id)
@@ -110,15 +118,15 @@ class CockpitApp(App[None]):
                 signal.signal(number, self._leave_on_signal)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette's commands: the keys of the screen, the cockpit's where it has none, and the themes."""
+        """The palette's commands, in the order of the help: keys of the screen, else the cockpit's, and themes."""
         keys: tuple[Key, ...] = getattr(screen, "palette_keys", KEYS)
         run: Callable[[str], object] = self.cockpit.action_act if keys is KEYS else screen.run_action
-        for key in keys:
+        for key in sorted(keys, key=lambda key: list(GROUP_TITLES).index(key.group)):
             if key.group != "move" and key.id not in ("open", "back"):
                 shown = shown_key(key, self._options.settings.keys)
-                yield SystemCommand(key.help, f"{key.label}: {shown}", partial(run, key.action))
-        yield SystemCommand("Dark theme", "Light text on a near-black ground", partial(self._set_theme, DARK))
-        yield SystemCommand("Light theme", "Dark text on a near-white ground", partial(self._set_theme, LIGHT))
+                yield SystemCommand(f"{GROUP_TITLES[key.group]}: {key.help}", shown, partial(run, key.action))
+        yield SystemCommand("Use the dark theme", "Light text on a near-black ground", partial(self._set_theme, DARK))
+        yield SystemCommand("Use the light theme", "Dark text on a near-white ground", partial(self._set_theme, LIGHT))
 
     def action_leave(self) -> None:
         """Leave from anywhere; pressed again over the question, it leaves the run running."""
@@ -131,7 +139,7 @@ class CockpitApp(App[None]):
         """What ctrl+c says."""
         keys = self._options.settings.keys
         quit_key = next(key for key in KEYS if key.id == "quit")
-        self.cockpit.notice(f"{shown_key(quit_key, keys)} leaves; a run goes on unless you say otherwise")
+        self.cockpit.notice(f"{shown_key(quit_key, keys)} quits; an active run continues")
 
     def _set_theme(self, name: str) -> None:
         self.theme = name

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ONLY_WATCHES = "this cockpit only watches"
-NO_RUN = "no run is going on"
-ADOPTED = "adopted: a new supervisor watches the run to its end"
-STOP_ASKED = "asked to stop: the batch ends, then a checkpoint is saved"
+ONLY_WATCHES = "this cockpit is read-only"
+NO_RUN = "no run is active"
+ADOPTED = "adopted: a new supervisor watches the run"
+STOP_ASKED = "stop requested: finishing the batch, then saving a checkpoint"
 
 
 class Orders:

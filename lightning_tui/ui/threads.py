@@ -107,7 +107,7 @@ class MachineWatch(Worker):
     """Looks at the machine once, then samples its GPUs and host as long as no run reports them."""
 
     def __init__(self, services: Services, post: Callable[[Message], object]) -> None:
-        super().__init__("looking at the machine", post)
+        super().__init__("inspecting the machine", post)
         self.newest: Hardware | None = None
         self.is_wanted = threading.Event()
         self.is_wanted.set()

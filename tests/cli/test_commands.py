@@ -106,7 +106,7 @@ def test_run_json_begins_with_the_run_and_ends_with_its_end(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("program", "code", "says"),
     [
-        ("import sys; sys.exit(7)", 1, "exit code 7"),
+        ("import sys; sys.exit(7)", 1, "exited with code 7"),
         ("raise ValueError('boom')", 1, "ValueError: boom"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 1, "SIGSEGV"),
         ("def broken(:\n", 1, "SyntaxError"),
@@ -274,7 +274,7 @@ def test_sigkill_of_the_supervisor_is_said_and_stop_still_works(folder: Path) ->
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGKILL)
     wait_until(lambda: newest_snapshot().state is RunState.LOST, what="state lost")
-    assert "stop works" in newest_snapshot().detail
+    assert "stop and adopt work" in newest_snapshot().detail
     adopted = lightning_tui("adopt", run_id)
     assert (adopted.returncode, f"{run_id}: adopted, starting" in adopted.stderr) == (0, True)
     again = lightning_tui("adopt", run_id)

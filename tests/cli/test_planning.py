@@ -94,7 +94,7 @@ def test_a_run_as_a_command(run_id: str) -> None:
     ]
     assert rest == [
         "# Its folder: /work",
-        "# The program alone, as its script says:",
+        "# The program without a plan:",
         "# /venv/bin/python train.py --lr 3e-4",
     ]
 
@@ -121,9 +121,9 @@ def test_a_plan_file_with_its_program(tmp_path: Path) -> None:
     [
         (["--as", "python"], "either a RUN, or --plan FILE"),
         (["--plan", "missing.toml", "--as", "yaml"], "missing.toml"),
-        (["--plan", "plan.toml", "--as", "command"], "needs its program"),
-        (["--plan", "plan.toml", "--as", "sbatch"], "sbatch is not there yet. Allowed are command, python, yaml."),
-        (["--plan", "plan.toml", "--as", "toml"], "'toml' is no form of a plan"),
+        (["--plan", "plan.toml", "--as", "command"], "needs a program"),
+        (["--plan", "plan.toml", "--as", "sbatch"], "sbatch is not supported yet. Allowed: command, python, yaml."),
+        (["--plan", "plan.toml", "--as", "toml"], "'toml' is not a form of a plan"),
         (["--plan", "plan.toml"], "--as"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_failed_run_is_fixed_and_goes_on_from_its_checkpoint(tmp_path: Path) -
     assert (refused.returncode, "--fix 99" in refused.stderr) == (1, True)
     fixed = lightning_tui("relaunch", parent.id, "--fix", "--set", "max_epochs=2")
     assert fixed.returncode == 0, fixed.stderr
-    assert f"going on from step 5 ({saved.stat().st_size} B): {saved}" in fixed.stderr
+    assert f"resuming from step 5 ({saved.stat().st_size} B): {saved}" in fixed.stderr
     assert "num_workers  4 → " in fixed.stderr
     child = newest_snapshot()
     assert (child.state, child.record.parent, child.record.resumed_from) == (RunState.FINISHED, parent.id, str(saved))

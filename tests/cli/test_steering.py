@@ -34,7 +34,7 @@ def test_a_run_is_paused_changed_resumed_and_stopped_in_its_pause(tmp_path: Path
     rate = lightning_tui("set-lr", run_id, "3e-4", "--group", "1", "--json")
     row = json.loads(rate.stdout)
     assert (row["run"], row["op"], row["status"], row["ranks_taken"]) == (run_id, "set-lr", "done", [0])
-    assert row["detail"] == "lr 0.002 -> 0.0003 in group 1; StepLR goes on from it"
+    assert row["detail"] == "lr 0.002 -> 0.0003 in group 1; StepLR continues from it"
     assert lightning_tui("resume", run_id).returncode == 0
     assert lightning_tui("validate", run_id).returncode == 0
     later = lightning_tui("pause", run_id, "--no-wait", "--json")
@@ -51,7 +51,7 @@ def test_a_run_is_paused_changed_resumed_and_stopped_in_its_pause(tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["set-lr", "x", "fast"], "'fast' is no learning rate"),
+        (["set-lr", "x", "fast"], "'fast' is not a learning rate"),
         (["set-lr", "x", "-1"], "-1"),
         (["set-lr", "x", "1", "--group", "-1"], "--group"),
         (["log-level", "x", "loud"], "invalid choice: 'loud'"),

@@ -139,8 +139,8 @@ def test_the_table_of_estimates_is_aligned_and_says_what_it_leaves_out() -> None
     assert "each of 8 GPUs with 24 GiB, batches of 8" in text
     assert "fits" in text
     assert "As planned: ddp, bf16-mixed:" in text
-    assert "What saves most: " in text
-    assert "Left out: work space of GPU libraries" in text
+    assert "The largest saving: " in text
+    assert "Left out: workspace of GPU libraries" in text
     assert "fsdp: the upper end gathers the whole model at once" in text
 
 

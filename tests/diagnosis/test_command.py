@@ -32,7 +32,7 @@ def test_a_pipe_is_read_and_what_is_neither_file_nor_run_is_refused(tmp_path: Pa
     assert refused.returncode == 1
     assert "neither a file nor a run" in refused.stderr
     (tmp_path / "empty.log").touch()
-    assert lightning_tui("diagnose", "empty.log", folder=tmp_path).stdout == "There is no text to explain.\n"
+    assert lightning_tui("diagnose", "empty.log", folder=tmp_path).stdout == "The text is empty.\n"
     folder = lightning_tui("diagnose", ".", folder=tmp_path)
     assert (folder.returncode, folder.stdout) == (1, "")
     assert "directory" in folder.stderr

@@ -74,7 +74,7 @@ def test_a_killed_supervisor_is_said_and_stop_still_works() -> None:
     wait_until(lambda: newest_snapshot().state is RunState.LOST, what="state lost")
     wait_for_steps(step_of(before) + 5)
     with Screen("attach") as screen:
-        screen.wait_for("lost", "stop works")
+        screen.wait_for("lost", "stop and adopt work")
     done = lightning_tui("stop", directory.id)
     assert done.returncode == 0, done.stderr
     assert newest_snapshot().state is RunState.STOPPED
@@ -138,7 +138,7 @@ def test_a_missing_program_is_a_sentence_on_the_screen(tmp_path: Path) -> None:
     with Screen("--", str(tmp_path / "nowhere.py")) as screen:
         screen.wait_for("start")
         screen.press("s")
-        screen.wait_for("could not be started", "there is no such file")
+        screen.wait_for("could not be started", "no such file")
         assert not has_run()
         screen.press("\x1b")
         screen.wait_until_gone("could not be started")  # else the two keys are read as alt+q

@@ -98,7 +98,7 @@ def test_a_machine_without_gpus_says_why(tmp_path: Path) -> None:
     )
     lines = as_text(environment)
     assert "GPUs         NVIDIA driver loaded, but it has no device" in lines
-    assert lines[-1] == "✔ nothing wrong found"
+    assert lines[-1] == "✔ no problems found"
     assert as_json(environment)["software"] is None
 
 

@@ -106,8 +106,8 @@ def test_what_an_interpreter_prints_at_its_start_is_passed_over(
         ("echo 'bad \x1b[31mcolour' >&2; exit 3", "bad colour"),
         ("exit 4", "it ended with 4"),
         ("echo hello", "it gave no answer"),
-        ("echo 'lightning-tui-probe:{'", "it gave no answer that can be read"),
-        ("echo 'lightning-tui-probe:[1]'", "it gave no answer that can be read"),
+        ("echo 'lightning-tui-probe:{'", "its answer cannot be read"),
+        ("echo 'lightning-tui-probe:[1]'", "its answer cannot be read"),
     ],
 )
 def test_an_interpreter_that_gives_no_answer_becomes_a_reason(tmp_path: Path, body: str, reason: str) -> None:

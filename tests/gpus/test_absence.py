@@ -26,19 +26,19 @@ def test_nothing_at_all(tmp_path: Path) -> None:
 def test_an_amd_gpu_is_not_read_yet(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/kfd").touch()
-    assert why_missing(NO_LIBRARY, "", {}, tmp_path) == "AMD GPU (/dev/kfd): not read yet"
+    assert why_missing(NO_LIBRARY, "", {}, tmp_path) == "AMD GPU (/dev/kfd): not supported yet"
 
 
 def test_an_apple_gpu_is_not_read_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(platform, "system", lambda: "Darwin")
         patch.setattr(platform, "machine", lambda: "arm64")
-        assert why_missing(NO_LIBRARY, "", {}, tmp_path) == "Apple GPU (MPS): not read yet"
+        assert why_missing(NO_LIBRARY, "", {}, tmp_path) == "Apple GPU (MPS): not supported yet"
 
 
 def test_a_driver_without_its_library(tmp_path: Path) -> None:
     (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
-    assert "libnvidia-ml.so.1 is not here" in why_missing(NO_LIBRARY, "", {}, tmp_path)
+    assert "libnvidia-ml.so.1 is missing" in why_missing(NO_LIBRARY, "", {}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_gpu_without_a_driver(tmp_path: Path, vendor: str, kind: str, words: s
 
 @pytest.mark.parametrize(("value", "shown"), [("void", "void"), ("none", "none"), ("", '""')])
 def test_a_container_that_lets_no_gpu_in(tmp_path: Path, value: str, shown: str) -> None:
-    expected = f"no GPU is let into this container (NVIDIA_VISIBLE_DEVICES={shown})"
+    expected = f"this container was given no GPU (NVIDIA_VISIBLE_DEVICES={shown})"
     assert why_missing(NO_LIBRARY, "", {"NVIDIA_VISIBLE_DEVICES": value}, tmp_path) == expected
     assert why_no_device({"NVIDIA_VISIBLE_DEVICES": value}) == expected
 

@@ -187,8 +187,8 @@ def test_a_host_that_was_started_anew_is_told_with_the_last_step(left: RunDirect
     write(left.supervisor_log(0), make(SupervisorStarted, boot_id="of-another-boot"))
     snapshot = read_snapshot(left)
     assert snapshot.state is RunState.LOST
-    assert snapshot.detail.startswith("the host was started anew meanwhile; last known step 412: relaunch")
-    with pytest.raises(LaunchError, match=r"the host was started anew.*lightning-tui relaunch"):
+    assert snapshot.detail.startswith("the host was rebooted; last known step 412: relaunch")
+    with pytest.raises(LaunchError, match=r"the host was rebooted.*lightning-tui relaunch"):
         adopt_run(left)
 
 
@@ -201,7 +201,7 @@ def test_a_run_of_another_host_is_not_adopted_from_here_and_lives_while_it_is_he
     lost = reader.snapshot()
     assert (lost.state, lost.detail) == (
         RunState.LOST,
-        "it runs or ran on node7, and its supervisor gives no sign here; last known step 412",
+        "it runs or ran on node7; its supervisor cannot be seen from this machine; last known step 412",
     )
     with pytest.raises(LaunchError, match=r"ran on node7\. Adopt it there"):
         adopt_run(left)
@@ -245,4 +245,4 @@ def test_a_gap_is_a_notice(left: RunDirectory) -> None:
         make(SupervisorStarted),
         RecordGap(seq=9, time=1.0, since=0.0, seconds=61, reason="No space left on device"),
     )
-    assert read_snapshot(left).notices == ("No space left on device: samples of 61 s are missing in the record",)
+    assert read_snapshot(left).notices == ("No space left on device: samples of 61 s are missing from the record",)

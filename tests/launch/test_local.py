@@ -10,16 +10,22 @@ import subprocess
 import sys
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from lightning_tui.launch import Program, request, start_run
-from lightning_tui.launch.local import LaunchError
-from lightning_tui.record import RecordError, RunDirectory, RunState, RunStore, read_snapshot
+from lightning_tui.launch import (
+    LaunchError,
+    Program,
+    request,
+    request_kill,
+    request_stop,
+    start_run,
+)
+from lightning_tui.record import ProgramRecord, RecordError, RunDirectory, RunState, RunStore, read_snapshot
 from lightning_tui.record.commands import read_commands
-from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import Sampled
 from tests.conftest import wait_until
 from tests.launch.support import SAY, Runs, all_bytes, events, program_pid, supervisor_pid, wait_for_end
@@ -127,7 +133,7 @@ def test_the_run_outlives_its_caller_and_the_terminal(runs: Runs) -> None:
     count = int((runs.folder / "count").read_text())
     wait_until(lambda: int((runs.folder / "count").read_text()) > count + 10, what="more of the program's work")
     assert read_snapshot(directory).state is RunState.STARTING
-    request(directory, "stop")
+    request_stop(directory)
     assert wait_for_end(directory).state is RunState.STOPPED
 
 
@@ -177,7 +183,7 @@ class TestCannotStart:
 
         original = RunDirectory.create
         monkeypatch.setattr(RunDirectory, "create", create_with_obstacle)
-        with pytest.raises(LaunchError, match=r"The supervisor could not begin: .*Is a directory"):
+        with pytest.raises(LaunchError, match=r"The supervisor could not start: .*Is a directory"):
             start_run(runs.store, program(runs.folder, "x.py"), {}, environ=os.environ)
 
     def test_one_that_takes_too_long_is_given_up_and_starts_nothing(
@@ -185,7 +191,7 @@ class TestCannotStart:
     ) -> None:
         monkeypatch.setattr("lightning_tui.launch.local.START_PATIENCE_S", 0.0)
         (runs.folder / "program.py").write_text("open('ran', 'w')")
-        with pytest.raises(LaunchError, match="did not begin within 0 s"):
+        with pytest.raises(LaunchError, match="did not start within 0 s"):
             start_run(runs.store, program(runs.folder, "program.py"), {}, environ=os.environ)
         (directory,) = runs.store.directories()
         assert not runs.says("ran")
@@ -198,9 +204,9 @@ class TestRequests:
     def test_a_run_that_is_over_takes_no_command(self, runs: Runs) -> None:
         directory = runs.start("")
         wait_for_end(directory)
-        for op in ("stop", "kill", "checkpoint"):
-            with pytest.raises(LaunchError, match="over already"):
-                request(directory, op)
+        for ask in (request_stop, request_kill, partial(request, op="checkpoint")):
+            with pytest.raises(LaunchError, match="already ended"):
+                ask(directory)
         assert list(directory.commands.iterdir()) == []
 
     def test_a_run_that_died_with_its_supervisor_is_gone(self, runs: Runs) -> None:
@@ -209,18 +215,18 @@ class TestRequests:
         for pid in (supervisor_pid(directory), program_pid(directory)):
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: read_snapshot(directory).detail.startswith("supervisor and ranks are gone"))
-        with pytest.raises(LaunchError, match="is gone"):
-            request(directory, "stop")
+        with pytest.raises(LaunchError, match="is lost"):
+            request_stop(directory)
 
     def test_a_run_that_is_about_to_begin_is_told(self, runs: Runs) -> None:
         record = ProgramRecord(label="x", given=["x"], folder="/", interpreter="python")
         directory, _ = runs.store.create(program=record, plan={}, now=time.time())
-        command = request(directory, "stop", after="epoch")
+        command = request_stop(directory, after="epoch")
         assert read_commands(directory.commands, set()) == [command]
         old, _ = runs.store.create(program=record, plan={}, now=time.time() - 3600)
-        with pytest.raises(LaunchError, match="is gone"):
-            request(old, "stop")
+        with pytest.raises(LaunchError, match="is lost"):
+            request_stop(old)
 
     def test_something_else_than_a_run(self, tmp_path: Path) -> None:
         with pytest.raises(RecordError):
-            request(RunDirectory(tmp_path), "stop")
+            request_stop(RunDirectory(tmp_path))

@@ -218,18 +218,18 @@ def test_a_failure_before_fit(folder: Path) -> None:
     ("source", "error"),
     [
         ("print('done')", "The program ended before it imported Lightning.\ndone"),
-        ("import sys; sys.exit('no data')", "The program left before it imported Lightning: no data"),
+        ("import sys; sys.exit('no data')", "The program exited before it imported Lightning: no data"),
         (
             "import sys; print('usage'); sys.exit(2)",
-            "The program left before it imported Lightning with exit code 2\nusage",
+            "The program exited before it imported Lightning with exit code 2\nusage",
         ),
         (
             "import os; print('bye', flush=True); os._exit(9)",
-            "The program ended with code 9 before anything was known of it.\nbye",
+            "The program ended with code 9 before anything was learned about it.\nbye",
         ),
         (
             "import os; open(os.environ['LIGHTNING_TUI_PROBE_ANSWER'], 'w').write('{'); os._exit(0)",
-            "The probe's answer cannot",
+            "The result of the probe cannot",
         ),
     ],
 )
@@ -259,7 +259,7 @@ time.sleep(600)
 
 def test_a_program_that_never_comes_to_fit_is_killed_with_all_it_started(folder: Path) -> None:
     found = probe(script(folder, _SLEEPS), timeout_s=2.0)
-    assert found.error == "The program did not come to Trainer.fit within 2 s."
+    assert found.error == "The program did not reach Trainer.fit within 2 s."
 
 
 def test_cancelling(folder: Path) -> None:

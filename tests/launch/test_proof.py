@@ -35,7 +35,7 @@ OTHERS = GpuProcess(9, 5000, ours=False)
         ([GpuSample(index=0)], None),
         ([], None),
     ],
-    ids=["two GPUs", "others alone", "a slice", "memory not told", "whose is not told", "nothing told", "no GPU"],
+    ids=["two GPUs", "others alone", "a slice", "memory not known", "whose is not known", "nothing told", "no GPU"],
 )
 def test_memory_of_the_run_is_known_or_not_known(gpus: list[GpuSample], held: int | None) -> None:
     assert held_by_run(gpus) == held

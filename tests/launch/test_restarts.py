@@ -63,7 +63,7 @@ class TestDecision:
     def test_what_comes_again_is_not(self, category: str) -> None:
         decision = decide(msgspec.structs.replace(KILLED_AT_9, category=category, title="It broke"), Tally(), 3)
         assert decision.tally is None
-        assert decision.reason == "a restart does not cure this: It broke"
+        assert decision.reason == "a restart does not fix this: It broke"
 
     def test_a_kill_where_memory_was_full_was_the_kernels(self) -> None:
         decision = decide(msgspec.structs.replace(KILLED_AT_9, memory_share=0.97), Tally(), 3)
@@ -83,13 +83,13 @@ class TestDecision:
         tally = Tally(in_a_row=3, began_at=8)
         assert decide(msgspec.structs.replace(KILLED_AT_9, step=13, good_step=12), tally, 3).tally == Tally(1, 0, 12)
         stuck = decide(msgspec.structs.replace(KILLED_AT_9, step=11), tally, 3)
-        assert (stuck.tally, stuck.reason) == (None, "3 restarts did not get it beyond step 8")
+        assert (stuck.tally, stuck.reason) == (None, "3 restarts did not get past step 8")
 
     def test_a_loop_without_a_step_ends_it(self) -> None:
         end = msgspec.structs.replace(KILLED_AT_9, step=None, good_step=None)
         first = decide(end, Tally(), 100)
         assert first.tally is not None
-        assert decide(end, first.tally, 100).reason == "2 attempts in a row made no step"
+        assert decide(end, first.tally, 100).reason == "2 attempts in a row did not complete a step"
 
     def test_the_pause_grows_up_to_a_limit(self) -> None:
         assert [pause_s(number) for number in (1, 2, 3, 7, 1000)] == [5, 10, 20, 300, 300]
@@ -123,9 +123,7 @@ class TestRuns:
     def test_what_a_restart_does_not_cure_ends_the_run(self, runs: Runs) -> None:
         snapshot = wait_for_end(start(runs, "shape@6"))
         assert (snapshot.state, snapshot.restarts) == (RunState.FAILED, ())
-        assert [
-            notice for notice in snapshot.notices if notice.startswith("not started again: a restart does not cure")
-        ]
+        assert [notice for notice in snapshot.notices if notice.startswith("not restarted: a restart does not fix")]
         assert "shapes cannot be multiplied" in snapshot.detail
 
     @pytest.mark.parametrize(("end", "state"), [("stop", RunState.STOPPED), ("kill", RunState.KILLED)])
@@ -138,7 +136,7 @@ class TestRuns:
         request(directory, end)
         snapshot = wait_for_end(directory)
         assert snapshot.state is state
-        assert "while it waited to start again" in snapshot.detail
+        assert "while waiting to restart" in snapshot.detail
         assert snapshot.notices == (), "that restart never came"
 
     def test_a_supervisor_that_has_adopted_the_run_starts_it_again_too(self, runs: Runs) -> None:

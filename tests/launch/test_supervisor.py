@@ -290,7 +290,7 @@ class TestRanks:
 def test_a_second_supervisor_is_refused(runs: Runs) -> None:
     directory = runs.start(SAY + "wait_for('leave')")
     for arguments in (["--", sys.executable, "-c", "open('second', 'w')"], ["--adopt"]):
-        with pytest.raises(LaunchError, match="Another supervisor watches this run already"):
+        with pytest.raises(LaunchError, match="Another supervisor is already watching this run"):
             begin_supervision(directory, arguments, folder=runs.folder, environ=os.environ)
     (runs.folder / "leave").touch()
     assert wait_for_end(directory).state is RunState.FINISHED
@@ -364,7 +364,7 @@ class TestAdoption:
         snapshot = read_snapshot(directory)
         assert (snapshot.state, snapshot.detail) == (
             RunState.LOST,
-            "supervisor gone, ranks still training: stop works, adopt too",
+            "supervisor gone, ranks still training: stop and adopt work",
         )
         assert marked_processes(directory) == [pid]
         request(directory, "stop")

@@ -171,7 +171,11 @@ def is_marked(process: Path, folder: Path) -> bool:
             ThrowawayEnd(0, ""),
             "Not even one sample fits",
         ),
-        ([{"event": "refused", "reason": "manual_optimization", "detail": ""}], ThrowawayEnd(0, ""), "by hand"),
+        (
+            [{"event": "refused", "reason": "manual_optimization", "detail": ""}],
+            ThrowawayEnd(0, ""),
+            "manual optimization",
+        ),
         ([{"event": "refused", "reason": "no_batches", "detail": ""}], ThrowawayEnd(0, ""), "No batch was trained"),
         (
             [
@@ -251,7 +255,7 @@ def size_result(**changes: object) -> BatchSizeResult:
 
 def test_a_size_on_a_cpu_says_that_the_memory_is_no_limit_there() -> None:
     notes = " ".join(size_result().notes)
-    assert "not at a limit of memory" in notes
+    assert "not at a memory limit" in notes
     assert "the kernel kills processes" in notes
     assert "8 GiB" in notes
     assert "no `batch_size` on its model" in notes

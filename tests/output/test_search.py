@@ -136,7 +136,7 @@ def test_small_letters_find_capitals_and_capitals_only_themselves() -> None:
 
 @pytest.mark.parametrize("text", ["(", "[", "a{2,1}", "*", "(?P<x>", "\\"])
 def test_what_is_no_expression_is_told_with_place_and_remedy(text: str) -> None:
-    with pytest.raises(PatternError, match=r"This is no regular expression: .*backslash"):
+    with pytest.raises(PatternError, match=r"Not a valid regular expression: .*backslash"):
         compile_search(text)
 
 

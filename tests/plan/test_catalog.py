@@ -54,7 +54,7 @@ def test_many_gpus_take_ddp() -> None:
     assert strategies["fsdp"].available
     assert strategies["deepspeed_stage_2"].available
     assert not strategies["xla"].available
-    assert "a script does better with ddp" in strategies["ddp_notebook"].reason
+    assert "use ddp in a script" in strategies["ddp_notebook"].reason
 
 
 def test_one_gpu_takes_auto_and_not_single_device_which_stays_on_the_cpu() -> None:
@@ -107,7 +107,7 @@ def test_the_recommended_precision(facts: MachineFacts, best: str) -> None:
 
 
 def test_precisions_say_what_the_hardware_makes_of_them() -> None:
-    assert by_name(precision_choices(LAPTOP))["16-mixed"].reason == "on a CPU Lightning makes it bf16-mixed"
+    assert by_name(precision_choices(LAPTOP))["16-mixed"].reason == "on a CPU Lightning changes it to bf16-mixed"
     assert "emulated and slow on compute 7.0" in by_name(precision_choices(V100S))["bf16-mixed"].reason
     assert "fast on compute 9.0" in by_name(precision_choices(H100S))["bf16-true"].reason
 
@@ -170,7 +170,7 @@ def test_the_weakest_of_different_gpus_decides() -> None:
         ((), 0),
         ((VisibleDevice("1", gpu=1), VisibleDevice("3", gpu=3)), 2),
         ((VisibleDevice("1", gpu=1), VisibleDevice("9", is_seen=False)), 1),
-        ((VisibleDevice("0", note="not told which"),), 1),
+        ((VisibleDevice("0", note="not known which"),), 1),
     ],
 )
 def test_gpus_that_cuda_lets_a_program_see(visible: tuple[VisibleDevice, ...] | None, count: int) -> None:

@@ -202,12 +202,12 @@ def test_what_is_no_argument_of_the_trainer_is_said_beside_it() -> None:
         "#     DataLoader(..., num_workers=4, pin_memory=True)",
         '#     model = torch.compile(model, mode="max-autotune")',
         '#         if type(module).__name__ in ["Block"]:',
-        '# To go on from a checkpoint: trainer.fit(model, ckpt_path="last")',
+        '# To resume from a checkpoint: trainer.fit(model, ckpt_path="last")',
     ):
         assert words in code
     config = as_yaml(plan)
     assert config.endswith('ckpt_path: "last"\n')
-    for words in ("#     num_workers: 4, pin_memory: true", "# No config can say compile: max-autotune"):
+    for words in ("#     num_workers: 4, pin_memory: true", "# A config cannot express compile: max-autotune"):
         assert words in config
 
 

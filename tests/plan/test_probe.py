@@ -33,5 +33,5 @@ def test_what_a_later_runner_adds_is_passed_over() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"parameters": "many"}', b'{"measurements": [{}]}', b"\xff"])
 def test_anything_else_is_refused(data: bytes) -> None:
-    with pytest.raises(ProbeError, match="cannot be understood"):
+    with pytest.raises(ProbeError, match="cannot be read"):
         parse_probe(data)

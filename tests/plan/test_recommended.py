@@ -146,7 +146,7 @@ def test_states_that_do_not_fit_are_sharded() -> None:
 
 def test_fsdp_and_a_script_that_clips_by_norm() -> None:
     found = advise(machine(8), model(4_000_000_000, 2 * GIB, trainer={"gradient_clip_val": 1.0}))
-    assert "which FSDP refuses" in found.reasons["strategy"]
+    assert "which FSDP does not support" in found.reasons["strategy"]
 
 
 def test_what_fits_nowhere_is_offloaded_and_said() -> None:

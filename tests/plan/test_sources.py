@@ -34,8 +34,8 @@ def test_an_empty_plan_file_changes_nothing(tmp_path: Path) -> None:
         ('strategie = "ddp"', "Did you mean strategy"),
         ("max_epochs = 1.5", "max_epochs=1.5"),
         ("max_epochs = 2020-01-01", "max_epochs="),
-        ('precision = "fp8"', "allowed is 32-true"),
-        ("[trainer]\nmax_epochs = 1", "'trainer' is no field of a plan"),
+        ('precision = "fp8"', "Allowed: 32-true"),
+        ("[trainer]\nmax_epochs = 1", "'trainer' is not a field of a plan"),
     ],
 )
 def test_a_broken_plan_file_is_named_with_what_is_wrong(tmp_path: Path, text: str | bytes, words: str) -> None:

@@ -99,7 +99,7 @@ def test_an_exit_after_the_fit_says_that_training_was_complete_and_quotes_the_pr
     end = make(ProgramEnd, code=1, raised="SystemExit", text="accuracy below the gate\nof 0.9")
     run = told(tmp_path, make(Ended, code=1), {0: [TRAIN, make(FitEnd), DONE, end]})
     assert run.state is RunState.FAILED
-    assert run.detail == "training was complete; then the program left with exit code 1: accuracy below the gate"
+    assert run.detail == "training was complete; then the program exited with code 1: accuracy below the gate"
 
 
 def test_an_interrupt_that_lightning_swallowed_is_still_a_stop(tmp_path: Path) -> None:

@@ -134,5 +134,5 @@ def test_a_command_that_makes_no_sense_is_not_made(what: dict[str, object]) -> N
 def test_commands_in_words() -> None:
     assert name_of(new_command("stop", after="validation")) == "stop after the validation"
     assert name_of(new_command("set-lr", value=3e-4, group=2)) == "learning rate 3.00e-4 of group 2"
-    assert asked_words("set-lr", {"value": 3e-4, "group": None}) == "asked for learning rate 0.0003"
+    assert asked_words("set-lr", {"value": 3e-4, "group": None}) == "requested: learning rate 0.0003"
     assert new_command("pause").asker == new_command("pause").by.split()[0]

@@ -230,8 +230,8 @@ def test_a_process_with_the_marker_keeps_a_run_alive(directory: RunDirectory) ->
         write(directory.supervisor_log(0), make(SupervisorStarted))
         alive = read_snapshot(directory)
         child.communicate()
-    assert (alive.state, "stop works" in alive.detail) == (RunState.LOST, True)
-    assert "nobody saw the end" in read_snapshot(directory).detail
+    assert (alive.state, "stop and adopt work" in alive.detail) == (RunState.LOST, True)
+    assert "the end was not recorded" in read_snapshot(directory).detail
 
 
 def test_the_reader_hands_events_on_with_their_source(directory: RunDirectory) -> None:

@@ -38,13 +38,13 @@ def test_a_run_is_found_by_its_name_but_an_id_comes_first(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["x" * (LONGEST_NAME + 1), "a\nb", "a\x1b[31mb"])
 def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RecordError, match="is no name"):
+    with pytest.raises(RecordError, match="is not a valid name"):
         set_name(create(RunStore(tmp_path)), name)
 
 
 def test_a_note_has_an_end(tmp_path: Path) -> None:
     directory = create(RunStore(tmp_path))
-    with pytest.raises(RecordError, match="allowed are up to"):
+    with pytest.raises(RecordError, match="Allowed: up to"):
         set_note(directory, "x" * (LONGEST_NOTE + 1))
     (directory.path / "notes.json").write_text('{"note": "' + "y" * 100_000 + '"}')
     assert len(read_notes(directory).note or "") == LONGEST_NOTE

@@ -88,7 +88,7 @@ def test_a_run_that_may_live_on_another_host_is_not_deleted(tmp_path: Path) -> N
     store = RunStore(tmp_path)
     directory = create(store)
     EventLog(directory.supervisor_log(0)).append(SupervisorStarted, **{**_DEFAULTS[SupervisorStarted], "host": "afar"})
-    with pytest.raises(RecordError, match="alive"):
+    with pytest.raises(RecordError, match="still active"):
         store.delete(directory)
     long_ago = time.time() - 7200
     os.utime(directory.supervisor_log(0), (long_ago, long_ago))

@@ -65,7 +65,7 @@ def test_state_of_a_run_that_has_no_end_record(changes: dict[str, Any], state: R
         ({"cause": "stop"}, {"fit_end": FIT_END, "fit_seen": True}, RunState.FINISHED),
         ({"cause": "stop"}, {"failure": SIGTERM}, RunState.STOPPED),
         ({"cause": "stop", "code": 1}, {"failure": BOOM}, RunState.FAILED),
-        ({"cause": "launch", "code": None, "detail": "no such interpreter"}, {}, RunState.FAILED),
+        ({"cause": "launch", "code": None, "detail": "this interpreter does not exist"}, {}, RunState.FAILED),
     ],
 )
 def test_state_of_a_run_that_ended(ended: dict[str, Any], changes: dict[str, Any], state: RunState) -> None:
@@ -75,7 +75,7 @@ def test_state_of_a_run_that_ended(ended: dict[str, Any], changes: dict[str, Any
 
 
 def test_a_lost_run_whose_ranks_live_says_that_stop_works() -> None:
-    assert "stop works" in derive(facts(supervisor_alive=False)).detail
+    assert "stop and adopt work" in derive(facts(supervisor_alive=False)).detail
 
 
 def test_the_failing_rank_and_the_first_line_are_named() -> None:

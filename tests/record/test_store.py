@@ -91,7 +91,7 @@ def test_find_refuses_what_is_unknown_or_means_several(tmp_path: Path) -> None:
     create(store)
     with pytest.raises(RecordError, match="more than one run"):
         store.find("train")
-    with pytest.raises(RecordError, match="No run is called 'x'"):
+    with pytest.raises(RecordError, match="No run has the id or name 'x'"):
         store.find("x")
     with pytest.raises(RecordError, match="No run"):
         store.find("")
@@ -118,7 +118,7 @@ def test_only_runs_that_are_over_are_deleted(tmp_path: Path) -> None:
     end(directory)
     descriptor = os.open(directory.supervisor_lock(0), os.O_CREAT | os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(RecordError, match="alive"):
+    with pytest.raises(RecordError, match="still active"):
         store.delete(directory)
     os.close(descriptor)
     store.delete(directory)
@@ -179,10 +179,10 @@ def test_a_run_that_cannot_be_read_is_not_deleted_while_a_process_of_it_lives(tm
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={RUN_VARIABLE: str(directory.path)}
     )
     try:
-        with pytest.raises(RecordError, match="is alive"):
+        with pytest.raises(RecordError, match="is still active"):
             store.delete(directory)
     finally:
         process.communicate(b"\n")
     store.delete(directory)
-    with pytest.raises(RecordError, match="not there any more"):
+    with pytest.raises(RecordError, match="no longer exists"):
         store.delete(directory)

@@ -347,8 +347,8 @@ def nonsense_time(path: Path) -> None:
     ("damage", "says"),
     [
         (newer_format, "format version 99"),
-        (cut_record, "no run record"),
-        (wrong_types, "no run record"),
+        (cut_record, "not a valid run record"),
+        (wrong_types, "not a valid run record"),
         (no_record, "run.json is missing"),
         (unknown_events, None),
         (fields_of_tomorrow, None),

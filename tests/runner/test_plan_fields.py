@@ -107,7 +107,9 @@ def check_the_loader(seen: Seen, bare: Seen) -> None:
     assert len(seen["batches"]) == 12
     assert seen["batches"] == bare["batches"]
     assert (seen.fields["num_workers"].script, seen.fields["pin_memory"].script) == (0, False)
-    assert "pin_memory, prefetch_factor: not in effect for Stream, which is no DataLoader" in seen.outcome.errors
+    assert (
+        "pin_memory, prefetch_factor: not in effect for Stream, which is not a torch DataLoader" in seen.outcome.errors
+    )
 
 
 def check_the_recomputing(seen: Seen, bare: Seen) -> None:

@@ -57,10 +57,10 @@ def test_all_groups_or_one_over_all_optimizers() -> None:
 @pytest.mark.parametrize(
     ("make", "said", "factor"),
     [
-        (lambda s, o: s.StepLR(o, 2, gamma=0.5), "StepLR goes on from it", 0.5),
-        (lambda s, o: s.ExponentialLR(o, 0.9), "ExponentialLR goes on from it", 0.81),
-        (lambda s, o: s.LambdaLR(o, lambda n: 1 / (1 + n)), "LambdaLR scales its whole shape by it", 4 / 6),
-        (lambda s, o: s.ReduceLROnPlateau(o), "ReduceLROnPlateau goes on from it", None),
+        (lambda s, o: s.StepLR(o, 2, gamma=0.5), "StepLR continues from it", 0.5),
+        (lambda s, o: s.ExponentialLR(o, 0.9), "ExponentialLR continues from it", 0.81),
+        (lambda s, o: s.LambdaLR(o, lambda n: 1 / (1 + n)), "LambdaLR scales all its values with it", 4 / 6),
+        (lambda s, o: s.ReduceLROnPlateau(o), "ReduceLROnPlateau continues from it", None),
     ],
 )
 def test_a_scheduler_goes_on_from_the_new_rate(make: Any, said: str, factor: float | None) -> None:
@@ -79,7 +79,7 @@ def test_a_scheduler_goes_on_from_the_new_rate(make: Any, said: str, factor: flo
 def test_a_one_cycle_sets_it_anew_and_that_is_said() -> None:
     trainer = trainer_with(lambda s, o: s.OneCycleLR(o, max_lr=0.4, total_steps=10))
     step(trainer)
-    assert "OneCycleLR sets it anew at its next step" in set_rates(trainer, 5.0, None)
+    assert "OneCycleLR sets it again at its next step" in set_rates(trainer, 5.0, None)
     assert rates(trainer) == pytest.approx([5.0, 5.0])
     step(trainer)
     assert max(rates(trainer)) <= 0.4
@@ -93,9 +93,10 @@ def test_the_parts_of_a_sequence_learn_of_it_too() -> None:
     step(trainer)
     said = set_rates(trainer, 0.8, None)
     assert said.endswith(
-        "SequentialLR leaves it to its parts; ConstantLR goes on from it; ExponentialLR goes on from it"
+        "SequentialLR leaves it to the schedulers it consists of; ConstantLR continues from it; ExponentialLR "
+        "continues from it"
     )
     step(trainer)
     assert rates(trainer) == pytest.approx([0.8, 0.8])
     unknown = trainer_with(lambda s, o: SimpleNamespace(optimizer=o))
-    assert "SimpleNamespace may set it anew at its next step" in set_rates(unknown, 0.8, None)
+    assert "SimpleNamespace may set it again at its next step" in set_rates(unknown, 0.8, None)

@@ -92,8 +92,8 @@ def test_batches_of_the_programs_own_making_are_left(parts: Any) -> None:
     assert batches(changed(original, batch_size=8, pin_memory=False)) == own
     assert changed(loader(parts, batch_size=None), batch_size=8).batch_size is None
     assert said == [
-        "batch_size: left as it is for a loader with the batch sampler list",
-        "batch_size: left as it is for a loader without batches",
+        "batch_size: unchanged for a DataLoader with the batch sampler list",
+        "batch_size: unchanged for a DataLoader without batches",
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_stream_gets_no_workers_of_which_each_would_give_it_all(parts: Any) ->
 
     other = changed(loader(parts, dataset=Numbers()), num_workers=2, batch_size=3)
     assert batches(other) == [[0, 1, 2], [3, 4, 5]]
-    assert said == ["num_workers: left as it is for an IterableDataset, of which each worker would load all data"]
+    assert said == ["num_workers: unchanged for an IterableDataset, because each worker would load all of the data"]
 
 
 def test_a_loader_that_cannot_be_copied_is_left_and_that_is_said_once(parts: Any) -> None:
@@ -123,7 +123,7 @@ def test_a_loader_that_cannot_be_copied_is_left_and_that_is_said_once(parts: Any
     training = SimpleNamespace(value="train")
     assert connector._prepare_dataloader(stubborn, mode=training) is stubborn
     assert connector._prepare_dataloader(stubborn, mode=training) is stubborn
-    assert said == ["the data loader Stubborn is left as it is: not to be copied"]
+    assert said == ["the data loader Stubborn is unchanged: not to be copied"]
     assert notes["batch_size"] == 1
 
 
@@ -162,7 +162,7 @@ def test_without_a_metric_there_is_no_best(parts: Any, asked: int | None, kept: 
     plan = {"checkpoint_save_last": False, **({} if asked is None else {"checkpoint_save_top_k": asked})}
     (callback,) = added(parts, [], **plan)
     assert settings(callback)["save_top_k"] == kept
-    words = "checkpoint_save_top_k=5: without checkpoint_monitor there is no best; only the newest is kept"
+    words = "checkpoint_save_top_k=5: without checkpoint_monitor there is no best one; only the newest is kept"
     assert said == ([words] if asked == 5 else [])
 
 

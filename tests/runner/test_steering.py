@@ -215,13 +215,13 @@ def ask_what_cannot_be_done(session: Session) -> list[Command]:
     unknown = session.write(msgspec.structs.replace(new_command("stop"), op="dance"))
     (session.directory.commands / "000-not-a-command.json").write_text("{")
     for_others = session.write(new_command("kill"))
-    assert "'dance' is no command" in str(session.answer(unknown).detail)
+    assert "'dance' is not a known command" in str(session.answer(unknown).detail)
     assert session.refused("resume") == "the run is not paused"
     assert session.refused("set-lr", value=1.0, group=7) == (
         "there is no parameter group 7: the optimizers have groups 0 to 1"
     )
     nonsense = msgspec.structs.replace(new_command("set-lr", value=1.0), value=-1.0)
-    assert session.answer(session.write(nonsense)).detail == "-1.0 is no learning rate: allowed is a number above 0"
+    assert session.answer(session.write(nonsense)).detail == "-1.0 is not a learning rate. Allowed: a number above 0"
     return [unknown, for_others]
 
 
@@ -241,7 +241,7 @@ def pause_and_resume(session: Session) -> tuple[Acknowledged, Acknowledged]:
     paused = session.done("pause")
     for rank in session.ranks:
         wait_until(lambda rank=rank: session.stages(rank)[-1].stage == "paused", what="all ranks paused")  # type: ignore[misc]
-    assert session.refused("pause") == "the run is paused already"
+    assert session.refused("pause") == "the run is already paused"
     assert session.done("checkpoint").global_step == paused.global_step
     snapshot = read_snapshot(session.directory)
     assert {rank.state for rank in snapshot.ranks} == {"paused"}
@@ -276,8 +276,8 @@ def check_strangers(outcome: Outcome, rank: int | str, strangers: list[Command])
 
 def check_rates(session: Session, set_rate: Acknowledged, one_rate: Acknowledged) -> None:
     """What the live optimizer had, as the program wrote it down."""
-    assert set_rate.detail == "lr 0.001, 0.002 -> 0.5 in 2 groups; StepLR goes on from it"
-    assert one_rate.detail == "lr 0.5 -> 0.25 in group 1; StepLR goes on from it"
+    assert set_rate.detail == "lr 0.001, 0.002 -> 0.5 in 2 groups; StepLR continues from it"
+    assert one_rate.detail == "lr 0.5 -> 0.25 in group 1; StepLR continues from it"
     first, second = set_rate.global_step, one_rate.global_step
     assert first is not None
     assert second is not None
@@ -331,7 +331,7 @@ def test_a_rank_that_hangs_is_named_and_a_pause_ends_with_a_rank_that_dies(tmp_p
         outcome = session.end(process)
     assert outcome.code != 0
     seen_by_us = [stage.stage for stage in outcome.of(StageChanged)][-2:] == ["paused", "train"]
-    assert seen_by_us == ("commands can no longer be taken" in outcome.output)
+    assert seen_by_us == ("commands are no longer accepted" in outcome.output)
     assert seen_by_us or "Forcefully terminating" in outcome.output, "Lightning's own watch may be quicker"
 
 
@@ -364,7 +364,7 @@ def test_amid_a_validation_of_one_process_a_pause_and_a_stop_are_taken_at_once(t
         session.wait_for_stage("validate")
         session.done("pause")
         session.wait_for_stage("paused")
-        assert session.refused("validate") == "a validation is going on, or asked for, already"
+        assert session.refused("validate") == "a validation is already running or requested"
         session.done("resume")
         session.wait_for_stage("validate")
         stop = session.done("stop")

@@ -157,7 +157,7 @@ class Scene:
         self.meter = SimpleNamespace(
             begin=lambda: None, end=lambda size: None, peak=lambda: 7, has_room_for=lambda size: True, limit=None
         )
-        self.sizes = SimpleNamespace(now=2, own=8, said=["batch_size: left as it is"], has_begun=False)
+        self.sizes = SimpleNamespace(now=2, own=8, said=["batch_size: unchanged"], has_begun=False)
         monkeypatch.setattr(batch_size_search, "meter_of", lambda device: self.meter)
         monkeypatch.setattr(batch_size_search, "_samples", lambda trainer: samples)
         monkeypatch.setattr(batch_size_search, "length_of", lambda batch, flavour: batch)
@@ -211,7 +211,7 @@ def test_batches_that_stay_as_they_are_break_the_search_off(monkeypatch: pytest.
     scene.try_size(2, 8)
     with pytest.raises(batch_size_search.RefusedError, match="ignored"):
         scene.try_size(4, 8)
-    assert scene.trials.told_by_loader == "batch_size: left as it is"
+    assert scene.trials.told_by_loader == "batch_size: unchanged"
 
 
 def test_no_batches_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def test_a_child_has_its_parents_plan_with_the_changes() -> None:
     assert child({"max_epochs": 3, "precision": "16-mixed"}, {"precision": None}) == {"max_epochs": 3}
     with pytest.raises(PlanError, match="precision"):
         child({}, {"precision": "17-mixed"})
-    with pytest.raises(PlanError, match="no field"):
+    with pytest.raises(PlanError, match="not a field"):
         child({"nonsense": 1}, {})
 
 
@@ -100,7 +100,12 @@ def test_the_cure_of_a_checkpoint_is_another_one() -> None:
     [
         ("file", Plan(strategy="ddp"), Plan(strategy="fsdp"), None),
         ("file", Plan(strategy="fsdp"), Plan(strategy="ddp"), None),
-        ("file", Plan(strategy="ddp"), Plan(strategy="deepspeed_stage_2"), "DeepSpeed goes on from its own folders"),
+        (
+            "file",
+            Plan(strategy="ddp"),
+            Plan(strategy="deepspeed_stage_2"),
+            "DeepSpeed can only resume from its own folders",
+        ),
         ("sharded", Plan(strategy="fsdp"), Plan(strategy="fsdp_cpu_offload"), None),
         ("sharded", Plan(strategy="fsdp"), Plan(strategy="ddp"), "strategy ddp cannot read it"),
         ("sharded", Plan(strategy="fsdp"), Plan(strategy="model_parallel"), "saved under FSDP"),
@@ -181,7 +186,7 @@ def test_what_cannot_be_started_again_says_why(runs: Runs, tmp_path: Path) -> No
     child = again(runs, parent, given=["program.py", "--token", "abc"])
     assert wait_for_end(child).state is RunState.FINISHED
     given = ["program.py"]
-    for gone, says in (("gone.ckpt", "is not there"), (str(tmp_path), "is not whole")):
+    for gone, says in (("gone.ckpt", "does not exist"), (str(tmp_path), "is incomplete")):
         with pytest.raises(LaunchError, match=says):
             again(runs, parent, given=given, checkpoint=gone)
     torn = write_zip(tmp_path / "torn.ckpt")
@@ -195,7 +200,9 @@ def test_what_cannot_be_started_again_says_why(runs: Runs, tmp_path: Path) -> No
         again(runs, parent, given=given)
 
 
-@pytest.mark.parametrize(("field", "says"), [("folder", "folder is gone"), ("interpreter", "which is gone")])
+@pytest.mark.parametrize(
+    ("field", "says"), [("folder", "folder no longer exists"), ("interpreter", "which no longer exists")]
+)
 def test_a_place_that_is_gone_is_named(runs: Runs, field: str, says: str) -> None:
     there = {"folder": str(runs.folder), "interpreter": sys.executable, field: "/nowhere"}
     program = ProgramRecord(label="a", given=["a.py"], **there)

@@ -127,7 +127,7 @@ def test_a_fix_begins_anew_where_it_cannot_read_a_deepspeed_checkpoint(
     assert start["resumed_from"] is None
     assert start["changes"] == {"strategy": "fsdp", "devices": 2}
     assert "is a DeepSpeed folder" in reason
-    assert f"beginning anew: {reason}" in capsys.readouterr().err
+    assert f"starting without a checkpoint: {reason}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("is_torn", [False, True])
@@ -143,7 +143,9 @@ def test_a_fix_goes_on_from_a_checkpoint_that_is_whole(
     start, reason = relaunched_by_both(cockpit, run, started, number)
     assert start["resumed_from"] == (None if is_torn else str(path))
     said = capsys.readouterr().err
-    assert (f"beginning anew: {reason}" if is_torn else f"going on from step 5 ({path.stat().st_size} B)") in said
+    assert (
+        f"starting without a checkpoint: {reason}" if is_torn else f"resuming from step 5 ({path.stat().st_size} B)"
+    ) in said
     assert not is_torn or reason.startswith("last.ckpt: ")
 
 
@@ -218,7 +220,7 @@ def test_a_run_that_is_over_is_neither_stopped_nor_killed_nor_adopted(
         said = said_by_both(capsys, [command, run.id], lambda ask=ask: ask(run))  # type: ignore[misc]
         assert run.id in said
     said = said_by_both(capsys, ["pause", run.id], lambda: cockpit.tell(run, "pause", {}))
-    assert "is over already" in said
+    assert "has already ended" in said
 
 
 def test_a_run_without_supervisor_and_processes_is_gone_for_both(
@@ -226,10 +228,10 @@ def test_a_run_without_supervisor_and_processes_is_gone_for_both(
 ) -> None:
     program = ProgramRecord(label="x.py", given=["x.py"], folder=str(folder), interpreter=sys.executable)
     run, _ = store().create(program=program, plan={}, now=time.time() - 3600)
-    assert "is gone" in said_by_both(capsys, ["stop", run.id], lambda: cockpit.stop(run))
+    assert "is lost" in said_by_both(capsys, ["stop", run.id], lambda: cockpit.stop(run))
     assert cockpit.adopt is not None
     adopt = cockpit.adopt
-    assert "has never begun" in said_by_both(capsys, ["adopt", run.id], lambda: adopt(run))
+    assert "has never started" in said_by_both(capsys, ["adopt", run.id], lambda: adopt(run))
 
 
 # -------------------------------------------------------------------------------------------------------------- plans
@@ -253,7 +255,7 @@ def test_the_estimate_is_calibrated_by_an_earlier_run(
     arguments = ["estimate", "--json", "--strategy", "ddp", "--precision", "bf16-mixed", "--devices", "2"]
     assert main([*arguments, "--python", sys.executable, "--", "x.py"]) == 0
     told = capsys.readouterr()
-    assert f"the run {run.id} took 30 GiB of a GPU: the estimate is calibrated by that" in told.err
+    assert f"the run {run.id} took 30 GiB of a GPU: the estimate is calibrated with it" in told.err
     present = json.loads(told.out)["present"]
     assert (present["low"], present["high"]) == (memory.present.low, memory.present.high)
 

@@ -101,9 +101,9 @@ def test_pruning_spares_what_is_not_over_and_its_parent(services: RunServices, h
     assert services.delete([parent], PruneRule(keep=1)).deleted == (), "a live child may need it by now"
     done = services.delete([child, old], None)
     assert (done.deleted, done.freed > 0) == ((old,), True)
-    assert "alive" in done.refusals[0]
+    assert "still active" in done.refusals[0]
     assert {run.id for run in services.runs()} == {parent.id, child.id}
-    assert "not there any more" in services.delete([old], None).refusals[0]
+    assert "no longer exists" in services.delete([old], None).refusals[0]
 
 
 def test_a_child_keeps_the_plan_and_goes_on_from_the_chosen_checkpoint(
@@ -122,7 +122,7 @@ def test_a_child_that_cannot_be_started_is_refused_and_makes_no_run(
     choice = ProgramChoice(("x.py",), tmp_path, Path(sys.executable), True)
     directory = over(home, tmp_path)
     torn = Origin(directory, str(tmp_path / "torn.ckpt"))
-    with pytest.raises(RefusalError, match="not whole"):
+    with pytest.raises(RefusalError, match="incomplete"):
         services.relaunch(torn, choice, services.plan_child(torn).plan)
     with pytest.raises(RefusalError, match=r"gone\.py"):
         services.relaunch(Origin(directory), ProgramChoice(("gone.py",), tmp_path, Path(sys.executable), True), Plan())

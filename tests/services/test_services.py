@@ -106,7 +106,7 @@ def test_a_plan_is_judged_without_running_anything(services: Services, tmp_path:
     assert services.plans.judge(PlanCase(Plan(), None, None)).problems == ()
     why = services.plans.recommend(on_this_machine(tmp_path, Plan(), "x.py")).reasons
     assert set(why) >= {"strategy", "precision"}
-    with pytest.raises(RefusalError, match="not been looked at"):
+    with pytest.raises(RefusalError, match="not been inspected"):
         services.plans.recommend(PlanCase(Plan(), None, None))
 
 
@@ -145,7 +145,7 @@ def test_plans_are_saved_beside_the_runs_and_exports_are_written_once(
     path = services.plans.save(case, "mine")
     assert path.is_relative_to(home)
     assert [found.plan for found in services.plans.saved(case)] == [case.plan]
-    with pytest.raises(RefusalError, match="cannot be a plan's name"):
+    with pytest.raises(RefusalError, match="is not a valid name of a plan"):
         services.plans.save(case, "../mine")
     services.plans.delete(case, "mine")
     assert services.plans.saved(case) == []

@@ -88,7 +88,9 @@ class FakeRuns:
     def _deleted(self, directory: RunDirectory) -> ListedRun:
         found = self.listed(directory)
         if not is_over(found):
-            raise RefusalError(f"The run {directory.id} is alive. Stop it first: lightning-tui stop {directory.id}")
+            raise RefusalError(
+                f"The run {directory.id} is still active. Stop it first: lightning-tui stop {directory.id}"
+            )
         self.gone.add(found.directory)
         self.outside.asked.append(("delete", directory.path))
         return found
@@ -233,7 +235,7 @@ def checkpoints() -> tuple[Checkpoint, ...]:
         one(1200, 9, 1.21, "the file has 812340000 of 1524713390 bytes", is_complete=False),
         one(1100, 8, 1.24),
         one(1000, 7, 1.29),
-        one(900, 6, float("nan"), "train_loss was nan by then, and so are its weights"),
+        one(900, 6, float("nan"), "train_loss was already nan, so its weights are lost too"),
         one(800, 5, 1.41),
         one(400, 2, 2.02),
     )

@@ -38,7 +38,7 @@ async def test_the_gravest_advice_stands_in_one_line_and_nothing_else_moves(
     async with app.run_test(size=size) as pilot:
         await scenes.settle(app, pilot)
         before = text_grid(app).splitlines()
-        await until(pilot, shows(app, "more A ─"))
+        await until(pilot, shows(app, "of 6 A ─"))
         after = text_grid(app).splitlines()
         assert [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new] == [
             after.index(border(app))
@@ -50,7 +50,7 @@ async def test_the_window_tells_all_of_it_and_what_was_seen_becomes_a_count(tmp_
     app, directory = cockpit(tmp_path)
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
-        await until(pilot, shows(app, "more A ─"))
+        await until(pilot, shows(app, "of 6 A ─"))
         await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, AdviceWindow))
         grid = text_grid(app)
@@ -58,7 +58,7 @@ async def test_the_window_tells_all_of_it_and_what_was_seen_becomes_a_count(tmp_
         assert all(advice.title[:40] in grid for advice in much_to_advise())
         assert first.cause[:50] in grid
         await pilot.press("escape")
-        await until(pilot, shows(app, f"{len(much_to_advise())} advice A ─"))
+        await until(pilot, shows(app, f"{len(much_to_advise())} suggestions A ─"))
         await until(pilot, lambda: read_seen(directory).told == {advice.id for advice in much_to_advise()})
 
 
@@ -66,18 +66,18 @@ async def test_enter_puts_the_change_into_the_plan_of_the_next_start(tmp_path: P
     app, _ = cockpit(tmp_path)
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
-        await until(pilot, shows(app, "more A ─"))
+        await until(pilot, shows(app, "of 6 A ─"))
         await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, AdviceWindow))
         wanted = next(place for place, advice in enumerate(much_to_advise()) if advice.id == "data-loading")
         for _ in range(wanted):
             await pilot.press("down")
         await pilot.press("enter")
-        await until(pilot, shows(app, "in the plan of the next start"))
+        await until(pilot, shows(app, "set in the plan of the next run"))
         assert app.cockpit.view.plan.num_workers == 3
         assert app.cockpit.view.plan.strategy == "ddp", "what was chosen before stays"
         await pilot.press("3")
-        await until(pilot, shows(app, "nothing in the plan does that"))
+        await until(pilot, shows(app, "the plan cannot change this"))
 
 
 async def test_what_is_put_away_is_gone_for_this_run_and_the_next_cockpit_knows(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_what_is_put_away_is_gone_for_this_run_and_the_next_cockpit_knows(
     everything = {advice.id for advice in much_to_advise()}
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
-        await until(pilot, shows(app, "more A ─"))
+        await until(pilot, shows(app, "of 6 A ─"))
         await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, AdviceWindow))
         await pilot.press(*"d" * len(everything))
@@ -93,7 +93,7 @@ async def test_what_is_put_away_is_gone_for_this_run_and_the_next_cockpit_knows(
         await until(pilot, lambda: read_seen(directory).dismissed == everything)
         await until(pilot, lambda: " A ─" not in border(app))
         await pilot.press("A")
-        await until(pilot, shows(app, "nothing to advise on this run"))
+        await until(pilot, shows(app, "no suggestions for this run"))
     again, _ = cockpit(tmp_path)
     async with again.run_test(size=(120, 36)) as pilot:
         await scenes.settle(again, pilot)
@@ -110,19 +110,19 @@ async def test_a_title_gives_way_to_the_count_after_a_while(tmp_path: Path, monk
         patched.setattr(advising, "TOLD_S", 0.0)  # the clock of the scene stands still
         async with app.run_test(size=(120, 36)) as pilot:
             await scenes.settle(app, pilot)
-            await until(pilot, shows(app, f"{len(much_to_advise())} advice A ─"))
+            await until(pilot, shows(app, f"{len(much_to_advise())} suggestions A ─"))
 
 
 async def test_one_that_only_watches_writes_and_changes_nothing(tmp_path: Path) -> None:
     app, directory = cockpit(tmp_path, readonly=True)
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
-        await until(pilot, shows(app, "more A ─"))
+        await until(pilot, shows(app, "of 6 A ─"))
         await pilot.press("A", "d")
         await until(pilot, lambda: isinstance(app.screen, AdviceWindow))
         plan = app.cockpit.view.plan
         await pilot.press("enter")
-        await until(pilot, shows(app, "this cockpit only watches"))
+        await until(pilot, shows(app, "this cockpit is read-only"))
         assert app.cockpit.view.plan is plan
     assert not (directory.path / "advice.json").exists()
 
@@ -133,4 +133,4 @@ async def test_over_a_run_that_has_ended_only_the_count_is_left(tmp_path: Path) 
     app = scenes.cockpit(tmp_path, run, FakeOutside(advice=FakeAdvice(*much_to_advise())))
     async with app.run_test(size=(120, 36)) as pilot:
         await scenes.settle(app, pilot)
-        await until(pilot, shows(app, f"{len(much_to_advise())} advice A ─"))
+        await until(pilot, shows(app, f"{len(much_to_advise())} suggestions A ─"))

@@ -21,8 +21,8 @@ GIB = 1 << 30
 @pytest.mark.parametrize(
     ("rung", "size", "said"),
     [
-        ("asked", 2 * GIB + GIB // 10, "writing a checkpoint, 2.1 GiB so far; SIGTERM waits"),
-        ("sigterm", None, "writing a checkpoint; SIGKILL waits"),
+        ("asked", 2 * GIB + GIB // 10, "writing a checkpoint, 2.1 GiB so far; SIGTERM is held back"),
+        ("sigterm", None, "writing a checkpoint; SIGKILL is held back"),
     ],
 )
 def test_a_stop_that_waits_for_a_checkpoint_says_how_much_of_it_is_there(
@@ -37,7 +37,7 @@ def test_a_stop_that_waits_for_a_checkpoint_says_how_much_of_it_is_there(
 def ended_with(run: RunSnapshot, **found: object) -> View:
     proof = Proof(**{"ranks_gone": 2, "processes_gone": 6, **found})  # type: ignore[arg-type]
     ended = Ended(seq=9, time=machines.NOW, code=0, signal=None, cause="stop", proof=proof)
-    detail = "ended at step 412, as asked"
+    detail = "stopped at step 412 on request"
     return view_of(replace_struct(run, state=RunState.STOPPED, detail=detail, ended=ended))
 
 
@@ -45,7 +45,7 @@ def test_after_a_stop_it_says_who_is_gone_what_is_free_and_what_is_kept(tmp_path
     run = scenes.training(tmp_path)
     whole = CheckpointProof(path="/c/a.ckpt", global_step=412, size=GIB, is_complete=True)
     view = ended_with(run, gpu_released=61 * GIB + GIB // 5, gpu_held=0, checkpoint=whole)
-    said = "2 ranks gone, 61.2 GiB released, checkpoint of step 412 complete · ended at step 412, as asked"
+    said = "2 ranks gone, 61.2 GiB released, checkpoint of step 412 complete · stopped at step 412 on request"
     assert text_of(message_row(view)) == text_of(proof_row(view)) == said
     assert said in text_of(state_row(view, 180))
     assert "as asked" not in text_of(state_row(view, 100)), "where it has no room, it stands in the line below"
@@ -55,8 +55,8 @@ def test_after_a_stop_it_says_who_is_gone_what_is_free_and_what_is_kept(tmp_path
     torn = replace_struct(whole, is_complete=False, problem="its end is missing")
     left = ended_with(run, checkpoint=torn, gpu_held=GIB, survivors=(Survivor(4711, "python train.py"),))
     assert text_of(proof_row(left)).startswith(
-        "2 ranks gone, 1 GiB of GPU memory still held, checkpoint of step 412 is not whole: its end is missing, "
-        "still there: 4711 python train.py"
+        "2 ranks gone, 1 GiB of GPU memory still held, checkpoint of step 412 is incomplete: its end is missing, "
+        "still running: 4711 python train.py"
     )
 
 

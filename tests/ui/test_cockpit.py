@@ -56,7 +56,7 @@ async def test_stop_asks_gently_then_offers_harder_steps(tmp_path: Path) -> None
         await scenes.settle(app, pilot)
         await pilot.press("x")
         await until(pilot, lambda: outside.asked == [("stop", Path(run.directory))])
-        assert "asked to stop" in text_grid(app)
+        assert "stop requested" in text_grid(app)
         assert outside.reader is not None
         outside.reader.now = scenes.stopping(tmp_path)
         await until(pilot, shows(app, "◒ stopping"))
@@ -105,7 +105,7 @@ async def test_quit_leaves_a_run_running_by_default(tmp_path: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("q")
-        await until(pilot, shows(app, "leave it running"))
+        await until(pilot, shows(app, "quit, and leave it running"))
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.cockpit)
         await pilot.press("q", "enter")
@@ -129,7 +129,7 @@ async def test_a_watching_cockpit_neither_starts_nor_stops(tmp_path: Path) -> No
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("x", "s")
-        await until(pilot, shows(app, "this cockpit only watches"))
+        await until(pilot, shows(app, "this cockpit is read-only"))
         assert outside.asked == []
 
 
@@ -158,7 +158,7 @@ async def test_a_typed_value_that_is_wrong_is_explained_in_place(tmp_path: Path)
         await until(pilot, lambda: bool(app.screen.query(Input)))
         app.screen.query_one(Input).value = "lots"
         await pilot.press("enter")
-        await until(pilot, shows(app, "allowed is a number above 0"))
+        await until(pilot, shows(app, "Allowed: a number above 0"))
         app.screen.query_one(Input).value = "0,2"
         await pilot.press("enter")
         await until(pilot, lambda: app.cockpit.view.plan.devices == [0, 2])
@@ -169,7 +169,7 @@ async def test_a_program_is_typed_where_none_was_chosen(tmp_path: Path) -> None:
     app = scenes.cockpit(tmp_path, None, given=None)
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
-        assert "chooses a program" in text_grid(app)
+        assert "selects a program" in text_grid(app)
         await pilot.press("s")
         await until(pilot, lambda: bool(app.screen.query(Input)))
         app.screen.query_one(Input).value = "train.py 'unclosed"
@@ -343,8 +343,8 @@ async def test_the_palette_offers_the_keys(tmp_path: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("ctrl+p")
-        await until(pilot, shows(app, "follow: space"))
+        await until(pilot, shows(app, "Run: Start the program"))
         await pilot.press(*"whole")
-        await until(pilot, lambda: "zoom: z" in text_grid(app) and "follow: space" not in text_grid(app))
+        await until(pilot, lambda: "View: Zoom the pane" in text_grid(app) and "Run: Start" not in text_grid(app))
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.cockpit and not app.cockpit.parts.panes["plan"].display)

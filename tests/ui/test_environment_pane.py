@@ -44,7 +44,7 @@ def test_what_is_wrong_comes_before_the_facts_and_what_is_good_to_know_after_the
 
 def test_a_sound_machine_says_so_and_then_tells_what_doctor_tells() -> None:
     rows = texts(view_of(machines.local_machine()))
-    assert rows[0] == "✔ nothing wrong found"
+    assert rows[0] == "✔ no problems found"
     assert "Host         lab-7 · Debian 12" in rows
     assert "Runs         /home/ada/work · 412 GiB free of 900 GiB · local (ext4)" in rows
     assert "             why: --home" in rows
@@ -53,7 +53,7 @@ def test_a_sound_machine_says_so_and_then_tells_what_doctor_tells() -> None:
 def test_before_the_machine_was_looked_at_places_wait() -> None:
     rows = [text_of(row).rstrip() for row in detail_rows(view_of(None), 76)]
     assert rows[0] == "Platform   …"
-    assert text_of(summary_row(view_of(None), 76)) == "looking at the machine …"
+    assert text_of(summary_row(view_of(None), 76)) == "inspecting the machine …"
 
 
 def test_the_overview_says_how_many_gpus_are_seen_and_that_storage_is_kept() -> None:
@@ -98,8 +98,8 @@ def test_the_overview_lists_what_is_wrong_and_counts_what_is_good_to_know() -> N
         rows = overview_rows(view_of(replace_struct(machines.local_machine(), findings=findings)), 42, 9)
         return " ".join(text_of(rows[-1]).split())
 
-    assert last_row() == "✔ nothing wrong found"
-    assert last_row(NOTE) == "✔ nothing wrong found 1 note"
+    assert last_row() == "✔ no problems found"
+    assert last_row(NOTE) == "✔ no problems found 1 note"
     assert last_row(WRONG, NOTE) == "▲ Shared memory is only 64 MiB"
     assert last_row(WRONG, WRONG, NOTE) == "▲ Shared memory is only 64 MiB +1"
 

@@ -82,9 +82,9 @@ async def test_the_card_tells_what_happened_why_and_what_helps(tmp_path: Path) -
         await scenes.settle(app, pilot)
         await pilot.press("5")
         grid = text_grid(app)
-        assert f"{TITLE}   rank 2 · step 1204 · 27.0 of 45.0 GiB ours" in grid
+        assert f"{TITLE}   rank 2 · step 1204 · 27.0 of 45.0 GiB" in grid
         assert "train.py:41 in training_step  loss = self.model(batch)" in grid
-        assert "f  batch 32 → 16, accumulate 4 → 8, from step 1000" in grid
+        assert "f  batch size 32 → 16, accumulate 4 → 8, from step 1000" in grid
         assert "2  strategy ddp → fsdp" in grid
         assert "enter line 22   i report   y copy it" in grid
         assert "▸ torch.OutOfMemoryError: CUDA out of memory." in grid, "the error's own line stays in sight"
@@ -101,7 +101,7 @@ async def test_nothing_jumps_when_the_diagnosis_comes(tmp_path: Path) -> None:
         (top,) = (y for y, line in enumerate(before) if "╭╴ torch.OutOfMemoryError" in line)
         assert "CUDA out of memory. Tried to allocate 2.11 GiB." in before[top + 1], "what is known is told at once"
         await pilot.press("f")
-        await until(pilot, shows(app, "looking for the cause: a moment"))
+        await until(pilot, shows(app, "the diagnosis is not ready yet"))
         outside.may_explain.set()
         await until(pilot, shows(app, TITLE))
         after = text_grid(app).splitlines()
@@ -162,7 +162,7 @@ async def test_an_unknown_failure_is_told_in_plain_words_with_the_programs_own_l
         assert "train.py:41 in training_step  loss = self.model(batch)" in grid
         assert "f fix" not in grid
         await pilot.press("f")
-        await until(pilot, shows(app, "no change of the plan helps here"))
+        await until(pilot, shows(app, "no change of the plan fixes this"))
 
 
 async def test_a_run_that_stands_still_is_told_of_until_it_goes_on(tmp_path: Path) -> None:
@@ -290,11 +290,11 @@ async def test_two_keys_relaunch_it_and_the_cockpit_follows_the_child(tmp_path: 
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("f")
-        await until(pilot, shows(app, "a child of train-7f3a01"))
+        await until(pilot, shows(app, "a new run, child of train-7f3a01"))
         grid = text_grid(app)
         assert "Halve the batch and double the accumulation." in grid
-        assert "Batch            32  →  16" in grid
-        assert "Accumulate        4  →  8" in grid
+        assert "batch size       32  →  16" in grid
+        assert "accumulate        4  →  8" in grid
         assert "from epoch=1-step=1000.ckpt · step 1 000 · epoch 1 · saved 1 min ago" in grid
         await pilot.press("enter")
         await until(pilot, shows(app, "relaunched from train-7f3a01 at step 1000"))
@@ -338,19 +338,19 @@ async def test_a_cockpit_that_only_watches_neither_offers_nor_takes_it(tmp_path:
         assert "f fix" not in grid
         assert "f  batch" not in grid
         await pilot.press("f")
-        await until(pilot, shows(app, "this cockpit only watches"))
+        await until(pilot, shows(app, "this cockpit is read-only"))
         assert app.screen is app.cockpit
         assert not [name for name, _ in outside.asked if name == "relaunch"]
 
 
 async def test_a_relaunch_that_is_refused_says_why_and_the_run_stays(tmp_path: Path) -> None:
     app, outside = cockpit(tmp_path)
-    outside.refusal = "train-7f3a01 ran in /home/ada/work, and that folder is gone."
+    outside.refusal = "train-7f3a01 ran in /home/ada/work, and that folder no longer exists."
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("f", "enter")
         await until(pilot, lambda: isinstance(app.screen, TextWindow))
-        await until(pilot, shows(app, "and that folder is"))
+        await until(pilot, shows(app, "and that folder"))
         assert "relaunching" not in text_grid(app)
         await pilot.press("escape")
         await until(pilot, shows(app, TITLE))
@@ -398,7 +398,7 @@ async def test_the_window_fits_small_screens(tmp_path: Path, size: tuple[int, in
 
 
 def test_changes_and_beginnings_in_words() -> None:
-    assert change_words(fix()) == "workers 4 → 2"
+    assert change_words(fix()) == "num workers 4 → 2"
     assert change_words(fix(fields=(FieldChange("precision", None, "bf16-mixed"),))) == "precision → bf16-mixed"
     assert change_words(fix(fields=())) == "start again"
     assert beginning_words(Beginning("/r/last.ckpt", 400)) == ("from last.ckpt step 400", "from step 400")

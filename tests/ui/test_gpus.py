@@ -407,7 +407,7 @@ async def test_the_window_goes_on_telling_and_survives_that_its_gpu_goes(tmp_pat
         outside.reader.now = replace_struct(run, nodes=(replace_struct(run.nodes[0], gpus=fuller),))
         await until(pilot, lambda: "44.0 of 45.0 GiB used" in text_grid(app))
         outside.reader.now = replace_struct(run, nodes=(replace_struct(run.nodes[0], gpus=()),), gpus=())
-        await until(pilot, lambda: "This GPU is no longer told of." in text_grid(app))
+        await until(pilot, lambda: "This GPU is no longer reported." in text_grid(app))
         await pilot.press("right", "escape")
         await until(pilot, lambda: app.screen is app.cockpit)
 

@@ -64,7 +64,7 @@ async def test_a_search_steps_through_hits_in_both_directions_and_ends_with_esca
         await pilot.press("n")
         await until(pilot, shows(app, "9 of 10"))
         await pilot.press("n", "n")
-        await until(pilot, shows(app, "no more below, N goes up"))
+        await until(pilot, shows(app, "no match below; N searches up"))
         await pilot.press("escape")
         await until(pilot, gone(app, "/hit$"))
 
@@ -88,7 +88,7 @@ async def test_a_bad_expression_is_told_in_place_and_what_was_typed_stays(tmp_pa
         await scenes.settle(app, pilot)
         await pilot.press("5")
         await search(app, pilot, "loss=(")
-        await until(pilot, shows(app, "no regular expression: missing )"))
+        await until(pilot, shows(app, "valid regular expression: missing )"))
         assert app.screen.query_one(Input).value == "loss=("
         app.screen.query_one(Input).value = "nothing has this"
         await pilot.press("enter")
@@ -149,7 +149,7 @@ async def test_n_steps_through_errors_and_enter_opens_a_folded_traceback(tmp_pat
         await pilot.press("enter")
         await until(pilot, gone(app, "client.put"))
         await pilot.press("n")
-        await until(pilot, shows(app, "no more below"))
+        await until(pilot, shows(app, "no match below"))
 
 
 async def test_lines_are_selected_by_key_and_mouse_and_copied_to_clipboard_and_file(
@@ -260,7 +260,7 @@ async def test_one_jumps_to_a_line_a_share_and_a_time(tmp_path: Path) -> None:
         await search(app, pilot, "50 %", "j")
         await until(pilot, lambda: app.cockpit.parts.log.place.top == 322)
         await search(app, pilot, "nowhere", "j")
-        await until(pilot, shows(app, "is no place in the log"))
+        await until(pilot, shows(app, "is not a position in the log"))
         await pilot.press("escape")
         await search(app, pilot, "10m", "j")  # 151 seconds after the first sample
         await until(pilot, lambda: any(row.startswith("step  1208") for row in log_rows(app)))
@@ -272,7 +272,7 @@ def test_a_place_in_the_log_is_a_share_a_line_or_a_time() -> None:
     assert parse_jump("1200", 0).line == 1200
     assert parse_jump("90s", 100).moment == 10
     for text in ("0", "101 %", "somewhere"):
-        with pytest.raises(ValueError, match="no place in the log"):
+        with pytest.raises(ValueError, match="not a position in the log"):
             parse_jump(text, 0)
 
 

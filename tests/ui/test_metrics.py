@@ -193,7 +193,7 @@ def test_a_stall_takes_the_place_of_the_time_left_and_the_straggler_is_named(tmp
     assert "no step for 3 min · usual 1.20 s" in text_of(progress_row(view_of(run), 80))
     assert "ETA" not in text_of(progress_row(view_of(run), 80))
     words = text_of(pace_row(view_of(run), 200))
-    assert "rank 2 waits for data 19.0 ms, others 2.00 ms" in words
+    assert "rank 2 waiting for data 19.0 ms, others 2.00 ms" in words
     assert "restarted 2 times" in words
     slow = [replace_struct(rank, step_time_s=0.09 if rank.rank == 1 else 0.04) for rank in run.ranks]
     found = straggler_of(slow)

@@ -103,7 +103,7 @@ def test_start_asks_for_a_program_where_none_is_chosen_and_waits_for_the_run_tha
     control_of(idle, asked).start()
     control_of(running, asked).start()
     assert asked == ["program"]
-    assert "a run is going on" in running.said[0]
+    assert "a run is active" in running.said[0]
 
 
 def test_leaving_asks_only_where_a_run_goes_on(tmp_path: Path) -> None:

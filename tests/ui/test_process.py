@@ -181,7 +181,7 @@ def test_after_ctrl_z_and_fg_the_whole_screen_is_drawn_again(tmp_path: Path, ope
     terminal.read(0.3)
     terminal.output = b""
     terminal.process.send_signal(signal.SIGCONT)
-    for words in (b"lightning-tui", b"Environment", b"Precision", b"Nothing runs yet", b"palette"):
+    for words in (b"lightning-tui", b"Environment", b"precision", b"No run yet", b"palette"):
         terminal.read_until(words)
 
 

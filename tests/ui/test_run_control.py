@@ -40,13 +40,13 @@ def paused(folder: Path, by: str = "ada@lab-7 5") -> RunSnapshot:
 @pytest.mark.parametrize(
     ("keys", "expected", "said"),
     [
-        (["c"], ("checkpoint", None), "asked for a checkpoint"),
-        (["p"], ("pause", None), "asked to pause"),
-        (["v"], ("validate", None), "asked to validate"),
-        (["e"], ("stop", {"after": "epoch"}), "asked to stop after this epoch"),
-        (["l", *"3e-4", "enter"], ("set-lr", {"value": 3e-4, "group": None}), "asked for learning rate 0.0003"),
+        (["c"], ("checkpoint", None), "requested: a checkpoint"),
+        (["p"], ("pause", None), "requested: pause"),
+        (["v"], ("validate", None), "requested: validation"),
+        (["e"], ("stop", {"after": "epoch"}), "requested: stop after this epoch"),
+        (["l", *"3e-4", "enter"], ("set-lr", {"value": 3e-4, "group": None}), "requested: learning rate 0.0003"),
         (["l", *"1=0.5", "enter"], ("set-lr", {"value": 0.5, "group": 1}), "learning rate 0.5 in group 1"),
-        (["D", "up", "enter"], ("log-level", {"level": "debug"}), "asked for log level debug"),
+        (["D", "up", "enter"], ("log-level", {"level": "debug"}), "requested: log level debug"),
     ],
 )
 async def test_each_key_asks_and_says_so(
@@ -69,7 +69,7 @@ async def test_what_becomes_of_a_command_is_told_step_by_step_and_whoever_asked(
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         await pilot.press("c")
-        await until(pilot, shows(app, "asked for a checkpoint"))
+        await until(pilot, shows(app, "requested: a checkpoint"))
         assert outside.reader is not None
         save = new_command("checkpoint")
         stands = CommandProgress(command=save, status="asked", waiting_for=(0,), waiting_s=0.2)
@@ -136,7 +136,7 @@ async def test_a_watching_cockpit_asks_nothing_by_any_key(tmp_path: Path) -> Non
         await scenes.settle(app, pilot)
         for key in "xcpvelD":
             await pilot.press(key)
-            assert "this cockpit only watches" in text_grid(app)
+            assert "this cockpit is read-only" in text_grid(app)
             assert app.screen is app.cockpit
         assert outside.asked == []
 
@@ -165,5 +165,5 @@ def test_a_stop_that_waits_says_for_what(tmp_path: Path) -> None:
         return text_of(message_row(view_of(replace_struct(run, stopping=stopping))))
 
     assert said(new_command("stop")) == "finishing the batch and saving"
-    assert said(new_command("stop", after="epoch")) == "it ends after this epoch"
-    assert said(new_command("stop", after="validation")) == "it ends after the next validation"
+    assert said(new_command("stop", after="epoch")) == "it stops after this epoch"
+    assert said(new_command("stop", after="validation")) == "it stops after the next validation"

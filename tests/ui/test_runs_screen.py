@@ -346,7 +346,7 @@ async def test_resuming_beside_a_run_that_is_going_on_waits_for_its_stop(tmp_pat
         await pilot.press("down", "k")
         await until(pilot, shows(app, "Checkpoints of"))
         await pilot.press("enter", "enter")
-        await until(pilot, shows(app, "a run is going on: x stops it first"))
+        await until(pilot, shows(app, "a run is active: x stops it first"))
         assert outside.asked == []
         assert app.cockpit.view.run is not None
         assert app.cockpit.view.run.record.id == "train-7f3a01", "the run that is going on stays on the screen"
@@ -361,13 +361,13 @@ async def test_a_run_is_deleted_after_asking_and_never_a_live_one(tmp_path: Path
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(app, pilot)
         await pilot.press("d")
-        await until(pilot, shows(app, "is training: a live run is not deleted"))
+        await until(pilot, shows(app, "is training: an active run cannot be deleted"))
         assert app.screen is screen
         await pilot.press("down", "d", "enter")
         assert outside.asked == [], "keeping is the default"
         await pilot.press("d", "down")
         assert "4.31 GiB" in text_grid(app)
-        assert "2 children of it stay" in text_grid(app)
+        assert "2 children" in text_grid(app)
         await pilot.press("enter")
         await until(pilot, shows(app, "deleted: baseline #5c2e90, 4.31 GiB freed"))
         assert outside.asked == [("delete", HOME / "train-5c2e90")]
@@ -419,13 +419,13 @@ async def test_pruning_shows_first_what_would_go(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot)
         await pilot.press("P", "down", "enter")
-        await until(pilot, shows(app, "2 runs would go"))
+        await until(pilot, shows(app, "2 runs would be deleted"))
         assert outside.asked == [("prune", PruneRule(older_than_s=30 * 86_400.0))]
         assert "sweep-lr.py #2f0d63" in text_grid(app)
         await pilot.press("enter")
         assert len(outside.asked) == 1, "keeping is the default"
         await pilot.press("P", "enter")
-        await until(pilot, shows(app, "2 runs would go"))
+        await until(pilot, shows(app, "2 runs would be deleted"))
         await pilot.press("down", "enter")
         await until(pilot, shows(app, "deleted: 2 runs, 3.01 GiB freed"))
         assert [asked for asked, _ in outside.asked] == ["prune"] * 3 + ["delete"] * 2, "asked again at the last moment"
@@ -459,7 +459,7 @@ async def test_a_typed_rule_is_previewed_too(tmp_path: Path) -> None:
         await pilot.press("P", "end", "enter")
         await until(pilot, shows(app, "14 days: those that ended longer ago."))
         await pilot.press("2", "enter")
-        await until(pilot, shows(app, "2 runs would go"))
+        await until(pilot, shows(app, "2 runs would be deleted"))
         assert outside.asked == [("prune", PruneRule(keep=2))]
 
 
@@ -468,9 +468,9 @@ async def test_the_palette_offers_what_the_screen_can_do(tmp_path: Path) -> None
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await opened(app, pilot)
         commands = {command.title: command for command in app.get_system_commands(cast("Any", screen))}
-        assert "Sort by another column" in commands
-        assert "Start the program under the plan" not in commands
-        await commands["Sort by another column"].callback()
+        assert "Runs screen: Sort by the next column" in commands
+        assert not any(title.startswith("Run: ") for title in commands)
+        await commands["Runs screen: Sort by the next column"].callback()
         assert "best ↓" in text_grid(app)
 
 
@@ -513,7 +513,7 @@ async def test_a_deletion_that_is_refused_says_why(tmp_path: Path) -> None:
         alive = msgspec.structs.replace(outside.listed[1], is_over=False)
         outside.listed = (outside.listed[0], alive, *outside.listed[2:])
         await pilot.press("enter")
-        await until(pilot, shows(app, "is alive. Stop it first"))
+        await until(pilot, shows(app, "is still active. Stop it first"))
         assert outside.asked == []
 
 
@@ -530,13 +530,13 @@ async def test_a_cockpit_that_only_watches_changes_nothing(tmp_path: Path) -> No
         for key in ("d", "P", "t", "n"):
             screen._notice = None
             await pilot.press(key)
-            await until(pilot, shows(app, "this cockpit only watches"))
+            await until(pilot, shows(app, "this cockpit is read-only"))
             assert app.screen is screen
         screen._notice = None
         await pilot.press("k")
         await until(pilot, shows(app, "Checkpoints of"))
         await pilot.press("enter")
-        await until(pilot, shows(app, "this cockpit only watches"))
+        await until(pilot, shows(app, "this cockpit is read-only"))
         screen.actions._delete(screen.table.runs[1:2])
         assert outside.asked == [], "nor do the actions, whatever key calls them"
 

@@ -115,7 +115,7 @@ async def test_a_batch_size_is_watched_and_taken_into_the_plan(tmp_path: Path) -
         await pilot.press("enter")
         assert isinstance(app.screen, TuningWindow), "there is no result to take yet"
         search.may_end.set()
-        await until(pilot, shows(app, "take into the plan"))
+        await until(pilot, shows(app, "add to the plan"))
         grid = text_grid(app)
         assert "Batch size 64" in grid
         assert "the program's own: 16" in grid

@@ -30,7 +30,7 @@ def _slurm_leftovers(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "slurm-without-srun",
             "error",
-            "Slurm's variables make Lightning wait for ranks that nobody starts",
+            "Slurm's variables make Lightning wait for ranks that are never started",
             f"SLURM_NTASKS={tasks} is set, but srun did not start this shell: Lightning waits for {tasks - 1} more.",
             remedy,
         )
@@ -39,12 +39,12 @@ def _slurm_leftovers(environment: Environment) -> Iterator[Finding]:
 def _slurm_ignored(environment: Environment) -> Iterator[Finding]:
     slurm = environment.slurm
     if slurm is not None and slurm.job_name in INTERACTIVE_JOB_NAMES:
-        nodes = f" The job's {slurm.nodes} nodes stay unused but for this one." if (slurm.nodes or 1) > 1 else ""
+        nodes = f" The job's {slurm.nodes} nodes stay unused except this one." if (slurm.nodes or 1) > 1 else ""
         yield Finding(
             "slurm-ignored",
             "info",
             f"Lightning ignores this Slurm job, because it is named {slurm.job_name}",
-            f"It starts its ranks by itself, on this machine alone.{nodes}",
+            f"It starts its own ranks, on this machine only.{nodes}",
             "One machine needs nothing more. For several, submit with sbatch a script that calls srun.",
         )
 
@@ -55,9 +55,11 @@ def _name_is_loopback(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "loopback-name",
             "warning",
-            f"{host.hostname} is {host.loopback_address} to itself, and the job has {environment.nodes} machines",
-            "What looks up its own name, as gloo does, listens on the loopback and waits for the others for ever.",
-            f"Take {host.hostname} out of the loopback's line in /etc/hosts, or set GLOO_SOCKET_IFNAME and "
+            f"{host.hostname} resolves its own name to {host.loopback_address}, and the job has "
+            f"{environment.nodes} machines",
+            "A library that looks up its own name, as gloo does, listens on the loopback interface and never "
+            "meets the other nodes.",
+            f"Remove {host.hostname} from the loopback line in /etc/hosts, or set GLOO_SOCKET_IFNAME and "
             "NCCL_SOCKET_IFNAME to the network's interface.",
         )
 

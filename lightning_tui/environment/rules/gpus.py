@@ -19,9 +19,9 @@ def _silent_driver(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "gpu-driver",
             "warning",
-            "There is an NVIDIA GPU, but its driver tells nothing",
+            "There is an NVIDIA GPU, but its driver does not answer",
             f"/dev/nvidia0 exists; {environment.gpus_missing or 'no GPU was found'}.",
-            "Run nvidia-smi: it names the trouble. In a container, ask for the capability 'utility' besides 'compute'.",
+            "Run nvidia-smi: it names the problem. In a container, ask for the capability 'utility' besides 'compute'.",
         )
 
 
@@ -32,7 +32,7 @@ def _container_without_gpus(environment: Environment) -> Iterator[Finding]:
             "container-without-gpus",
             "info",
             "This container was given no GPU",
-            f"{missing[0].upper()}{missing[1:]}: its runtime was told so.",
+            f"{missing[0].upper()}{missing[1:]}: its runtime is configured so.",
             "If the machine has GPUs, start the container with --gpus all (Kubernetes: ask for nvidia.com/gpu).",
         )
 
@@ -64,8 +64,8 @@ def _device_order(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "device-order",
             "warning",
-            "CUDA may count these GPUs in another order than nvidia-smi",
-            f"The GPUs differ, and CUDA counts the fastest first: entry {unsure[0].entry!r} of CUDA_VISIBLE_DEVICES "
+            "CUDA may number these GPUs in another order than nvidia-smi",
+            f"The GPUs differ, and CUDA numbers the fastest first: entry {unsure[0].entry!r} of CUDA_VISIBLE_DEVICES "
             "may be another GPU than nvidia-smi's.",
             "Set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name GPUs by their UUIDs.",
         )
@@ -85,7 +85,7 @@ def _busy(environment: Environment) -> Iterator[Finding]:
         "warning",
         f"{'GPU' if len(busy) == 1 else 'GPUs'} {names} already in use",
         f"GPU {_label(fullest)}: {size(_held(fullest))} held by {who}.",
-        "Wait for them, end them, or choose other GPUs with CUDA_VISIBLE_DEVICES or devices.",
+        "Wait for these processes, end them, or choose other GPUs with CUDA_VISIBLE_DEVICES or devices.",
     )
 
 

@@ -32,7 +32,7 @@ def _small_shared_memory(environment: Environment) -> Iterator[Finding]:
             "small-shm",
             "warning",
             f"Shared memory is only {size(total)}",
-            "Data workers and NCCL pass data through /dev/shm; where it is full they die with a bus error.",
+            "DataLoader workers and NCCL pass data through /dev/shm; when it is full they fail with a bus error.",
             "Start the container with --shm-size=8g or --ipc=host (Kubernetes: mount a memory emptyDir there), or "
             "train with num_workers=0.",
         )
@@ -45,7 +45,7 @@ def _few_open_files(environment: Environment) -> Iterator[Finding]:
             "low-open-files",
             "warning" if environment.gpus else "info",
             f"Only {count(limit.soft or 0)} files may be open at a time",
-            "Data workers hand each tensor over as an open file: with many of them a training ends with "
+            "DataLoader workers pass each tensor as an open file: with many of them a training ends with "
             "'Too many open files'.",
             _raise_limit("n", limit, OPEN_FILES_LOW),
         )
@@ -58,7 +58,7 @@ def _few_processes(environment: Environment) -> Iterator[Finding]:
             "low-processes",
             "warning",
             f"Only {count(limit.soft or 0)} processes and threads are allowed",
-            "Every rank, data worker and library thread counts; beyond the limit nothing can be started.",
+            "Every rank, DataLoader worker and library thread counts; above the limit nothing can be started.",
             _raise_limit("u", limit, PROCESSES_LOW),
         )
 
@@ -71,7 +71,7 @@ def _locked_memory(environment: Environment) -> Iterator[Finding]:
             "locked-memory",
             "warning",
             f"Only {size(limit.soft)} may be locked in memory, but there is InfiniBand ({', '.join(host.infiniband)})",
-            "NCCL registers its buffers with the adapter by locking them, and fails where it may not.",
+            "NCCL locks its buffers to register them with the adapter, and fails if it cannot.",
             "Set the limit to unlimited (ulimit -l unlimited, /etc/security/limits.conf, Slurm's "
             "PropagateResourceLimits, or docker run --ulimit memlock=-1).",
         )
@@ -85,7 +85,7 @@ def _raise_limit(letter: str, limit: Limit, wanted: int) -> str:
     if limit.hard is None or _is_below(Limit(limit.hard, None), wanted):
         return "Ask the administrator to raise the hard limit (/etc/security/limits.conf, docker run --ulimit)."
     highest = wanted * 16 if limit.hard == UNLIMITED else min(limit.hard, wanted * 16)
-    return f"ulimit -{letter} {highest} before starting lightning-tui; what it starts inherits that."
+    return f"ulimit -{letter} {highest} before starting lightning-tui; runs inherit the limit."
 
 
 def _no_colours(environment: Environment) -> Iterator[Finding]:
@@ -96,7 +96,7 @@ def _no_colours(environment: Environment) -> Iterator[Finding]:
             "no-colours",
             "info",
             f"{what}: this terminal has no colours",
-            "The cockpit needs a terminal that can place its cursor; the commands and plain lines need none.",
+            "The cockpit needs a terminal that can place its cursor; the other commands do not.",
             "In a real terminal: export TERM=xterm-256color.",
         )
 
@@ -110,16 +110,16 @@ def _killed_at_logout(environment: Environment) -> Iterator[Finding]:
             "killed-at-logout",
             "info",
             "tmux and screen end when you log out, runs do not",
-            "logind's KillUserProcesses=yes ends what a session started. You linger, so each run is given a scope of "
-            "its own where systemd-run --user works.",
-            "Start the multiplexer in a scope too: systemd-run --user --scope tmux.",
+            "logind's KillUserProcesses=yes ends the processes of a session. Lingering is enabled for you, so each "
+            "run gets a scope of its own if systemd-run --user works.",
+            "Start tmux or screen in a scope too: systemd-run --user --scope tmux.",
         )
     else:
         yield Finding(
             "killed-at-logout",
             "warning",
             "Runs end when you log out",
-            "logind's KillUserProcesses=yes ends all that a session started, tmux, screen and runs included.",
+            "logind's KillUserProcesses=yes ends all processes of a session, including tmux, screen and runs.",
             "loginctl enable-linger; each run is then given a scope of its own (systemd-run --user --scope).",
         )
 
@@ -130,7 +130,7 @@ def _clock_before_release(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "clock-wrong",
             "warning",
-            f"The clock says {time.strftime('%Y-%m-%d', time.gmtime(now))}, which is long past",
+            f"The clock shows {time.strftime('%Y-%m-%d', time.gmtime(now))}, which is far in the past",
             "Times of runs will be wrong, and certificates of servers will be refused.",
             "Set the clock by the network (timedatectl set-ntp true, or chronyd).",
         )

@@ -61,7 +61,7 @@ def _interpreter_unknown(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "interpreter-unknown",
             "warning",
-            "The program's Python could not be asked what it has installed",
+            "The packages of the program's Python could not be read",
             f"{software.interpreter}: {software.error}.",
             "Choose another interpreter with --python, or activate the environment that has torch and lightning.",
         )
@@ -76,7 +76,7 @@ def _missing_packages(environment: Environment) -> Iterator[Finding]:
             yield Finding(
                 f"no-{name}",
                 "error",
-                f"The program's Python has no {name}",
+                f"{name} is not installed for the program's Python",
                 f"{software.interpreter} (Python {software.python}) has no package {name}.",
                 f"{software.interpreter} {_INSTALL}, or choose another interpreter with --python.",
             )
@@ -94,7 +94,7 @@ def _two_flavours(environment: Environment) -> Iterator[Finding]:
             f"lightning {software.lightning} and pytorch-lightning {software.pytorch_lightning}: a Trainer of one does "
             "not accept modules and callbacks of the other.",
             f"{software.interpreter} -m pip install 'lightning=={software.lightning}' "
-            f"'pytorch-lightning=={software.lightning}', or import one of them alone.",
+            f"'pytorch-lightning=={software.lightning}', or import only one of them.",
         )
 
 
@@ -145,9 +145,9 @@ def _gpu_not_in_torch(environment: Environment) -> Iterator[Finding]:
                 "gpu-not-in-torch",
                 "error",
                 f"torch has no code for {name}",
-                f"It is of compute capability {capability}; torch {software.torch} brings "
+                f"Its compute capability is {capability}; torch {software.torch} has code for "
                 f"{', '.join(software.torch_architectures)}.",
-                f"Install a build of torch that brings code for it: {_GET_TORCH}.",
+                f"Install a build of torch that supports it: {_GET_TORCH}.",
             )
 
 

@@ -14,7 +14,7 @@ DISK_LOW = 10 * GIB
 
 CLOCK_OFF_S = 5.0
 
-_MOVE = "Put runs elsewhere with --home or LIGHTNING_TUI_HOME"
+_MOVE = "Choose another runs home with --home or LIGHTNING_TUI_HOME"
 
 
 def _runs_home(environment: Environment) -> Iterator[Finding]:
@@ -24,7 +24,7 @@ def _runs_home(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "runs-home",
             "error",
-            "The place for runs cannot be used" if place.exists else "The place for runs cannot be made",
+            "The runs home cannot be used" if place.exists else "The runs home cannot be created",
             f"{place.path}: {trouble}.",
             f"{_MOVE}, or correct the permissions.",
         )
@@ -47,7 +47,7 @@ def _low_disk(environment: Environment) -> Iterator[Finding]:
             "low-disk",
             "error" if place.free < DISK_SPENT else "warning",
             f"Only {size(place.free)} left for {what}",
-            f"{place.path} lies on {place.mount or 'a disk'} with {size(place.free)} free.",
+            f"{place.path} is on {place.mount or 'a disk'} with {size(place.free)} free.",
             f"Free some space. {_MOVE}." if place is storage.runs_home else "Free some space, or work elsewhere.",
         )
 
@@ -60,7 +60,7 @@ def _not_persistent(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "runs-not-persistent",
             "warning",
-            "Runs and checkpoints do not lie on the Studio's persistent storage",
+            "Runs and checkpoints are not on the Studio's persistent storage",
             f"{runs.path} is lost when the Studio stops; {persistent.path} is kept.",
             f"Leave --home and LIGHTNING_TUI_HOME unset, or point them below {persistent.path}.",
         )
@@ -74,13 +74,13 @@ def _fuse(environment: Environment) -> Iterator[Finding]:
             continue
         is_data = what != "Checkpoints"
         effect = (
-            "small reads of a data loader are slow there" if is_data else "saving is slow there, and may be cut off"
+            "small reads of a data loader are slow there" if is_data else "saving is slow there, and may be interrupted"
         )
         yield Finding(
             f"fuse-{what.split()[-1].lower()}",
             "info" if is_data else "warning",
             f"{what} on a FUSE mount",
-            f"{place.path} lies on {place.mount} ({place.file_system}): {effect}.",
+            f"{place.path} is on {place.mount} ({place.file_system}): {effect}.",
             "Copy the data to a local disk first, or stream it." if is_data else f"{_MOVE}, on a local disk.",
         )
 
@@ -104,8 +104,8 @@ def _root_squash(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "root-squash",
             "warning",
-            "root may not write into its own home",
-            f"{home.path} lies on a network ({home.file_system}), whose server takes root for nobody.",
+            "root cannot write to its own home folder",
+            f"{home.path} is on a network ({home.file_system}), whose server maps root to nobody.",
             "Work as an ordinary user, or put runs, settings and caches on a local disk (--home, XDG_CONFIG_HOME, "
             "HF_HOME).",
         )
@@ -117,7 +117,7 @@ def _clock_of_server(environment: Environment) -> Iterator[Finding]:
         yield Finding(
             "clock-apart",
             "warning",
-            f"This machine's clock and the file server's are {abs(ahead):.0f} s apart",
+            f"The clocks of this machine and of the file server differ by {abs(ahead):.0f} s",
             f"A file just written to {environment.storage.runs_home.path} seems to be from the "
             f"{'future' if ahead > 0 else 'past'}: ages of checkpoints and runs will be wrong.",
             "Set the clock by the network (timedatectl set-ntp true, or chronyd).",

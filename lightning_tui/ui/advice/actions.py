@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from lightning_tui.text.units import plural
 from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row
 from lightning_tui.ui.orders import ONLY_WATCHES
@@ -29,8 +30,8 @@ FIRST_S = 0.5
 PERIOD_S = 0.5
 TOLD_S = 120.0
 """So long a title stands on the screen; then only the count is left."""
-NOTHING_TO_ADVISE = "nothing to advise on this run"
-NO_RUN_YET = "there is no run to advise on"
+NOTHING_TO_ADVISE = "no suggestions for this run"
+NO_RUN_YET = "no run is open"
 
 
 class AdviceThread(Worker):
@@ -45,7 +46,7 @@ class AdviceThread(Worker):
         *,
         may_write: bool,
     ) -> None:
-        super().__init__("advising on the run", post)
+        super().__init__("looking for suggestions", post)
         self.newest: tuple[Advice, ...] = ()
         """Replaced whole."""
         self.seen_before: Seen | None = None
@@ -155,7 +156,7 @@ class Advising:
         if self._thread is None:
             self._port.notice(NO_RUN_YET)
         elif not self.advice:
-            put_away = f"; {len(self._known)} put away" if self._known else ""
+            put_away = f"; {len(self._known)} dismissed" if self._known else ""
             self._port.notice(f"{NOTHING_TO_ADVISE}{put_away}")
         else:
             self._tell(advice.id for advice in self._known)
@@ -206,7 +207,7 @@ class Advising:
             self._port.change(plan=apply(self._port.view.plan, suggestion))
         except PlanError as error:
             return str(error)
-        return "in the plan of the next start"
+        return "set in the plan of the next run"
 
     def _refresh_window(self) -> None:
         from lightning_tui.ui.advice.window import AdviceWindow
@@ -229,6 +230,6 @@ def advice_line(advice: Sequence[Advice], new: Advice | None, view: View) -> Adv
         return None
     key: Row = ((" ", "text"), (view.key("advice"), "accent+b"))
     if new is None:
-        return AdviceLine(EMPTY, ((f"{len(advice)} advice", "dim"), *key))
-    more: Row = ((f" · {len(advice) - 1} more", "dim"),) if len(advice) > 1 else EMPTY
+        return AdviceLine(EMPTY, ((plural(len(advice), "suggestion"), "dim"), *key))
+    more: Row = ((f" · 1 of {len(advice)}", "dim"),) if len(advice) > 1 else EMPTY
     return AdviceLine(printable((ADVICE_MARKS[new.severity], (new.title, "text"))), (*more, *key))

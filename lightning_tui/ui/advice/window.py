@@ -82,7 +82,7 @@ class AdviceWindow(FittedWindow[None]):
     def _take_suggestion(self, place: int | None) -> None:
         suggestions = self.board.current.suggestions
         if place is None or place >= len(suggestions) or not suggestions[place].changes:
-            self.board.say("nothing in the plan does that: it is done in the program or on the machine", "dim")
+            self.board.say("the plan cannot change this: change it in the program or on the machine", "dim")
             return
         answer = self._take(suggestions[place])
         self.board.say(f"{flags(suggestions[place].changes or {})}: {answer}", "good")
@@ -159,9 +159,9 @@ class AdviceBoard(Canvas, can_focus=True):
         below += [EMPTY] * (room - len(below))
         rule: Row = (("─" * inner, "border"),)
         body = [*titles, rule, *(((" ", "text"), *row) for row in below), crop(self._said, inner)]
-        keys = hint(("enter", "into the plan"), ("← →", "choose"), ("d", "dismiss"), ("esc", "close"))
+        keys = hint(("enter", "add to the plan"), ("← →", "choose"), ("d", "dismiss"), ("esc", "close"))
         keys = keys if len(text) <= room else (*hint(("space", "more")), ("  ", "text"), *keys)
-        title: Row = (("Advice on this run", "text+b"), (f"  {len(self._advice)}", "dim"))
+        title: Row = (("Suggestions for this run", "text+b"), (f"  {len(self._advice)}", "dim"))
         return frame(
             [((" ", "text"), *printable(row)) for row in body], width, height, title=title, facts=keys, is_focused=True
         )
@@ -189,7 +189,7 @@ def _text_of(advice: Advice, width: int, list_width: int, chosen: int | None) ->
     if advice.step is not None:
         facts.append(f"step {count(advice.step)}")
     if advice.until is not None:
-        facts.append("no longer so")
+        facts.append("no longer the case")
     if facts:
         rows.append(tuple((text, "dim") for text, _ in dots(*facts)))
     rows += [*([EMPTY] if rows else []), *wrap(advice.cause, width)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MARKS = {"error": ("✖", "bad"), "warning": ("▲", "warn"), "info": ("·", "dim")}
 _WAITING: Row = (("…", "faint"),)
-_NOTHING_WRONG: Row = (("✔", "good"), (" nothing wrong found", "dim"))
+_NOTHING_WRONG: Row = (("✔", "good"), (" no problems found", "dim"))
 _DETAIL_LABELS = 13
 _WIDE = 60
 """Columns from which on everything is told."""
@@ -38,7 +38,7 @@ class EnvironmentPane(Pane):
     def facts(self, width: int) -> Row:
         if not self.has_focus or self.size.width > _WIDE:
             return EMPTY
-        return ((self.view.key("open"), "accent"), (" all of it, and what to do", "dim"))
+        return ((self.view.key("open"), "accent"), (" all facts, and what to do", "dim"))
 
     def summary(self, width: int) -> Row:
         return summary_row(self.view, width)
@@ -55,7 +55,7 @@ def overview_rows(view: View, width: int, height: int) -> list[Row]:
         labelled("Software", _torch(software), width),
         labelled("", _lightning(software), width),
         labelled("Storage", _storage(environment), width),
-        labelled("Runs in", _home(view, width - 11), width),
+        labelled("Runs home", _home(view, width - 11), width),
     ]
     return [*rows, *_finding_rows(environment, width, max(1, height - len(rows)))]
 
@@ -98,7 +98,7 @@ def summary_row(view: View, width: int) -> Row:
     """The machine in one line, and whether something is wrong with it."""
     environment = view.environment
     if environment is None:
-        return (("looking at the machine …", "dim"),)
+        return (("inspecting the machine …", "dim"),)
     hardware = _gpus(view) if any(node.gpus for node in view.nodes) else _host(view)
     label: Row = ((environment.platform.label, "text"),)
     parts = [label, _dimmed(hardware), _finding_count(environment), _storage(environment)]
@@ -235,7 +235,7 @@ def _finding_count(environment: Environment) -> Row:
         if amount:
             glyph, token = _MARKS[severity]
             return ((f"{glyph} {plural(amount, severity)}", token),)
-    return (("✔ nothing wrong", "good"),)
+    return (("✔ no problems", "good"),)
 
 
 def _whole_finding(finding: Finding, width: int) -> list[Row]:

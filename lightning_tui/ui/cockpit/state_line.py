@@ -48,7 +48,7 @@ def state_row(view: View, width: int) -> Row:
 
 
 def _brand(view: View) -> Row:
-    return (*BRAND, (" only watches", "warn")) if view.readonly else BRAND
+    return (*BRAND, (" read-only", "warn")) if view.readonly else BRAND
 
 
 def message_fits(view: View, width: int) -> bool:
@@ -148,11 +148,11 @@ def _parent_row(record: RunRecord) -> Row:
 def _stopping_row(view: View) -> Row:
     stopping = view.run.stopping if view.run is not None else None
     if stopping is None:
-        return (("asked to stop: the batch ends, then a checkpoint is saved", "warn"),)
+        return (("stop requested: finishing the batch, then saving a checkpoint", "warn"),)
     said = {
         "asked": (_ending_words(view), "SIGTERM"),
         "sigterm": ("SIGTERM was sent", "SIGKILL"),
-        "sigkill": ("SIGKILL was sent to all its processes", ""),
+        "sigkill": ("SIGKILL was sent to all processes of the run", ""),
     }
     now, then = said[stopping.rung]
     if stopping.is_held:
@@ -170,7 +170,7 @@ def _ending_words(view: View) -> str:
     after = "batch" if not stops or any(stop.command.after == "batch" for stop in stops) else stops[-1].command.after
     if after == "batch":
         return "finishing the batch and saving"
-    return f"it ends after this {after}" if after == "epoch" else "it ends after the next validation"
+    return f"it stops after this {after}" if after == "epoch" else "it stops after the next validation"
 
 
 def machine_summary(view: View) -> Row:

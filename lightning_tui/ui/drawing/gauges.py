@@ -32,12 +32,12 @@ PEAK: Span = ("│", "text")
 
 MEANINGS: tuple[tuple[Span, str, str], ...] = (
     (OURS, "allocated", "tensors of this run"),
-    (RESERVED, "reserved", "kept by torch"),
-    (REST, "run's rest", "CUDA context, NCCL"),
+    (RESERVED, "reserved", "reserved by torch"),
+    (REST, "other of run", "CUDA context, NCCL"),
     (OTHERS, "others", "other processes"),
-    (UNKNOWN, "not told", "nobody can tell whose"),
+    (UNKNOWN, "not known", "owner unknown"),
     (FREE, "free", ""),
-    (PEAK, "peak", "most that tensors took"),
+    (PEAK, "peak", "peak of tensors"),
 )
 """Each glyph of a GPU's gauge, in a word and in a few."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RELAUNCHED_S = 30.0
 """How long it is said of what a run is the child: longer than it takes to come to its fit."""
-NO_TROUBLE = "nothing is wrong that could be fixed"
+NO_TROUBLE = "there is no failure to fix"
 
 
 class FailureActions:
@@ -83,11 +83,11 @@ class FailureActions:
         elif not self.is_told:
             self._port.notice(NO_TROUBLE)
         elif found is None:
-            self._port.notice("looking for the cause: a moment")
+            self._port.notice("the diagnosis is not ready yet")
         elif not found.fixes:
-            self._port.notice("no change of the plan helps here: the card says what does")
+            self._port.notice("no change of the plan fixes this: see the suggestions on the card")
         elif view.run is not None and not view.run.is_over:
-            self._port.notice(f"the run is still alive: {view.key('stop')} stops it first", "warn")
+            self._port.notice(f"the run is still active: {view.key('stop')} stops it first", "warn")
         else:
             self._open_window(found, number)
 
@@ -112,7 +112,9 @@ class FailureActions:
         """Show the whole report as a text."""
         found = self._findings()
         if found is None or not found.report:
-            self._port.notice("there is no report: nothing is wrong" if not self.is_told else "no report is there yet")
+            self._port.notice(
+                "no report: this run has no failure" if not self.is_told else "the report is not ready yet"
+            )
             return
         from lightning_tui.ui.failure.report_window import ReportWindow
 
@@ -148,7 +150,7 @@ class FailureActions:
 
     def _relaunch(self, directory: RunDirectory, run_id: str, fix: Fix) -> None:
         if self._start is not None and self._start.is_running:
-            self._port.notice("it is being started")
+            self._port.notice("it is starting")
             return
 
         def take(child: RunDirectory) -> None:

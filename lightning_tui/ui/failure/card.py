@@ -126,14 +126,14 @@ class _Story:
         seen: RankView | None = next((each for each in self._run.ranks if each.rank == rank), None)
         if seen is None or seen.device_total is None or (seen.reserved is None and seen.peak_allocated is None):
             return ""
-        return f"{gib(max(seen.reserved or 0, seen.peak_allocated or 0))} of {gib(seen.device_total)} GiB ours"
+        return f"{gib(max(seen.reserved or 0, seen.peak_allocated or 0))} of {gib(seen.device_total)} GiB"
 
     def _cause(self) -> str:
         failure = self._run.failure
         if self._root is not None:
             return harmless(self._root.cause)
         if failure is None:
-            return harmless(self._run.detail) or "Nothing in its record or output says more."
+            return harmless(self._run.detail) or "Its record and output say nothing more."
         return harmless(failure.message.strip().partition("\n")[0]) or "no message"
 
     def _place_lines(self) -> Iterator[_Line]:
@@ -183,7 +183,7 @@ class _Story:
         key: Row = ((self._view.key("fix"), "accent+b"), ("  ", "text"))
         what = self._change(fix)
         if self._view.readonly:
-            return crop((*what, ("   this cockpit only watches", "dim")), self._width)
+            return crop((*what, ("   this cockpit is read-only", "dim")), self._width)
         if not self._run.is_over:
             stop = f"   {self._view.key('stop')} stops it first"
             return crop((*key, *what, (stop, "dim")), self._width)

@@ -65,7 +65,7 @@ class FixList(Canvas, can_focus=True):
             width,
             height,
             title=((f"Fix: {harmless(self._title)}" if self._title else "Fix", "text+b"),),
-            heading=((f"a child of {self._run_id}", "dim"),),
+            heading=((f"a new run, child of {self._run_id}", "dim"),),
             facts=self._keys(),
             is_focused=True,
         )
@@ -78,7 +78,7 @@ class FixList(Canvas, can_focus=True):
             return hint(("esc", "leave"))
         digits = (("1-" + str(len(self.fixes)), "choose"),) if len(self.fixes) > 1 else ()
         if self.current.trust:
-            return hint(*digits, ("y", "start, I trust it"), ("enter", "leave"))
+            return hint(*digits, ("y", "start: I trust this file"), ("enter", "leave"))
         return hint(("enter", "start"), *digits, ("esc", "leave"))
 
     def _list_rows(self, width: int) -> list[Row]:
@@ -111,7 +111,7 @@ class FixList(Canvas, can_focus=True):
         rest = rest_of(fix.text)
         rows += wrap(rest[:1].upper() + rest[1:], width, "dim")
         rows.append(EMPTY)
-        rows += self._diff(fix.fields, width) or [(("The plan stays as it is.", "text"),)]
+        rows += self._diff(fix.fields, width) or [(("The plan does not change.", "text"),)]
         rows.append(EMPTY)
         rows += self._beginning(fix.beginning, width)
         if fix.tried_in:
@@ -126,13 +126,14 @@ class FixList(Canvas, can_focus=True):
         longest = max((len(value) for change in changes for value in values_in_words(change)), default=0)
         least, most = _VALUES
         values = max(least, min(most, longest))
-        return [self._diff_row(change, values, width) for change in changes]
+        labels = max([_LABEL_WIDTH, *(len(FIELD_TEXTS[change.name].label) + 1 for change in changes)])
+        return [self._diff_row(change, labels, values, width) for change in changes]
 
-    def _diff_row(self, change: FieldChange, values: int, width: int) -> Row:
+    def _diff_row(self, change: FieldChange, labels: int, values: int, width: int) -> Row:
         label = FIELD_TEXTS[change.name].label
         before, after = map(harmless, values_in_words(change))
         row: Row = (
-            (f"{label:<{_LABEL_WIDTH}}", "dim"),
+            (f"{label:<{labels}}", "dim"),
             *_right(before or "script's", values + 3, "bad"),
             ("  →  ", "dim"),
             *fill(((after, "good+b"),), max(values, width_of(((after, ""),)))),
@@ -144,12 +145,12 @@ class FixList(Canvas, can_focus=True):
         if beginning.checkpoint is None:
             typed = beginning.reason.startswith("from ")
             said = beginning.reason if typed else f"from the beginning: {beginning.reason}"
-            return _labelled("Goes on" if typed else "Begins", harmless(said), width)
+            return _labelled("Resumes" if typed else "Begins", harmless(said), width)
         parts = [PurePath(beginning.checkpoint).name]
         parts += [f"step {count(beginning.step)}"] if beginning.step is not None else []
         parts += [f"epoch {beginning.epoch}"] if beginning.epoch is not None else []
         parts += [f"saved {ago(self._now - beginning.saved_at)}"] if beginning.saved_at is not None else []
-        return _labelled("Goes on", harmless("from " + " · ".join(parts)), width)
+        return _labelled("Resumes", harmless("from " + " · ".join(parts)), width)
 
 
 class FixWindow(FittedWindow["Fix"]):

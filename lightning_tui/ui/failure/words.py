@@ -20,23 +20,17 @@ def change_words(fix: Fix) -> str:
 
 
 def _change(change: FieldChange) -> str:
+    from lightning_tui.plan.fields import FIELD_TEXTS
+
     before, after = values_in_words(change)
     arrow = "→ " if before or after not in ("yes", "no") else ""
-    return f"{label_of(change.name)} {before and f'{before} '}{arrow}{after}"
+    return f"{FIELD_TEXTS[change.name].label} {before and f'{before} '}{arrow}{after}"
 
 
 def values_in_words(change: FieldChange) -> tuple[str, str]:
     """A field's value before, empty where that is not known, and after."""
     before = "" if change.before is None else value_words(change.name, change.before)
     return before, value_words(change.name, change.after)
-
-
-def label_of(name: str) -> str:
-    """A field as the plan calls it, within a sentence."""
-    from lightning_tui.plan.fields import FIELD_TEXTS
-
-    label = FIELD_TEXTS[name].label
-    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 def beginning_words(beginning: Beginning) -> tuple[str, str]:

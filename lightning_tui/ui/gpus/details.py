@@ -90,7 +90,7 @@ def _memory_rows(gpu: GpuView, width: int) -> list[Row]:
     for (span, word, meaning), amount in zip(MEANINGS, amounts, strict=True):
         if amount:
             if span == REST and not memory.allocated + memory.cached:
-                word, meaning = "this run", "no rank has told more"
+                word, meaning = "this run", "no rank has reported more"
             rows.append(crop(_part_row(span, word, meaning, amount, memory.total), width))
     return rows
 
@@ -115,7 +115,7 @@ def _sensor_rows(gpu: GpuView, is_training: bool, width: int) -> list[Row]:
         ("Power", _of_limit(reading.power, reading.power_limit, "W")),
         ("Clock", _of_limit(reading.clock, reading.clock_limit, "MHz")),
         ("ECC errors", errors),
-        ("Slowed by", _reasons(reading.throttled)),
+        ("Throttled by", _reasons(reading.throttled)),
     )
     half = width // 2
     rows = []
@@ -158,7 +158,7 @@ def _rank_rows(rank: RankView, gpu: GpuView, is_active: bool, width: int) -> Ite
 def _process_rows(processes: Sequence[GpuProcess] | None, width: int) -> Iterator[Row]:
     yield EMPTY
     if not processes:
-        said = "the driver does not list them" if processes is None else "none that the driver lists"
+        said = "the driver does not list processes" if processes is None else "the driver lists none"
         yield _labelled("Processes", ((said, "dim"),), width)
         return
     ordered = sorted(processes, key=lambda process: -(process.memory or 0))

@@ -87,7 +87,7 @@ class GpusPane(Pane):
         if len(view.nodes) > 1:
             return nodes_rows(view.nodes, view.is_active, width)
         if view.host is None:
-            return [(("looking at the hardware …", "dim"),)]
+            return [(("reading the hardware …", "dim"),)]
         return host_rows(view.host, view.gpus_missing, view.is_active, width)
 
     def summary(self, width: int) -> Row:

@@ -271,14 +271,14 @@ def _level(view: GpuView) -> Span:
 def legend_of(gpus: Sequence[GpuView]) -> list[Row]:
     """The glyphs that stand in these gauges."""
     held = [view.memory for view in gpus]
-    rest = "run's rest" if any(memory.allocated or memory.cached for memory in held) else "this run"
+    rest = "other of run" if any(memory.allocated or memory.cached for memory in held) else "this run"
     present = [
         ("allocated", OURS, any(memory.allocated for memory in held)),
         ("reserved", RESERVED, any(memory.cached for memory in held)),
         ("peak", PEAK, any(memory.peak for memory in held)),
         (rest, REST, any(memory.rest for memory in held)),
         ("others", OTHERS, any(memory.others for memory in held)),
-        ("not told", UNKNOWN, any(memory.unknown for memory in held)),
+        ("not known", UNKNOWN, any(memory.unknown for memory in held)),
         ("free", FREE, True),
     ]
     return legend([(word, span) for word, span, is_there in present if is_there])

@@ -62,5 +62,5 @@ class GpuWindow(TextWindow):
     def _rows(self, width: int) -> list[Row]:
         current = self._pane.current
         if current is None:
-            return [EMPTY, (("This GPU is no longer told of.", "dim"),), EMPTY]
+            return [EMPTY, (("This GPU is no longer reported.", "dim"),), EMPTY]
         return [EMPTY, *detail_rows(self._view(), current, width), EMPTY]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lightning_tui.ui.messages import LogCopied
     from lightning_tui.ui.port import Port
 
-NO_LOG = "there is no log to look at"
+NO_LOG = "there is no log to show"
 
 
 class LogActions:
@@ -106,7 +106,7 @@ class LogActions:
     def _choose_rank(self) -> None:
         output, run, reading = self._pane.output, self._port.view.run, self.reading
         if reading is None or run is None or output is None or len(output.ranks) < 2:
-            self._port.notice("there is the output of one rank only" if run is not None else "no run is open")
+            self._port.notice("only one rank has output" if run is not None else "no run is open")
             return
         from lightning_tui.ui.log.ranks_window import rank_window
 
@@ -162,7 +162,7 @@ class LogActions:
         whose = "all-ranks" if output.rank == ALL_RANKS else f"rank-{output.rank}"
         what = "matching" if isinstance(lines, MatchingLines) else "merged"
         twin, target = lines.twin(), run.path / f"log-{whose}-{what}.txt"
-        self._port.notice("saving the shown lines …", seconds=None)
+        self._port.notice("saving the lines …", seconds=None)
         self.take_out("saving", lambda: save_lines(twin, target))
 
     def take_out(self, name: str, act: Callable[[], LogCopied]) -> None:

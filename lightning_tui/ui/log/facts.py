@@ -77,18 +77,18 @@ def _number_of_hit(search: Search, place: LogPlace, output: Output | None) -> in
 def empty_rows(search: Search | None, context: int | None, place: LogPlace, view: View) -> list[Row]:
     """What stands in place of the log while there is none."""
     if context is not None and search is not None:
-        return [(("No line matches." if search.is_complete else "No line matches so far.", "dim"),)]
+        return [(("No matching line." if search.is_complete else "No matching line yet.", "dim"),)]
     if isinstance(place.lines, MergedLines):
-        return [(("No output yet: all ranks are shown once a second.", "dim"),)]
+        return [(("No output yet: all ranks are merged once a second.", "dim"),)]
     if view.is_opening and view.run is None:
         return [(("opening the run …", "dim"),)]
     if view.run is not None:
         return [(("No output yet." if view.is_active else "This run wrote no output.", "dim"),)]
-    runs: Row = (("  ", "text"), (view.key("runs"), "accent+b"), (" shows the runs there are", "dim"))
+    runs: Row = (("  ", "text"), (view.key("runs"), "accent+b"), (" shows all runs", "dim"))
     if view.readonly:
         return [EMPTY, runs]
     if view.program is None:
-        first: Row = (("  ", "text"), (view.key("open"), "accent+b"), (" in the plan chooses a program", "dim"))
+        first: Row = (("  ", "text"), (view.key("open"), "accent+b"), (" in the plan selects a program", "dim"))
     else:
         first = (("  ", "text"), (view.key("start"), "accent+b"), (" starts ", "dim"), (view.program.label, "text"))
-    return [EMPTY, (("  Nothing runs yet.", "text"),), EMPTY, first, runs]
+    return [EMPTY, (("  No run yet.", "text"),), EMPTY, first, runs]

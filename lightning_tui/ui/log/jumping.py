@@ -44,7 +44,7 @@ def parse_jump(text: str, now: float) -> Jump:
         return Jump(moment=parse_moment(text, now))
     except ValueError:
         raise ValueError(
-            f"{text!r} is no place in the log. Allowed are 50 %, a line's number (1200), a time (12:31:05, "
+            f"{text!r} is not a position in the log. Allowed: 50 %, a line's number (1200), a time (12:31:05, "
             "2026-05-01 12:31), how long ago (10m, 2h), start and end."
         ) from None
 
@@ -88,7 +88,7 @@ class LogJump:
         elif jump.share is not None:
             place.go_to(int(lines.total * jump.share))
         elif jump.line is not None and jump.line > lines.total:
-            self._port.notice(f"there are {count(lines.total)} lines")
+            self._port.notice(f"the log has {count(lines.total)} lines")
         elif jump.line is not None:
             place.show_line(jump.line - 1)
 
@@ -101,9 +101,9 @@ class LogJump:
         logs = output.merged.logs if output.merged is not None else {output.rank: output.log}
         found = [lines.position_of(rank, logs[rank].line_at(times.offset_at(rank, moment))) for rank in ranks]
         if not any(True for _ in times.ticks()):
-            self._port.notice("when the lines were written is not known: no supervisor sampled their sizes", "warn")
+            self._port.notice("times are not known: no supervisor sampled the output", "warn")
         elif min(found) >= lines.total:
             place.set_follow(True)
-            self._port.notice("nothing was written after that")
+            self._port.notice("no output after that time")
         else:
             place.show_line(min(found))

@@ -20,7 +20,7 @@ def rank_window(run: RunSnapshot, ranks: tuple[int, ...], shown: int | None, *, 
     """Choose one of the ranks that have output, or all of them."""
     known = {rank.rank: rank for rank in run.ranks}
     items = [Item(rank, ((f"rank {rank}", "text"),), _words(known.get(rank), is_active)) for rank in ranks]
-    everyone: Item[int] = Item(ALL_RANKS, (("all ranks", "text"),), (("by the second they were written in", "dim"),))
+    everyone: Item[int] = Item(ALL_RANKS, (("all ranks", "text"),), (("merged by time, to the second", "dim"),))
     values = (ALL_RANKS, *ranks)
     return ListWindow(TITLE, [everyone, *items], values.index(shown) if shown in values else 1)
 

@@ -74,7 +74,7 @@ class LogSearch:
         title = "Show only lines that match" if filters else "Search"
         key = self._port.view.key
         explanation = (
-            "A regular expression, such as loss=\\d+ or nan|inf. Small letters find capitals too. "
+            "A regular expression, such as loss=\\d+ or nan|inf. Case is ignored unless there is a capital letter. "
             f"Then {key('next-hit')} and {key('previous-hit')} step through what was found, esc clears it."
         )
         ask(self._port, self._pane, title, explanation, compile_search, self._take_pattern, self._last_text)
@@ -181,9 +181,9 @@ class LogSearch:
         if not search.total:
             if not search.text:
                 self.stop()
-            return f"{what}: not found" if search.text else "no error is in this log"
+            return f"{what}: not found" if search.text else "no errors in this log"
         other = self._port.view.key("previous-hit") if direction > 0 else self._port.view.key("next-hit")
-        return f"no more below, {other} goes up" if direction > 0 else f"no more above, {other} goes down"
+        return f"no match below; {other} searches up" if direction > 0 else f"no match above; {other} searches down"
 
 
 def _paths(output: Output) -> dict[int, Path]:

@@ -89,7 +89,7 @@ class MetricActions:
         quantity, settings, others = self._pane.current(), self._pane.settings, self._pane.others
         Action(
             "writing the metrics",
-            "Nothing is written",
+            "Nothing was written",
             lambda: export(run, quantity, settings, others, form),
             lambda path: self._port.notice(f"written: {path}"),
             self._port.post_message,

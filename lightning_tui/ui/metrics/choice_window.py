@@ -60,7 +60,7 @@ class MetricWindow(SearchWindow[str]):
 
     def _retake(self, current: str) -> None:
         amount = len(self._marked)
-        told = f"{amount} of {len(self._found_quantities)} marked" if amount else "none marked: all are drawn"
+        told = f"{amount} of {len(self._found_quantities)} marked" if amount else "none marked: all are shown"
         self.search.legend = ((told, "dim"),)
         self.take_items([self._item(quantity) for quantity in self._found_quantities.values()], current)
 

@@ -35,7 +35,7 @@ def export_window(directory: Path) -> ListWindow[Form]:
     has_png = can_write_png()
     where = f"Written into {directory / FOLDER}"
     forms: tuple[tuple[Form, str, bool], ...] = (
-        ("csv", "every value of every metric, a line each", True),
+        ("csv", "every value of every metric, one per line", True),
         ("json", "the same, as columns by metric", True),
         ("svg", "this chart as a vector picture", True),
         ("png", "this chart as pixels" if has_png else "needs: pip install resvg_py", has_png),
@@ -59,7 +59,7 @@ def export(
     if form in ("csv", "json"):
         return _written(folder / f"metrics.{form}", lambda file: _write_table(run, form, file))
     if quantity is None:
-        raise RefusalError("No metric is shown.")
+        raise RefusalError("No metric is selected.")
     picture = _picture(run, quantity, settings, others)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", quantity.name).strip(".-")[:80] or "chart"
     data = picture.encode() if form == "svg" else _png(picture)

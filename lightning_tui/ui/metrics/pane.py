@@ -335,7 +335,7 @@ def _side_by_side(parts: Sequence[Row], width: int) -> Row:
 
 
 def _nothing(settings: CurveSettings, width: int, height: int) -> list[Row]:
-    sentence = "no value above 0: nothing to see on a log scale" if settings.is_log else "no finite value here"
+    sentence = "no value above 0: nothing to draw on a log scale" if settings.is_log else "no finite value here"
     rows = centred([((sentence, "dim"),)], width, height)
     return [*rows, *[EMPTY] * (height - len(rows))][: max(0, height)]
 

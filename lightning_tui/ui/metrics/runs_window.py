@@ -59,7 +59,7 @@ class OverlayWindow(ListWindow["tuple[OtherRun, ...]"]):
 
     def __init__(self, run: RunSnapshot, quantity: Quantity, marked: Sequence[OtherRun], services: Services) -> None:
         keys = hint(("space", "mark"), ("enter", "show"), ("esc", "close"))
-        super().__init__(f"Lay other runs under {quantity.name}", [], keys=keys)
+        super().__init__(f"Compare {quantity.name} with other runs", [], keys=keys)
         self.list.waiting = "reading the runs …"
         self.list.note_height = 1
         self._quantity = quantity
@@ -88,7 +88,7 @@ class OverlayWindow(ListWindow["tuple[OtherRun, ...]"]):
 
         self._runs = {run.record.id: run for run in event.runs if not isinstance(run, UnreadableRun)}
         if event.is_complete:
-            self.list.waiting = "No other run has measured this."
+            self.list.waiting = "No other run has logged this metric."
         self._redraw()
 
     @on(Refused)

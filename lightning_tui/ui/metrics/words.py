@@ -29,11 +29,11 @@ def waiting_rows(view: View) -> list[Row]:
     if view.run is None and view.is_opening:
         return [(("opening the run …", "dim"),)]
     if view.run is None:
-        return [(("The curves of the next run appear here.", "dim"),)]
+        return [(("The metrics of the next run appear here.", "dim"),)]
     if view.state in ("queued", "starting"):
         return [(("The program is starting; its first metrics appear here.", "dim"),)]
     if view.is_active and view.run.trainer is None:
-        return [(("No Trainer has been seen yet; output, hardware and exit work without one.", "dim"),)]
+        return [(("No Trainer has been seen yet; output, hardware and exit are shown without one.", "dim"),)]
     if view.is_active:
         return [(("No metric has been logged yet.", "dim"),)]
     return [(("This run logged no metrics.", "dim"),)]
@@ -337,7 +337,7 @@ def straggler_of(ranks: Sequence[RankView]) -> Straggler | None:
 
 def straggler_row(straggler: Straggler) -> Row:
     """Name it."""
-    what = "waits for data" if straggler.is_data else "takes"
+    what = "waiting for data" if straggler.is_data else "takes"
     return (
         (f"rank {straggler.rank}", "warn+b"),
         (f" {what} {per_step(straggler.step_time_s)}", "warn"),

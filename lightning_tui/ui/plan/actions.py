@@ -110,7 +110,7 @@ class Planning:
         plan, script = self._port.view.plan, self._script(field)
         unset = f" ({written(script)})" if script is not None else ""
         text = FIELD_TEXTS[field]
-        lines = (*help_lines(field), f"Empty: as the script says{unset}.")
+        lines = (*help_lines(field), f"Leave empty for the value of the script{unset}.")
         check = functools.partial(plan.with_field, field)
         window = FieldWindow(f"{text.label} · {field}", written(getattr(plan, field)), "\n".join(lines), check)
         self._port.open(window, lambda typed: self._take_text(field, typed))
@@ -204,7 +204,9 @@ class Planning:
         from lightning_tui.plan.saved import checked_name
         from lightning_tui.ui.windows.field import FieldWindow
 
-        explanation = "A name for this plan. One of the same name is replaced; programs in the same folder share them."
+        explanation = (
+            "A name for this plan. A plan of the same name is replaced; programs in the same folder share saved plans."
+        )
         window = FieldWindow("Save the plan as", "", explanation, checked_name)
         self._port.open(window, lambda name: self._save(name) if name else None)
 
@@ -236,13 +238,13 @@ class Planning:
         from lightning_tui.record.masking import MASK
 
         masked = "; its secrets are masked" if MASK in export.text else ""
-        self._port.notice(f"{export.title} copied, where the terminal takes it (OSC 52){masked}")
+        self._port.notice(f"{export.title} copied, if the terminal supports OSC 52{masked}")
 
     def _type_file(self, export: Export) -> None:
         from lightning_tui.ui.windows.field import FieldWindow
 
         folder = self._port.view.program.folder if self._port.view.program is not None else Path.cwd()
-        explanation = f"A new file, from {folder} where the path is relative. Nothing is overwritten."
+        explanation = f"A new file; a relative path starts at {folder}. Existing files are not overwritten."
 
         def write(name: str | None) -> None:
             if name:

@@ -47,7 +47,7 @@ class ChoiceWindow(SearchWindow[str]):
         self._is_hasty = False
         keys = hint(("enter", "take"), ("esc", "close"))
         super().__init__(FIELD_TEXTS[field].label, [], _words, self._value, keys, is_rare=_RARE.fullmatch)
-        self.search.waiting = "looking them up …"
+        self.search.waiting = "loading …"
 
     def take_choices(self, found: FieldChoices) -> None:
         """Show the choices; where more has been learnt of them, the cursor stays where it is."""
@@ -72,9 +72,9 @@ class ChoiceWindow(SearchWindow[str]):
         names = max(_NAME_WIDTHS[0], min(_NAME_WIDTHS[2 if self._width >= _LINE_FROM else 1], longest))
         told = f" It is {written(self._script)}." if self._script is not None else ""
         return [
-            Item("", (("  as the script says", "text"),), note=f"The program's own value is not touched.{told}"),
+            Item("", (("  as the script says", "text"),), note=f"The value of the program is not changed.{told}"),
             *(_item(choice, found, self._value, names, self._width) for choice in found.choices),
-            Item(OTHER, (("  other …", "dim"),), note="Type any value that the Trainer takes."),
+            Item(OTHER, (("  other …", "dim"),), note="Type any value that the Trainer accepts."),
         ]
 
 

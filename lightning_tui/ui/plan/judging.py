@@ -47,7 +47,7 @@ class Judging:
         self._number += 1
         number = self._number
         self._orders.ask(
-            "judging the plan",
+            "checking the plan",
             lambda _: self._take(number, Judgement()),  # nobody asked aloud
             lambda: self._orders.services.plans.judge(case),
             lambda judgement: self._take(number, judgement),
@@ -77,7 +77,7 @@ class Judging:
         elif view.program is None:
             self._type_program()
         elif view.is_active:
-            self._port.notice("a run is going on: measure its memory when it has ended", "warn")
+            self._port.notice("a run is active: measure the memory when it has ended", "warn")
         else:
             self._ask_to_measure()
 
@@ -128,7 +128,7 @@ class Judging:
 
         self._end_measuring()
         if not why:
-            self._port.notice("measuring was given up; nothing of it is left")
+            self._port.notice("measuring was cancelled; all its processes have ended")
             return
         judgement = self._port.view.judgement or Judgement()
         self._port.change(judgement=replace(judgement, unmeasured_because=why))

@@ -27,12 +27,12 @@ _FACTS_WIDTH = 76
 def ask_window(label: str) -> ListWindow[bool]:
     """May the program be run up to its fit? The safe answer comes first."""
     items = [
-        Item(False, (("not now", "text"),), note="The plan can be started without it; the memory stays unknown."),
+        Item(False, (("not now", "text"),), note="The program can start without this; its memory then stays unknown."),
         Item(
             True,
             ((f"run {label} up to its fit, once", "text"),),
-            note="Its own code runs up to fit: imports, model, data. It trains nothing and saves nothing of ours; what "
-            "it does by itself before fit, it does.",
+            note="Its own code runs up to fit: imports, model, data. It does not train and writes no run; what the "
+            "program itself does before fit does happen.",
         ),
     ]
     window = ListWindow(f"Measure the memory of {label}?", items)
@@ -66,7 +66,7 @@ class MeasuringWindow(TextWindow, inherit_bindings=False):
             EMPTY,
             running,
             EMPTY,
-            *wrap("Closing this gives up: every process of it is ended.", width, "dim"),
+            *wrap("Closing this window cancels it and ends all its processes.", width, "dim"),
             EMPTY,
         ]
 
@@ -79,9 +79,9 @@ def memory_window(memory: Outlook, label: str) -> ListWindow[Changes]:
     """What was found, and what would change it; the answer is a change of the plan, an empty one to measure again."""
     items: list[Item[Changes]] = [_knob_item(knob) for knob in memory.knobs]
     if memory.largest_batch and memory.largest_batch != memory.batch_size:
-        left: Row = (("largest batch that fits for certain", "text"),)
+        left: Row = (("largest batch that certainly fits", "text"),)
         right: Row = ((f"{memory.largest_batch} samples", "text"),)
-        note = "Sets batch_size for each device. Where the range is wide, more may fit."
+        note = "Sets batch_size for each device. If the range is wide, a larger batch may fit."
         items.insert(0, Item({"batch_size": memory.largest_batch}, left, right, note=note))
     again = Item(_MEASURE_AGAIN, (("measure again", "text"),), note="Runs the program up to its fit once more.")
     window: MemoryWindow = MemoryWindow(memory, label, [*items, again])
@@ -129,18 +129,18 @@ def memory_rows(memory: Outlook, width: int) -> list[Row]:
     if memory.capacity is not None:
         rows.append(labelled("", bar(present, memory.capacity, min(44, room)), width, _LABEL_WIDTH))
     rows.append(labelled("Under", ((setting, "text"),), width, _LABEL_WIDTH))
-    rows += _wrapped("Made of", ", ".join(f"{name} {size(amount)}" for name, amount in present.parts), width)
+    rows += _wrapped("Parts", ", ".join(f"{name} {size(amount)}" for name, amount in present.parts), width)
     rows.append(labelled("Model", _model_words(memory, room), width, _LABEL_WIDTH))
     if probe.optimizer is not None:
         rows.append(labelled("Optimizer", ((probe.optimizer, "text"),), width, _LABEL_WIDTH))
-    rows.append(labelled("Found by", ((_METHODS.get(present.method, present.method), "text"),), width, _LABEL_WIDTH))
+    rows.append(labelled("Method", ((_METHODS.get(present.method, present.method), "text"),), width, _LABEL_WIDTH))
     if probe.measuring_error is not None:
         rows += _wrapped("Not measured", probe.measuring_error.splitlines()[0], width, "warn")
     return rows + _wrapped("Without", ", ".join(present.omits), width, "dim")
 
 
 _METHODS = {
-    "fake tensors": "a step on fake tensors: shapes without data",
+    "fake tensors": "a step on fake tensors (shapes without data)",
     "formula": "a formula, from the model's size and a forward pass",
 }
 

@@ -24,7 +24,7 @@ FITS = "fits"
 ALL_FIELDS = "all fields"
 """Rows with a cursor that are no fields of the plan."""
 
-_LABELS = {PROGRAM: "Program", FITS: "Fits", ALL_FIELDS: "More"}
+_LABELS = {PROGRAM: "Program", FITS: "Memory", ALL_FIELDS: "All fields …"}
 
 _FIRST = ("strategy", "precision", "devices", "accumulate_grad_batches", "gradient_clip_val")
 _LIMITS = ("max_epochs", "max_steps")
@@ -38,11 +38,13 @@ _OFTEN = frozenset(
 )  # fmt: skip
 """Shown where there is room, set or not."""
 
-_LABEL_WIDTH = 11
+_LABEL_WIDTH = 14
+"""Column of the values; fields with longer names move their own column to the right."""
 _VALUE_WIDTH = 12
 _HELP_FROM = 84
 """Columns from which a field's help stands beside it."""
-_HELP_AT = 42
+_HELP_AFTER = 31
+"""Columns from a field's value to its help."""
 
 
 class PlanPane(Pane):
@@ -69,6 +71,7 @@ class PlanPane(Pane):
         rows: list[Row] = []
         line_of_cursor = 0
         blocks, field = self._blocks(), self.field
+        labels = max(_LABEL_WIDTH, 1 + max(len(_label(name)) for block in blocks for name in block))
         has_gaps = height > sum(map(len, blocks)) + len(blocks)
         for block in blocks:
             if rows and has_gaps:
@@ -76,8 +79,8 @@ class PlanPane(Pane):
             for name in block:
                 if name == field:
                     line_of_cursor = len(rows)
-                rows += self._rows_of(name, width, height)
-        rows += self._below(width, height - len(rows))
+                rows += self._rows_of(name, width, height, labels)
+        rows += self._below(width, height - len(rows), labels)
         self._offset = min(max(self._offset, line_of_cursor - height + 1), line_of_cursor)
         return rows
 
@@ -96,11 +99,11 @@ class PlanPane(Pane):
     def _blocks(self) -> list[list[str]]:
         """The rows with a cursor, in groups."""
         first = [*_FIRST, *(name for name in ("accelerator", "num_nodes") if self._is_shown(name))]
-        limits = [*_LIMITS, *(n for n in _in_group("How long") if n not in _LIMITS and self._is_shown(n))]
+        limits = [*_LIMITS, *(n for n in _in_group("Duration") if n not in _LIMITS and self._is_shown(n))]
         rest = [
             [name for name in _in_group(group) if name not in (*_ALWAYS, *first) and self._is_shown(name)]
             for group in GROUPS
-            if group != "How long"
+            if group != "Duration"
         ]
         others = [name for block in rest for name in block]
         return [[PROGRAM], first, limits, *([others] if others else []), [FITS], [ALL_FIELDS]]
@@ -108,25 +111,28 @@ class PlanPane(Pane):
     def _is_shown(self, name: str) -> bool:
         return is_set(self.view, name) or (name in _OFTEN and self.size.height > 30)
 
-    def _rows_of(self, name: str, width: int, height: int) -> list[Row]:
-        rows = fits_rows(self.view, width, height) if name == FITS else [self._row_of(name, width)]
+    def _rows_of(self, name: str, width: int, height: int, labels: int) -> list[Row]:
+        if name not in FIELD_TEXTS and width < _HELP_FROM:
+            labels = _LABEL_WIDTH
+        is_memory = name == FITS
+        rows = fits_rows(self.view, width, height, labels) if is_memory else [self._row_of(name, width, labels)]
         if self.has_focus and name == self.field:
             rows[0] = selected(fill(rows[0], width))
         return rows
 
-    def _row_of(self, name: str, width: int) -> Row:
+    def _row_of(self, name: str, width: int, labels: int) -> Row:
         if name == ALL_FIELDS:
             amount = len(self.view.plan.changes())
-            told: Row = (("all fields …", "text"), (f"  {amount} of {len(FIELDS)} set", "dim"))
-            return labelled(_LABELS[name], told, width)
+            return labelled(_label(name), ((f"{amount} of {len(FIELDS)} set", "dim"),), width, labels)
         if name == PROGRAM:
-            return labelled(_LABELS[name], _program_words(self.view), width)
-        return field_row(self.view, name, width)
+            return labelled(_label(name), _program_words(self.view), width, labels)
+        return field_row(self.view, name, width, labels)
 
-    def _below(self, width: int, room: int) -> list[Row]:
-        """What stands in the way, what the run tells, and help, as far as there is room."""
+    def _below(self, width: int, room: int, labels: int) -> list[Row]:
+        """What stands in the way, what the run adds, and help, as far as there is room."""
+        labels = labels if width >= _HELP_FROM else _LABEL_WIDTH
         rows: list[Row] = []
-        for part in (problem_rows(self.view, width), run_rows(self.view, width), self._help_rows(width)):
+        for part in (problem_rows(self.view, width), run_rows(self.view, width, labels), self._help_rows(width)):
             if part and len(rows) + len(part) + 1 <= room:
                 rows += [EMPTY, *part]
         return rows
@@ -139,6 +145,10 @@ class PlanPane(Pane):
         return [((self.field, "faint"),), *wrap(text.sentence, width, "dim")]
 
 
+def _label(name: str) -> str:
+    return _LABELS.get(name) or FIELD_TEXTS[name].label
+
+
 def _in_group(group: str) -> list[str]:
     return [name for name, text in FIELD_TEXTS.items() if text.group == group]
 
@@ -148,14 +158,19 @@ def is_set(view: View, name: str) -> bool:
     return getattr(view.plan, name) is not None or (view.run is not None and view.run.record.plan.get(name) is not None)
 
 
-def field_row(view: View, name: str, width: int) -> Row:
-    """A field: what is asked for, or what is in effect, and beside it what must be known of that."""
-    state = field_state(view, name)
-    text = FIELD_TEXTS[name]
-    row = labelled(text.label, _beside(state.value, _hint(view, name, state), width - _LABEL_WIDTH), width)
+def field_row(view: View, name: str, width: int, labels: int) -> Row:
+    """A field: what is asked for, or what is in effect, and beside it what must be known of that.
+
+    `labels` is the width of the column of labels; a row whose hint does not fit beside its value starts before it.
+    """
+    state, label = field_state(view, name), _label(name)
+    hint = _hint(view, name, state)
+    if hint:
+        labels = min(labels, max(len(label) + 1, width - width_of(state.value) - 1 - width_of(hint)))
+    row = labelled(label, _beside(state.value, hint, width - labels), width, labels)
     if width < _HELP_FROM:
         return row
-    return crop((*fill(row, _HELP_AT), ("  ", "text"), (text.help, "faint")), width)
+    return crop((*fill(row, labels + _HELP_AFTER), ("  ", "text"), (FIELD_TEXTS[name].help, "faint")), width)
 
 
 def _beside(value: Row, hint: Row, width: int) -> Row:
@@ -179,17 +194,17 @@ def _hint(view: View, name: str, state: FieldState) -> Row:
 # ------------------------------------------------------------------------------------------------------ whether it fits
 
 
-def fits_rows(view: View, width: int, height: int) -> list[Row]:
+def fits_rows(view: View, width: int, height: int, labels: int) -> list[Row]:
     """The estimate of the plan; where there is room, a bar, the model, and what helps most."""
     from lightning_tui.ui.plan.memory import bar, span_words, verdict
 
     memory = view.judgement.memory if view.judgement is not None else None
     if memory is None:
-        return [labelled(_LABELS[FITS], _unmeasured(view, width - _LABEL_WIDTH), width)]
-    present, room = memory.present, width - _LABEL_WIDTH
+        return [labelled(_LABELS[FITS], _unmeasured(view, width - labels), width, labels)]
+    present, room = memory.present, width - labels
     if present.low is None:
         why = present.omits[0] if present.omits else "not known"
-        return [labelled(_LABELS[FITS], (("unknown", "dim"), (f": {why}", "dim")), width)]
+        return [labelled(_LABELS[FITS], (("unknown", "dim"), (f": {why}", "dim")), width, labels)]
     said = ((span_words(present), "text+b"),)
     of: Row = ((f" of {gib(memory.capacity)} GiB" if memory.capacity is not None else " GiB a process", "dim"),)
     mark = (("  ", "text"), verdict(present)) if memory.capacity is not None else EMPTY
@@ -199,8 +214,7 @@ def fits_rows(view: View, width: int, height: int) -> list[Row]:
         told.append((*bar(present, memory.capacity, min(24, room - width_of(mark))), *mark))
     if height > 20:
         told += [model_words(memory, room), *_advice(memory, room)]
-    labels = (_LABELS[FITS], *[""] * (len(told) - 1))
-    return [labelled(label, row, width) for label, row in zip(labels, told, strict=True) if row]
+    return [labelled("" if at else _LABELS[FITS], row, width, labels) for at, row in enumerate(told) if row]
 
 
 def _unmeasured(view: View, room: int) -> Row:
@@ -217,7 +231,7 @@ def model_words(memory: Outlook, width: int) -> Row:
     """Parameters and batch."""
     parts: list[Row] = []
     if memory.probe.parameters is not None:
-        parts.append(((short_count(memory.probe.parameters), "text"), (" parameters", "dim")))
+        parts.append(((short_count(memory.probe.parameters), "text"), (" params", "dim")))
     if memory.batch_size is not None:
         parts.append((("batch ", "dim"), (str(memory.batch_size), "text")))
     return join(parts, width, (" · ", "dim"))
@@ -248,7 +262,7 @@ def problem_rows(view: View, width: int) -> list[Row]:
     return rows
 
 
-def run_rows(view: View, width: int) -> list[Row]:
+def run_rows(view: View, width: int, labels: int) -> list[Row]:
     """What the run itself adds: libraries, size of the model, ranks, checkpoints."""
     run = view.run
     if run is None:
@@ -256,30 +270,30 @@ def run_rows(view: View, width: int) -> list[Row]:
     rows: list[Row] = []
     if run.trainer is not None:
         versions = dots(((f"{run.trainer.flavour.partition('.')[0]} {run.trainer.lightning}", "text"),))
-        rows.append(labelled("Trainer", versions, width))
+        rows.append(labelled("Trainer", versions, width, labels))
         if run.trainer.parameters is not None:
             amount: Row = ((short_count(run.trainer.parameters), "text"), (" parameters", "dim"))
-            rows.append(labelled("Model", amount, width))
+            rows.append(labelled("Model", amount, width, labels))
     if len(run.ranks) > 1:
-        rows.append(labelled("Ranks", _rank_words(run, view.is_active), width))
+        rows.append(labelled("Ranks", _rank_words(run, view.is_active), width, labels))
     reserved = max((rank.reserved or 0 for rank in run.ranks), default=0)
     total = max((rank.device_total or 0 for rank in run.ranks), default=0)
     if reserved and total:
-        rows.append(labelled("Takes", ((gib(reserved), "text"), (f" of {gib(total)} GiB", "dim")), width))
+        rows.append(labelled("Reserved", ((gib(reserved), "text"), (f" of {gib(total)} GiB", "dim")), width, labels))
     if run.checkpoints:
-        rows.append(labelled("Saved", _saved_words(run, width - _LABEL_WIDTH), width))
+        rows.append(labelled("Saved", _saved_words(run, width - labels), width, labels))
     return rows
 
 
 def summary_row(view: View, width: int) -> Row:
     """Program and what was set, in one line."""
     if view.program is None and view.run is None:
-        return ((view.key("open"), "accent+b"), (" chooses a program", "dim"))
+        return ((view.key("open"), "accent+b"), (" selects a program", "dim"))
     parts: list[Row] = [((view.label or "", "text"),)]
     for name in ("strategy", "precision", "devices", *(n for n in FIELDS if n not in _ALWAYS), *_ALWAYS[3:]):
         value = field_state(view, name).value
         if value and value[0][0] not in (UNSET, "none") and (is_set(view, name) or name in _ALWAYS[:3]):
-            label = FIELD_TEXTS[name].label.lower()
+            label = FIELD_TEXTS[name].label
             prefix: Row = EMPTY if name in ("strategy", "precision") else ((f"{label} ", "dim"),)
             parts.append((*prefix, *value))
     if len(parts) == 1:

@@ -15,7 +15,7 @@ from lightning_tui.ui.windows.window import Item, ListWindow, hint
 if TYPE_CHECKING:
     from lightning_tui.plan.recommended import Recommendation
 
-_LABEL_WIDTH, _VALUE_WIDTH, _REASON_WIDTH = 12, 16, 56
+_VALUE_WIDTH, _REASON_WIDTH = 16, 56
 
 
 class RecommendedWindow(ListWindow["dict[str, object]"]):
@@ -24,7 +24,7 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", show=False)]
 
     def __init__(self, plan: Plan) -> None:
-        keys = hint(("enter", "take the marked"), ("space", "mark"), ("esc", "close"))
+        keys = hint(("enter", "apply the marked fields"), ("space", "mark"), ("esc", "close"))
         super().__init__("Recommended for this machine", [], keys=keys)
         self.list.waiting = "looking for a plan …"
         self._plan = plan
@@ -35,7 +35,7 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
         """Show it; what is not so already is marked."""
         self._found = found
         self._taken = {name for name, value in found.plan.changes().items() if value != getattr(self._plan, name)}
-        self.list.waiting = "Nothing can be said of this machine."
+        self.list.waiting = "No recommendation for this machine."
         self._show()
         self._fit()
 
@@ -54,20 +54,22 @@ class RecommendedWindow(ListWindow["dict[str, object]"]):
         found = self._found
         if found is not None:
             changes = found.plan.changes()
-            self.list.take([self._item(name, value, found.reasons.get(name, "")) for name, value in changes.items()])
+            labels = 1 + max((len(FIELD_TEXTS[name].label) for name in changes), default=0)
+            items = changes.items()
+            self.list.take([self._item(name, value, found.reasons.get(name, ""), labels) for name, value in items])
 
-    def _item(self, name: str, value: object, reason: str) -> Item[dict[str, object]]:
+    def _item(self, name: str, value: object, reason: str, labels: int) -> Item[dict[str, object]]:
         now = getattr(self._plan, name)
         is_taken = name in self._taken
         mark = ("■ ", "accent+b") if is_taken else ("= ", "good") if now == value else ("□ ", "dim")
         left: Row = (
             mark,
-            (f"{FIELD_TEXTS[name].label:<{_LABEL_WIDTH}}", "dim"),
+            (f"{FIELD_TEXTS[name].label:<{labels}}", "dim"),
             *fill(crop(((written(value), "text+b" if is_taken else "text"),), _VALUE_WIDTH), _VALUE_WIDTH),
             ("  ", "text"),
             *crop(((reason, "dim"),), _REASON_WIDTH),
         )
         if now == value:
-            return Item({name: value}, left, note=f"{reason}. It is set so already.")
-        before = f"{name} is {written(now)} now." if now is not None else f"{name} is as the script says now."
+            return Item({name: value}, left, note=f"{reason}. It already has this value.")
+        before = f"{name} is {written(now)} now." if now is not None else f"{name} is now as the script says."
         return Item({name: value}, left, note=f"{reason}. {before}")

@@ -66,7 +66,7 @@ class PlansWindow(ListWindow[PlanAnswer]):
                 is_enabled=bool(self._plan.changes()),
                 note=words_of(self._plan)
                 if self._plan.changes()
-                else "Nothing is set in it: there is nothing to save.",
+                else "The plan sets no field: there is nothing to save.",
             ),
             Item(
                 PlanAnswer("all as the script says", Plan()),

@@ -167,7 +167,7 @@ class RunActions:
             return
         alive = next((run for run in runs if not is_over(run)), None)
         if alive is not None:
-            self.port.say(f"{title_of(alive)} is {state_of(alive)}: a live run is not deleted", "warn")
+            self.port.say(f"{title_of(alive)} is {state_of(alive)}: an active run cannot be deleted", "warn")
             return
         from lightning_tui.ui.runs.asking import delete_window
 
@@ -193,7 +193,7 @@ class RunActions:
 
     def _preview(self, rule: PruneRule) -> None:
         self.threads.ask(
-            "It cannot be said what would go",
+            "The runs to delete cannot be determined",
             lambda: self.services.prunable(rule),
             lambda found: self._show_doomed(rule, found.doomed),
         )
@@ -202,7 +202,7 @@ class RunActions:
         from lightning_tui.ui.runs.asking import preview_window
 
         if not doomed:
-            self.port.say("no run would go")
+            self.port.say("no run matches this rule")
         elif self.port.is_active:
             window = preview_window(doomed, self.clock())
             self.port.app.push_screen(window, lambda answer: self._delete(doomed, rule) if answer else None)
@@ -232,7 +232,7 @@ class RunActions:
             from lightning_tui.ui.windows.window import message_window
 
             more = len(done.refusals) - 1
-            why = done.refusals[0] + (f" And {plural(more, 'other')} neither." if more else "")
+            why = done.refusals[0] + (f" And {plural(more, 'other')} could not be deleted either." if more else "")
             self.port.app.push_screen(message_window("Not everything could be deleted", why))
 
     def note(self) -> None:
@@ -249,6 +249,6 @@ class RunActions:
 
         def take(_: object) -> None:
             self.threads.watch.look_again(run.directory)
-            self.port.say(f"noted: {title_of(run)}")
+            self.port.say(f"saved: {title_of(run)}")
 
-        self.threads.ask("Nothing is noted", lambda: self.services.write_notes(directory, *typed), take)
+        self.threads.ask("The note was not saved", lambda: self.services.write_notes(directory, *typed), take)

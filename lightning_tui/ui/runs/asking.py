@@ -35,11 +35,11 @@ _MOST_NAMED = 4
 def delete_window(runs: Sequence[ListedRun], children: int) -> ListWindow[bool]:
     """Ask before these runs, all of them over, are deleted; keeping them is the default."""
     one = len(runs) == 1
-    what = "it, with its checkpoints and all its files" if one else "them, with their checkpoints and all their files"
+    what = "it, with its checkpoints and all files" if one else "them, with their checkpoints and all their files"
     left = f" {plural(children, 'child', 'children')} of {'it' if one else 'them'} stay." if children else ""
     items = [
         Item(False, ((f"keep {'it' if one else 'them'}", "text"),), note="Nothing changes."),
-        Item(True, ((f"delete {what}", "bad"),), _freed(runs), note=f"{_names(runs)}. For good.{left}"),
+        Item(True, ((f"delete {what}", "bad"),), _freed(runs), note=f"{_names(runs)}. This cannot be undone.{left}"),
     ]
     return ListWindow(f"Delete {titles_of(runs)}?", items)
 
@@ -63,12 +63,15 @@ def prune_window() -> ListWindow[PruneRule]:
     """Which rule; nothing is deleted by it before its preview."""
     rules = [
         *((f"that ended more than {days} days ago", PruneRule(older_than_s=days * DAY_S)) for days in (7, 30, 90)),
-        *((f"until the rest takes at most {rest} GiB", PruneRule(keep_size=rest * _GIB)) for rest in (10, 100)),
+        *(
+            (f"the oldest, until the others need at most {rest} GiB", PruneRule(keep_size=rest * _GIB))
+            for rest in (10, 100)
+        ),
         *((f"all but the newest {amount}", PruneRule(keep=amount)) for amount in (20, 100)),
         ("another rule …", OTHER),
     ]
     items = [
-        Item(rule, ((words, "text"),), note="What goes is shown first. A run that is not over is never deleted.")
+        Item(rule, ((words, "text"),), note="You see the list first. An active run is never deleted.")
         for words, rule in rules
     ]
     window = ListWindow("Delete runs", items, keys=hint(("enter", "preview"), ("esc", "close")))
@@ -79,8 +82,8 @@ def prune_window() -> ListWindow[PruneRule]:
 _RULE = re.compile(r"(\d+(?:\.\d+)?)\s*(d|days?|mib|gib|)", re.IGNORECASE)
 
 RULE_HELP = """14 days: those that ended longer ago.
-5 GiB, or 500 MiB: the oldest, until the rest takes no more.
-10: all but the newest ten. What goes is shown first."""
+5 GiB, or 500 MiB: the oldest, until the others need no more.
+10: all but the newest ten. You see the list first."""
 
 
 def typed_rule(text: str) -> PruneRule:
@@ -91,7 +94,9 @@ def typed_rule(text: str) -> PruneRule:
     """
     found = _RULE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text.strip()!r} is no rule. Type 14 days, 5 GiB, 500 MiB, or how many runs shall stay.")
+        raise ValueError(
+            f"{text.strip()!r} is not a rule. Type 14 days, 5 GiB, 500 MiB, or the number of runs to keep."
+        )
     amount, unit = float(found[1]), found[2].lower()
     if unit.startswith("d"):
         return PruneRule(older_than_s=amount * DAY_S)
@@ -107,7 +112,7 @@ def preview_window(doomed: Sequence[RunSummary], now: float) -> ListWindow[bool]
         Item(True, ((f"delete {plural(len(doomed), 'run')}, with all their files", "bad"),), _freed(doomed)),
     ]
     items += [Item(False, *_preview_line(run, now), is_enabled=False) for run in doomed]
-    return ListWindow(f"{plural(len(doomed), 'run')} would go", items)
+    return ListWindow(f"{plural(len(doomed), 'run')} would be deleted", items)
 
 
 def _preview_line(run: RunSummary, now: float) -> tuple[Row, Row]:
@@ -124,7 +129,7 @@ def checkpoints_window(run: RunSummary, checkpoints: Sequence[Checkpoint], now: 
     start = next((at for at, item in enumerate(items) if item.is_enabled), 0)
     keys = hint(("enter", "resume from it"), ("esc", "close"))
     window = ListWindow(f"Checkpoints of {title_of(run)}", items, start, keys)
-    window.list.waiting = "It has saved none."
+    window.list.waiting = "It has no checkpoints."
     return window
 
 
@@ -143,20 +148,20 @@ def _checkpoint_item(one: Checkpoint, metric: str | None, now: float) -> Item[Ch
     )
     when = f"{ago(now - one.saved_at)}  " if one.saved_at is not None else ""
     right: Row = (
-        ("" if is_good else "not whole  " if not one.is_complete else "no good  ", "warn"),
+        ("" if is_good else "incomplete  " if not one.is_complete else "unusable  ", "warn"),
         (when, "dim"),
         (f"{size(one.size) if one.size is not None else NOT_KNOWN:>8}", "text" if is_good else "dim"),
     )
-    return Item(one, left, right, is_good, one.path if is_good else f"Not offered: {one.problem}.")
+    return Item(one, left, right, is_good, one.path if is_good else f"Cannot be used: {one.problem}.")
 
 
 def resume_window(run: RunSummary, one: Checkpoint) -> ListWindow[str]:
-    """Start the child at once, or change something of its plan first."""
+    """Start the child at once, or change its plan first."""
     place = Path(one.path).name if "://" not in one.path else one.path
     at = f"step {count(one.global_step)}" if one.global_step is not None else place
     items = [
         Item("start", (("start it", "text"),), note=f"A child of {title_of(run)}. In its plan: ckpt_path → {place}"),
-        Item("change", (("change something of its plan first", "text"),), note="The plan is loaded; nothing starts."),
+        Item("change", (("change its plan first", "text"),), note="The plan is loaded; nothing starts."),
         Item("", (("not now", "text"),), note="Nothing changes."),
     ]
     return ListWindow(f"Resume from {at}", items)
@@ -191,7 +196,7 @@ class NotesWindow(TypingWindow[TypedNotes]):
         self._before = TypedNotes(run.name or "", run.note or "")
 
     def compose(self) -> ComposeResult:
-        labels = [Explanation(text) for text in ("Name: in the list, and for commands", "Note")]
+        labels = [Explanation(text) for text in ("Name, for the list and for commands", "Note")]
         for label in labels:
             label.has_gap = False
         name = _NotesInput(harmless(self._before.name), id="name", max_length=60, select_on_focus=False)

@@ -78,7 +78,7 @@ def _sum_rows(runs: Sequence[RunSummary], found: Comparison, cells: ColumnWidths
         yield _row("program", cells, _text(first.program), _text(second.program))
     yield _row("took", cells, *(_said(one.duration_s, short_duration) for one in (first, second)))
     yield _row("step", cells, *(_said(one.global_step, count) for one in (first, second)))
-    yield _row("time of a step", cells, *(_said(one.step_time_s, per_step) for one in (first, second)))
+    yield _row("step time", cells, *(_said(one.step_time_s, per_step) for one in (first, second)))
     if first.world_size != second.world_size:
         yield _row("ranks", cells, *(_said(one.world_size, count) for one in (first, second)))
     if first.peak_memory is not None or second.peak_memory is not None:
@@ -103,7 +103,7 @@ def _text(text: str) -> Row:
 
 def _plan_words(found: Comparison) -> str:
     amount = len(found.fields)
-    return "the same, and so is what the Trainer used" if not amount else "where they differ"
+    return "the same, and so are the values in use" if not amount else "where they differ"
 
 
 def _field_row(field: FieldDifference, cells: ColumnWidths) -> Row:

@@ -56,7 +56,7 @@ def _facts(run: RunSummary, details: RunDetails | None, kin: Sequence[RunSummary
         ]
     if run.note:
         facts.insert(0, ("Note", printable(((run.note, "text"),))))
-    facts += [("From", _parent_row(run, kin)), ("Children", _children_row(run, kin))]
+    facts += [("Parent", _parent_row(run, kin)), ("Children", _children_row(run, kin))]
     return [row for label, fact in facts if fact for row in _wrapped(label, fact, width)]
 
 
@@ -90,7 +90,7 @@ def _ending_rows(run: RunSummary, details: RunDetails | None, width: int) -> lis
     diagnosis = details.diagnosis if details is not None else ""
     token = {RunState.FAILED: "bad", RunState.KILLED: "bad", RunState.LOST: "warn"}.get(run.state, "dim")
     if diagnosis:
-        return _wrapped("What failed", ((diagnosis, f"{token}+b"), *_dim_detail(run.detail)), width)[:2]
+        return _wrapped("Failure", ((diagnosis, f"{token}+b"), *_dim_detail(run.detail)), width)[:2]
     detail = printable(((run.detail, token),))
     return _wrapped("Ended" if run.is_over else "Now", detail, width)[:2] if run.detail else []
 
@@ -153,7 +153,7 @@ def _checkpoints_row(checkpoints: Sequence[Checkpoint], now: float) -> Row:
     good = [one for one in checkpoints if one.is_complete and one.problem is None]
     parts: list[str | Row] = [str(len(good))]
     if len(good) < len(checkpoints):
-        parts.append(((f"{len(checkpoints) - len(good)} no good", "warn"),))
+        parts.append(((f"{len(checkpoints) - len(good)} unusable", "warn"),))
     if good:
         newest = good[0]
         step = f"newest at step {count(newest.global_step)}" if newest.global_step is not None else "newest"
@@ -168,7 +168,9 @@ def _parent_row(run: RunSummary, kin: Sequence[RunSummary]) -> Row:
     if run.parent is None:
         return EMPTY
     parent = next((one for one in kin if one.id == run.parent), None)
-    words: Row = ((title_of(parent), "text"),) if parent is not None else ((f"{run.parent}, which is gone", "dim"),)
+    words: Row = (
+        ((title_of(parent), "text"),) if parent is not None else ((f"{run.parent}, which no longer exists", "dim"),)
+    )
     return printable(((f"{CHILD} ", "accent"), *words))
 
 
@@ -182,7 +184,7 @@ def _program_rows(details: RunDetails, width: int) -> list[Row]:
     program = details.snapshot.record.program
     rows = _wrapped("Program", printable(((shlex.join(program.given), "dim"),)), width)
     rows += _wrapped("Folder", printable(((program.folder, "dim"),)), width)
-    return [*rows, *_wrapped("Kept in", printable(((details.snapshot.directory, "dim"),)), width)]
+    return [*rows, *_wrapped("Directory", printable(((details.snapshot.directory, "dim"),)), width)]
 
 
 def curve_rows(details: RunDetails | None, width: int, height: int) -> list[Row]:

@@ -89,7 +89,7 @@ class RunsVisit:
         port.jump("plan")
         if program is None:
             tail = tail_of_id(snapshot.record.id)
-            port.notice(f"{tail} was started with a secret, which is never recorded: type its program", "warn")
+            port.notice(f"{tail} was started with a secret, which is never recorded: type the program again", "warn")
             self._planning.type_program()
         else:
             self._planning.show_all_fields()

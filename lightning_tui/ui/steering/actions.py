@@ -65,7 +65,7 @@ class RunControl:
         if view.readonly:
             self._port.notice(ONLY_WATCHES)
         elif view.is_active:
-            self._port.notice(f"a run is going on: {view.key('stop')} stops it first", "warn")
+            self._port.notice(f"a run is active: {view.key('stop')} stops it first", "warn")
         elif view.program is None:
             self._type_program()
         else:
@@ -113,7 +113,7 @@ class RunControl:
 
     def _checkpoint(self, directory: RunDirectory) -> None:
         if self._port.view.state == "stopping":
-            self._port.notice(f"{IS_STOPPING}: that saves a checkpoint")
+            self._port.notice(f"{IS_STOPPING}: which also saves a checkpoint")
         else:
             self._ask(directory, "checkpoint")
 
@@ -122,7 +122,7 @@ class RunControl:
             adopt = self._orders.services.adopt
             self._order("The run cannot be adopted", lambda: adopt(directory), lambda _: self._port.notice(ADOPTED))
         else:
-            self._port.notice("the run has its supervisor: there is nothing to adopt")
+            self._port.notice("the run still has its supervisor: there is nothing to adopt")
 
     def _ask_for_rate(self, directory: RunDirectory) -> None:
         from lightning_tui.ui.steering.windows import parsed_rate, rate_window
@@ -150,9 +150,9 @@ class RunControl:
 
         def take(answer: str | None) -> None:
             if answer == "harder":
-                self._order_stop(directory, lambda _: self._port.notice("the next step of the stop is taken now"))
+                self._order_stop(directory, lambda _: self._port.notice("going to the next step of the stop now"))
             elif answer == "kill":
-                said = "asked to kill: every process of the run is ended"
+                said = "kill requested: ending every process of the run"
                 self._order(
                     NOT_STOPPED, lambda: self._orders.services.kill(directory), lambda _: self._port.notice(said)
                 )
@@ -167,14 +167,16 @@ class RunControl:
             return
         self._asked = asked_words(op, what)
         self._port.notice(self._asked, "warn")
-        self._order("The run cannot be told", lambda: self._orders.services.tell(directory, op, what), lambda _: None)
+        self._order(
+            "The command cannot be sent", lambda: self._orders.services.tell(directory, op, what), lambda _: None
+        )
 
     def _order_stop(self, directory: RunDirectory, take: Callable[[object], object]) -> None:
         """Ask for a gentle stop; asked again, for the next and harder step at once."""
         self._order(NOT_STOPPED, lambda: self._orders.services.stop(directory), take)
 
     def _order(self, refusal: str, act: Callable[[], object], take: Callable[[object], object]) -> None:
-        self._orders.change("asking the run", refusal, act, take)
+        self._orders.change("sending a command to the run", refusal, act, take)
 
     def _tell(self, progress: CommandProgress, run: RunSnapshot) -> None:
         """Say how it ended; until then the state line itself tells where it stands, in place of what the key said."""

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 _MOST_RATES = 4
 _LEVELS = {
-    "debug": "Everything, each hook that Lightning calls too.",
-    "info": "What Lightning usually says.",
-    "warning": "Only what may be wrong.",
-    "error": "Only what is wrong.",
+    "debug": "Everything, including each hook that Lightning calls.",
+    "info": "Lightning's default.",
+    "warning": "Warnings and errors.",
+    "error": "Errors only.",
 }
 
 
@@ -27,8 +27,8 @@ def rate_window(run: RunSnapshot) -> FieldWindow:
     rates = ", ".join(f"{name} {number(value)}" for name, value in present_rates(run)) or "not known yet"
     explanation = (
         f"Now: {rates}.\n"
-        "All parameter groups get it; 1=3e-4 sets group 1 alone (0 is the first).\n"
-        "A scheduler goes on from it where it can; the answer says what it does."
+        "It is set in all parameter groups; 1=3e-4 sets group 1 only (0 is the first).\n"
+        "A scheduler continues from it if it can; the result says what it does."
     )
     return FieldWindow("Learning rate", "", explanation, parsed_rate)
 
@@ -54,13 +54,13 @@ def parsed_rate(text: str) -> tuple[int | None, float]:
     """
     group, equals, rate = text.partition("=") if "=" in text else ("", "", text)
     if equals and not (group.strip().isascii() and group.strip().isdecimal()):
-        raise ValueError(f"{group.strip()!r} is no number of a group: 0 is the first one, as in 0=3e-4.")
+        raise ValueError(f"{group.strip()!r} is not a group number: 0 is the first group, as in 0=3e-4.")
     try:
         value = float(rate)
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{rate.strip()!r} is no learning rate. Allowed is a number above 0, such as 3e-4.")
+        raise ValueError(f"{rate.strip()!r} is not a learning rate. Allowed: a number above 0, such as 3e-4.")
     return (int(group) if equals else None), value
 
 
@@ -69,10 +69,10 @@ def leave_window(view: View) -> ListWindow[str]:
     items = [
         Item(
             "leave",
-            (("leave it running", "text"),),
-            note="It goes on without the cockpit; attach to it again at any time.",
+            (("quit, and leave it running", "text"),),
+            note="It continues without the cockpit; attach to it at any time.",
         ),
-        Item("stop", (("stop it, and leave", "text"),), note="It finishes the batch, saves a checkpoint and ends."),
+        Item("stop", (("stop it, then quit", "text"),), note="It finishes the batch, saves a checkpoint and ends."),
         Item("stay", (("stay here", "text"),), note="Nothing changes."),
     ]
     return ListWindow(f"{view.label} is {view.state}", items)
@@ -84,15 +84,15 @@ def harder_window(view: View) -> ListWindow[str]:
     harder = Item(
         "harder",
         (("send SIGTERM now", "text"),),
-        note="Lightning ends at once in order; what came after the last checkpoint may be lost.",
+        note="Lightning shuts down at once; progress since the last checkpoint may be lost.",
     )
     items = [
-        Item("wait", (("wait", "text"),), note="Harder steps follow by themselves when it takes too long."),
+        Item("wait", (("wait", "text"),), note="The next steps follow automatically if this takes too long."),
         *([harder] if stopping is None or stopping.rung == "asked" else []),
         Item(
             "kill",
             (("kill every process of the run", "bad"),),
-            note="Nothing more is saved: what came after the last checkpoint is lost.",
+            note="Nothing is saved: progress since the last checkpoint is lost.",
         ),
     ]
     return ListWindow(f"{view.label} is stopping", items)

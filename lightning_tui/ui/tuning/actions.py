@@ -33,7 +33,7 @@ class Tuning:
         if view.readonly:
             self._port.notice(ONLY_WATCHES)
         elif view.is_active:
-            self._port.notice("a run is going on: tune when it has ended, it wants the device for itself", "warn")
+            self._port.notice("a run is active: tune when it has ended, because tuning needs the device", "warn")
         elif view.program is None:
             self._type_program()
         else:

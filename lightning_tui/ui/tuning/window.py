@@ -33,7 +33,7 @@ _HEIGHTS: dict[Goal | None, int] = {None: 9, "batch-size": 24, "lr": 30}
 
 _GOALS: tuple[tuple[Goal, str, str], ...] = (
     ("batch-size", "Batch size", "the largest that fits on one device"),
-    ("lr", "Learning rate", "the loss while the rate grows from 1e-8 to 1"),
+    ("lr", "Learning rate", "the loss while the learning rate grows from 1e-8 to 1"),
 )
 _WARNING = (
     "This runs the program's own code up to fit, and there Lightning's Tuner on one device instead of the training. "
@@ -150,7 +150,7 @@ class Board(Canvas, can_focus=True):
         if not search.is_over:
             return hint(("esc", "cancel"))
         if getattr(search.result, "changes", None):
-            return hint(("enter", "take into the plan"), ("esc", "close"))
+            return hint(("enter", "add to the plan"), ("esc", "close"))
         return hint(("esc", "close"))
 
     def _choice(self, width: int) -> list[Row]:
@@ -197,7 +197,7 @@ class Board(Canvas, can_focus=True):
 
 def _refusal_rows(refusal: str | None, width: int) -> list[Row]:
     if refusal is None:
-        return [EMPTY, (("The search broke off.", "bad+b"),)]
+        return [EMPTY, (("The search was interrupted.", "bad+b"),)]
     return [EMPTY, (("No result", "bad+b"),), EMPTY, *wrap(refusal, width)]
 
 
@@ -243,7 +243,7 @@ def rate_rows(result: LearningRateResult, width: int, height: int) -> list[Row]:
         head = (("▲ ", token), (number(result.suggestion), f"{token}+b"), (" Lightning's rule", "dim"))
     if result.steepest is not None:
         marks.append(RateMark(result.steepest, "◆", "good"))
-        head = (*head, ("    ◆ ", "good"), (number(result.steepest), "good+b"), (" steepest on this axis", "dim"))
+        head = (*head, ("    ◆ ", "good"), (number(result.steepest), "good+b"), (" steepest on a log axis", "dim"))
     notes = _notes(result.notes, width)
     room = height - len(notes) - 4
     if room < LEAST_HEIGHT:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ValueT = TypeVar("ValueT")
 
 
-NOTHING_MATCHES = "nothing matches: backspace takes a letter back"
+NOTHING_MATCHES = "no match: backspace deletes a letter"
 
 
 class SearchList(ItemList[ValueT], Generic[ValueT]):

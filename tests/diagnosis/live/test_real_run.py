@@ -20,7 +20,7 @@ def test_a_wasteful_program_is_advised_on_while_it_runs_and_afterwards() -> None
     told = {
         "waits for data": "--set num_workers=",
         "of the time is validation": "--val-check-interval ",
-        "train_loss is no number since step 4": "--gradient-clip-val 1.0",
+        "train_loss is NaN or infinite since step 4": "--gradient-clip-val 1.0",
     }
     for title, flag in told.items():
         lines = [line for line in said if title in line]

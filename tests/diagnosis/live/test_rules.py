@@ -110,7 +110,7 @@ def test_a_rank_that_waits_for_data_holds_the_others_up() -> None:
     story = Story(ranks=4, step_s=0.1, ranks_wait_s={2: 0.04}).train(60)
     advice = story.advice("straggler")
     assert advice.rank == 2
-    assert advice.title == "Rank 2 holds the others up: it waits 40.0 ms for data, they 1.00 ms"
+    assert advice.title == "Rank 2 delays the others: it waits 40.0 ms for data, they 1.00 ms"
     assert "gpu" not in {each.partition("-")[0] for each in story.ids}
 
 
@@ -165,7 +165,7 @@ def test_heat_is_told_with_the_gpu_its_rank_and_clock() -> None:
     story = Story(ranks=2, gpus=2, throttled=("power cap", "heat"), clock=990.0).train(60)
     hot = [advice for advice in story.adviser.advice if advice.id.startswith("gpu-throttled")]
     assert [advice.rank for advice in hot] == [0, 1]
-    assert hot[0].title == "GPU 0 is held down by heat, at 50 % of its highest clock"
+    assert hot[0].title == "GPU 0 is slowed down by heat, at 50 % of its highest clock"
     capped = Story(gpus=1, throttled=("power cap",), clock=890.0).train(120)
     assert "power limit, at 45 %" in capped.adviser.advice[0].title
     assert Story(gpus=1, throttled=("power cap",), clock=1500.0).train(120).told == [], "how a busy GPU runs"
@@ -218,7 +218,7 @@ def test_what_fills_up_or_varies_is_no_growth(peaks: list[int]) -> None:
 
 def test_no_checkpoint_is_told_with_the_time_that_would_be_lost() -> None:
     off = Story(saves=False, facts={"enable_checkpointing": False}).train(200)
-    assert off.advice("no-checkpoint").title.startswith("Checkpoints are switched off: 03:")
+    assert off.advice("no-checkpoint").title.startswith("Checkpoints are disabled: 03:")
     assert changes_of(off.advice("no-checkpoint")) == [{"enable_checkpointing": True}]
     late = Story(batches=100_000, step_s=0.5).train(1000)
     assert late.told == []
@@ -239,7 +239,7 @@ def test_a_disk_that_the_checkpoints_to_come_will_fill_is_told() -> None:
     for epoch in range(8):
         story.train(11).save(f"{epoch}.ckpt", 2 * GIB)
     advice = story.train(6).advice("disk")
-    assert "are to come, 60 GiB are free" in advice.title
+    assert "are still to be written, 60 GiB are free" in advice.title
     assert {"checkpoint_save_top_k": 1} in changes_of(advice)
     story = Story(facts={"checkpoint_save_top_k": 1}, disk_free=60 * GIB).train(100)
     assert story.told == [], "the new one takes the place of the old one"
@@ -262,7 +262,7 @@ def test_a_lost_loss_is_told_at_once_with_its_first_step_and_a_way_back() -> Non
                   loss=lambda step: 1.0 if step < 240 else "nan").train(20)  # fmt: skip
     advice = story.advice("metric-lost:train_loss")
     assert (advice.severity, advice.step) == ("error", 240)
-    assert advice.title == "train_loss is no number since step 240"
+    assert advice.title == "train_loss is NaN or infinite since step 240"
     found = changes_of(advice)
     assert found[:3] == [{"precision": "bf16-mixed"}, {"gradient_clip_val": 1.0}, {"ckpt_path": "/w/last.ckpt"}]
     assert any("detect_anomaly" in suggestion.text for suggestion in advice.suggestions)
@@ -291,7 +291,7 @@ def test_a_loss_that_jumps_and_stays_is_told_and_again_when_it_is_back() -> None
     assert "It has not come back" in advice.cause
     assert {"gradient_clip_val": 1.0} in changes_of(advice)
     story.train(30)
-    assert "It was back after 1" in story.adviser.advice[0].cause
+    assert "It recovered after 1" in story.adviser.advice[0].cause
     assert story.adviser.advice[0].severity == "hint"
 
 

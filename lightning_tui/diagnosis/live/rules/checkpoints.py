@@ -42,13 +42,13 @@ def no_checkpoint(moment: RuleInput) -> Iterator[Advice]:
         is_due = at_risk >= NONE_S and (left is None or left >= LEAST_LEFT_S)
     if not is_due:
         return
-    what = "Checkpoints are switched off" if is_off else "No checkpoint" + (" since then" if saved else " yet")
+    what = "Checkpoints are disabled" if is_off else "No checkpoint" + (" since then" if saved else " yet")
     yield Advice(
         id="no-checkpoint",
         severity="warning",
-        title=f"{what}: {_time(at_risk)} of work would be lost"
+        title=f"{what}: {_time(at_risk)} of training would be lost"
         if is_off
-        else f"{what}: a failure now would lose {_time(at_risk)} of work",
+        else f"{what}: a failure now would lose {_time(at_risk)} of training",
         cause=_why_none(is_off, left),
         suggestions=tuple(_saving(moment, is_off)),
         step=progress.global_step,
@@ -56,15 +56,15 @@ def no_checkpoint(moment: RuleInput) -> Iterator[Advice]:
 
 
 def _why_none(is_off: bool, left: float | None) -> str:
-    rest = "" if left is None else f" {_time(left)} are still to go."
+    rest = "" if left is None else f" {_time(left)} remain."
     if is_off:
-        return f"enable_checkpointing is False, so nothing of this run is kept.{rest}"
-    return f"Lightning saves at the end of an epoch, and after a validation; none has come for so long.{rest}"
+        return f"enable_checkpointing is False, so this run saves no checkpoint.{rest}"
+    return f"Lightning saves at the end of an epoch, and after a validation; there has been none for this long.{rest}"
 
 
 def _saving(moment: RuleInput, is_off: bool) -> Iterator[Suggestion]:
     if is_off:
-        yield Suggestion(text="Switch checkpoints on for the next run.", changes={"enable_checkpointing": True})
+        yield Suggestion(text="Enable checkpoints for the next run.", changes={"enable_checkpointing": True})
         return
     batch_s = moment.seen.train_batch_s
     if batch_s:
@@ -73,7 +73,7 @@ def _saving(moment: RuleInput, is_off: bool) -> Iterator[Suggestion]:
             text=f"Save every {plural(steps, 'step')}, which is about every {EVERY_S / 60:.0f} minutes.",
             changes={"checkpoint_every_n_steps": steps},
         )
-    yield Suggestion(text="Save one now: the key for that is in the cockpit's footer, or lightning-tui checkpoint RUN.")
+    yield Suggestion(text="Save one now: see the key in the cockpit's footer, or lightning-tui checkpoint RUN.")
 
 
 def disk(moment: RuleInput) -> Iterator[Advice]:
@@ -87,8 +87,10 @@ def disk(moment: RuleInput) -> Iterator[Advice]:
         yield Advice(
             id="disk",
             severity="warning",
-            title=f"The disk will be full: {size(needed)} of checkpoints are to come, {size(free)} are free",
-            cause=f"{plural(len(kept), 'checkpoint')} are kept so far ({size(sum(kept))}), and as many go on coming.",
+            title=f"The disk will be full: {size(needed)} of checkpoints are still to be written, {size(free)} "
+            "are free",
+            cause=f"{plural(len(kept), 'checkpoint')} are kept so far ({size(sum(kept))}), and more will be "
+            "written at the same rate.",
             suggestions=(
                 Suggestion(text="Keep only the best one.", changes={"checkpoint_save_top_k": 1}),
                 Suggestion(text="Write them to a larger disk (plan field checkpoint_dir)."),
@@ -103,9 +105,9 @@ def disk(moment: RuleInput) -> Iterator[Advice]:
             severity="warning",
             title=f"The disk will be full in about {_time(full_in)}: {size(free)} are left",
             cause="Its free space has fallen steadily"
-            + ("." if left is None else f", and the run has {_time(left)} to go."),
+            + ("." if left is None else f", and the run has {_time(left)} left."),
             suggestions=(
-                Suggestion(text="See what else writes there, and keep fewer checkpoints.",
+                Suggestion(text="Check what else writes there, and keep fewer checkpoints.",
                            changes={"checkpoint_save_top_k": 1}),
             ),
         )  # fmt: skip

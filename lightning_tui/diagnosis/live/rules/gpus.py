@@ -42,7 +42,8 @@ def idle(moment: RuleInput) -> Iterator[Advice]:
         id="gpu-idle",
         severity="hint",
         title=f"{which} busy for only {percent(load)} of the time while it trains",
-        cause=f"Data is not the reason ({per_step(pace.wait_s)} of {per_step(pace.step_s)} a step): small batches, "
+        cause=f"Data loading is not the reason ({per_step(pace.wait_s)} of {per_step(pace.step_s)} a step): small "
+        "batches, "
         "many tiny kernels, Python between them, or values that are copied off the GPU at each step (.item(), print).",
         suggestions=tuple(_more_work(moment)),
     )
@@ -58,11 +59,11 @@ def _more_work(moment: RuleInput) -> Iterator[Suggestion]:
     if batch and filled and max(filled) < HALF_EMPTY:
         yield Suggestion(
             text=f"Twice the batch ({batch} → {2 * batch}): {percent(max(filled))} of the GPU's memory is used. "
-            "The learning rate may have to follow.",
+            "The learning rate may have to be adapted.",
             changes={"batch_size": 2 * batch},
         )
     if moment.run.trainer is not None and not moment.actual("compile"):
-        yield Suggestion(text="torch.compile joins small kernels.", changes={"compile": "default"})
+        yield Suggestion(text="torch.compile fuses small kernels.", changes={"compile": "default"})
     yield Suggestion(text="Log tensors rather than .item(), and less often.")
 
 
@@ -83,18 +84,18 @@ def throttled(moment: RuleInput) -> Iterator[Advice]:
             why = ", ".join(watch.reasons) or "its driver"
             yield Advice(
                 id=own, severity="warning", rank=rank,
-                title=f"{name} is held down by {why}{at}",
-                cause=f"So it was for {percent(watch.held.value)} of the last minute.{heat} In synchronous training "
+                title=f"{name} is slowed down by {why}{at}",
+                cause=f"This was so for {percent(watch.held.value)} of the last minute.{heat} In synchronous training "
                 "all ranks are as slow as the slowest.",
-                suggestions=(Suggestion(text="See its fans, airflow and power supply, or leave this GPU out."),),
+                suggestions=(Suggestion(text="Check its fans, airflow and power supply, or exclude this GPU."),),
             )  # fmt: skip
         elif _is_capped(moment, own, gpu.throttled, clock, watch.clock.seen_s):
             limit = "" if gpu.power_limit is None else f" of {number(gpu.power_limit)} W"
             yield Advice(
                 id=own, severity="hint", rank=rank,
-                title=f"{name} is held down by its power limit{at}",
-                cause=f"A power limit{limit} far below what this GPU is made for costs a good part of its speed.",
-                suggestions=(Suggestion(text="Ask whoever runs the machine whether the limit is meant (nvidia-smi -q "
+                title=f"{name} is slowed down by its power limit{at}",
+                cause=f"A power limit{limit} far below the default of this GPU costs much of its speed.",
+                suggestions=(Suggestion(text="Ask the administrator whether the limit is intended (nvidia-smi -q "
                                              "-d POWER)."),),
             )  # fmt: skip
 
@@ -125,8 +126,8 @@ def pageable(moment: RuleInput) -> Iterator[Advice]:
         id="pin-memory",
         severity="hint",
         title="pin_memory is off: the GPU waits while each batch is copied",
-        cause=f"Batches{'' if batch is None else f' of {batch} samples'} lie in pageable memory: the driver copies "
-        "them twice and the training process waits."
+        cause=f"Batches{'' if batch is None else f' of {batch} samples'} are in pageable memory: the driver copies "
+        "them twice, and the training process waits."
         + ("" if load is None else f" The GPUs are busy for {percent(load)} of the time."),
         suggestions=(Suggestion(text="Page-lock the batches." + _room(moment), changes={"pin_memory": True}),),
     )

@@ -78,13 +78,13 @@ def data_loading(moment: RuleInput) -> Iterator[Advice]:
 def _why_data_is_slow(moment: RuleInput, load: float | None) -> str:
     workers = moment.whole("num_workers")
     if workers is None:
-        how = "How it is loaded cannot be seen."
+        how = "How the data is loaded is not known."
     elif workers == 0:
-        how = "The training process loads its data itself (num_workers=0), and computes nothing meanwhile."
+        how = "The training process loads its data itself (num_workers=0), and does not train meanwhile."
     else:
         how = f"{plural(workers, 'worker')} per rank cannot load as fast as the model trains."
     gpus = "" if load is None else f" The GPUs are busy for {percent(load)} of the time."
-    return f"{how}{gpus} Without the wait a step would take {percent(1 - _share(moment))} of its time."
+    return f"{how}{gpus} Without this wait a step would take {percent(1 - _share(moment))} of its time."
 
 
 def _share(moment: RuleInput) -> float:
@@ -105,11 +105,14 @@ def _faster_data(moment: RuleInput, pace: WindowPace) -> Iterator[Suggestion]:
             )
     if workers and moment.whole("prefetch_factor") in (None, 2):
         yield Suggestion(
-            text="Let each worker load further ahead, where some batches take much longer than others.",
+            text="Let each worker load further ahead, if some batches take much longer than others.",
             changes={"prefetch_factor": 4},
         )
     more = "The CPUs are full: " if are_full else ""
-    yield Suggestion(text=f"{more}Make loading cheaper: decode and resize once beforehand, faster transforms or disk.")
+    yield Suggestion(
+        text=f"{more}Make loading cheaper: decode and resize the data beforehand, or use faster transforms or a "
+        "faster disk."
+    )
 
 
 def _cpus_are_full(moment: RuleInput) -> bool:
@@ -168,9 +171,9 @@ def _slow_rank(moment: RuleInput, rank: int, step: float, others: float) -> Advi
         id="straggler",
         severity="warning",
         title=f"Rank {rank} is slow: {per_step(step)} a step, the others {per_step(others)}",
-        cause=f"Rank {rank}{_host_of(moment, rank)} takes {number(step / others)} times as long; whoever meets the "
-        "other ranks waits for it.",
-        suggestions=(Suggestion(text="See its GPU (clock, heat, other processes) and its host's CPUs."),),
+        cause=f"Rank {rank}{_host_of(moment, rank)} takes {number(step / others)} times as long; the other ranks "
+        "wait for it.",
+        suggestions=(Suggestion(text="Check its GPU (clock, temperature, other processes) and its host's CPUs."),),
         rank=rank,
     )
 
@@ -179,12 +182,14 @@ def _hungry_rank(moment: RuleInput, rank: int, wait: float, usual: float, step: 
     return Advice(
         id="straggler",
         severity="warning",
-        title=f"Rank {rank} holds the others up: it waits {per_step(wait)} for data, they {per_step(usual)}",
-        cause=f"All ranks meet at every step ({per_step(step)}), so all are as slow as rank {rank}"
+        title=f"Rank {rank} delays the others: it waits {per_step(wait)} for data, they {per_step(usual)}",
+        cause=f"All ranks synchronise at every step ({per_step(step)}), so all are as slow as rank {rank}"
         f"{_host_of(moment, rank)}.",
         suggestions=(
-            Suggestion(text="See that host's disk and CPUs, and whether its share of the data is larger or slower."),
-            Suggestion(text="Shuffle or balance the shards, so that no rank has all long samples."),
+            Suggestion(
+                text="Check the disk and CPUs of that host, and whether its part of the data is larger or slower."
+            ),
+            Suggestion(text="Shuffle or balance the shards, so that long samples are spread over the ranks."),
         ),
         rank=rank,
     )
@@ -205,11 +210,11 @@ def log_interval(moment: RuleInput) -> Iterator[Advice]:
         severity="hint",
         title=f"Logged {which}, and a step takes {per_step(pace.step_s)}: {number(1 / pace.step_s / every)} "
         "entries a second",
-        cause="Each entry waits for its values on the device and is written by the logger, which takes a part of so "
-        "short a step.",
+        cause="Each entry waits for its values on the device and is written by the logger, which is a large part of "
+        "so short a step.",
         suggestions=(
             Suggestion(
-                text=f"Log every {LIGHTNINGS_LOG_INTERVAL} steps, as Lightning does by itself.",
+                text=f"Log every {LIGHTNINGS_LOG_INTERVAL} steps, Lightning's default.",
                 changes={"log_every_n_steps": LIGHTNINGS_LOG_INTERVAL},
             ),
         ),
@@ -275,7 +280,7 @@ def _rarer_validation(moment: RuleInput, takes: float, batch_s: float) -> Iterat
         changes = {"val_check_interval": wanted}
         text = f"Validate after every {plural(wanted, 'batch', 'batches')}"
     yield Suggestion(text=f"{text}: about {percent(WANTED_SHARE)} of the time.", changes=changes)
-    yield Suggestion(text="Or validate on a part of the data.", changes={"limit_val_batches": 0.25})
+    yield Suggestion(text="Or validate on part of the data.", changes={"limit_val_batches": 0.25})
 
 
 SPEED_RULES = (data_loading, straggler, log_interval, validation)

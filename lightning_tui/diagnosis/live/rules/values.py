@@ -52,10 +52,10 @@ def _lost(moment: RuleInput, name: str, series: Series, step: int, also: list[st
     is_lost_now = series.broken_since is not None
     how_much = f"{count(series.broken_count)} of {count(series.count)} values"
     # Not the newest value: it changes all the time.
-    said = "is no number" if is_lost_now else "was no number for a while"
+    said = "is NaN or infinite" if is_lost_now else "was NaN or infinite for a while"
     cause = f"{how_much} are NaN or infinite, the first at step {count(step)}"
     if not is_lost_now:
-        cause += f"; it came back, and is {number(series.last or 0.0)} now"
+        cause += f"; it recovered, and is now {number(series.last or 0.0)}"
     if also:
         cause += f". After it: {', '.join(sorted(also)[:3])}"
     return Advice(
@@ -64,7 +64,7 @@ def _lost(moment: RuleInput, name: str, series: Series, step: int, also: list[st
         title=f"{name} {said} since step {count(step)}"
         if is_lost_now
         else f"{name} {said}, first at step {count(step)}",
-        cause=f"{cause}. The weights are lost too once a gradient was NaN: nothing learnt after that counts."
+        cause=f"{cause}. The weights are lost too once a gradient was NaN: nothing after that is trained correctly."
         if is_lost_now
         else f"{cause}.",
         suggestions=tuple(_against_nan(moment, step)),
@@ -87,7 +87,7 @@ def _against_nan(moment: RuleInput, step: int) -> Iterator[Suggestion]:
         )
     if not moment.actual("detect_anomaly"):
         yield Suggestion(
-            text="Find the first bad gradient: detect_anomaly names the operation, at a third of the speed.",
+            text="Find the first invalid gradient: detect_anomaly names the operation, at a third of the speed.",
             changes={"detect_anomaly": True},
         )
 
@@ -111,7 +111,7 @@ def _spiked(moment: RuleInput, spike: Spike) -> Advice:
     back = (
         "It has not come back."
         if spike.back_at is None
-        else f"It was back after {plural(max(1, spike.back_at - spike.step), 'step')}."
+        else f"It recovered after {plural(max(1, spike.back_at - spike.step), 'step')}."
     )
     good = checkpoint_before(moment, spike.step)
     clip = moment.actual("gradient_clip_val")
@@ -125,12 +125,12 @@ def _spiked(moment: RuleInput, spike: Spike) -> Advice:
                 changes={"ckpt_path": good.path},
             )
         )
-    found.append(Suggestion(text="Lower the learning rate, or warm it up; look at the batches of that step."))
+    found.append(Suggestion(text="Lower the learning rate, or warm it up; check the batches of that step."))
     return Advice(
         id=f"loss-spike:{spike.metric}",
         severity="warning" if spike.back_at is None else "hint",
         title=f"{spike.metric} jumped from {number(spike.before)} to {number(spike.peak)} at step {count(spike.step)}",
-        cause=f"It stayed above {number(spike.limit)}, which is far beyond its usual noise. {back}",
+        cause=f"It stayed above {number(spike.limit)}, far above its usual noise. {back}",
         suggestions=tuple(found),
         step=spike.step,
     )

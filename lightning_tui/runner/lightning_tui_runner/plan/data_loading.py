@@ -37,7 +37,7 @@ class LoaderSettings:
                 self._note(prepared)
             return with_settings(prepared, self._settings, self._say_once)
         except Exception as error:  # noqa: BLE001  # fail open: the program then has its loader as it was
-            self._say_once(f"the data loader {type(dataloader).__name__} is left as it is: {error}")
+            self._say_once(f"the data loader {type(dataloader).__name__} is unchanged: {error}")
             return prepared
 
     def _note(self, loader: Any) -> None:
@@ -56,7 +56,7 @@ def with_settings(loader: Any, settings: dict[str, Any], say: Say) -> Any:
     from torch.utils.data import DataLoader
 
     if not isinstance(loader, DataLoader):
-        say(f"{', '.join(settings)}: not in effect for {type(loader).__name__}, which is no DataLoader of torch's")
+        say(f"{', '.join(settings)}: not in effect for {type(loader).__name__}, which is not a torch DataLoader")
         return loader
     changes = {**_worker_changes(loader, settings, say), **_batch_changes(loader, settings.get("batch_size"), say)}
     if not changes:
@@ -80,7 +80,7 @@ def _worker_changes(loader: Any, settings: dict[str, Any], say: Say) -> dict[str
     asked = {name: value for name, value in settings.items() if name != "batch_size"}
     if "num_workers" in asked and _is_iterable(loader) and asked["num_workers"] != loader.num_workers:
         del asked["num_workers"]
-        say("num_workers: left as it is for an IterableDataset, of which each worker would load all data")
+        say("num_workers: unchanged for an IterableDataset, because each worker would load all of the data")
     workers = asked.get("num_workers", loader.num_workers)
     if workers == 0:
         kept = {name: value for name, value in asked.items() if name in ("num_workers", "pin_memory")}
@@ -109,7 +109,7 @@ def _batch_changes(loader: Any, size: int | None, say: Say) -> dict[str, Any]:
     sampler = loader.batch_sampler
     if type(sampler) is not BatchSampler:
         kind = "without batches" if sampler is None else f"with the batch sampler {type(sampler).__name__}"
-        say(f"batch_size: left as it is for a loader {kind}")
+        say(f"batch_size: unchanged for a DataLoader {kind}")
         return {}
     return {"batch_size": size, "batch_sampler": BatchSampler(sampler.sampler, size, sampler.drop_last)}
 

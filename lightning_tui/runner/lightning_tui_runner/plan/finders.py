@@ -103,5 +103,5 @@ class SearchesLearningRate(Search):
     def outcome(self) -> str:
         rate = self.optimal_lr.suggestion() if self.optimal_lr is not None else None
         if rate is None:
-            return "there were too few batches to suggest a learning rate; it stays as the script says"
+            return "too few batches to suggest a learning rate; the script's value is kept"
         return f"the learning rate is now {rate:.3g}"

@@ -92,7 +92,7 @@ def _with_a_valid_top_k(settings: dict[str, Any], say: Say) -> dict[str, Any]:
     valid = with_valid_top_k(settings)
     if valid != settings:
         count = settings["checkpoint_save_top_k"]
-        say(f"checkpoint_save_top_k={count}: without checkpoint_monitor there is no best; only the newest is kept")
+        say(f"checkpoint_save_top_k={count}: without checkpoint_monitor there is no best one; only the newest is kept")
     return valid
 
 

@@ -114,7 +114,7 @@ class Agreement:
         self._costs_s.append(time.perf_counter() - begun)
         length, following = head.tolist()
         if length == _OVER and not self.is_leader:
-            raise AgreementOverError("rank 0 closed the agreement of commands")
+            raise AgreementOverError("rank 0 stopped accepting commands")
         if length > 0:
             body = torch.frombuffer(bytearray(message or bytes(length)), dtype=torch.uint8)
             dist.broadcast(body, 0, group=self._group)
@@ -143,7 +143,7 @@ def _open_group(trainer: Any) -> Any:
     if trainer.world_size == 1:
         return None
     if not (dist.is_available() and dist.is_initialized()):
-        raise RuntimeError(f"{type(trainer.strategy).__name__} gives the ranks no process group to agree over")
+        raise RuntimeError(f"{type(trainer.strategy).__name__} offers no process group for the agreement of the ranks")
     group = dist.new_group(backend="gloo", timeout=_OPENING)
     # As patient as the program's own collectives, not more: a rank that hangs must be noticed as it is without us.
     patience = max(_PATIENCE, getattr(trainer.strategy, "_timeout", None) or _PATIENCE)

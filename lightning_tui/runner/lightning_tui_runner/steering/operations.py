@@ -120,7 +120,7 @@ def _checkpoint(steered: Steered, trainer: Any, command: dict[str, Any]) -> str 
 
 def _pause(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
     if steered.is_paused:
-        raise RefusedError("the run is paused already")
+        raise RefusedError("the run is already paused")
     if steered.leaves_now:
         raise RefusedError("the run is stopping")
     steered.paused_at = time.monotonic()
@@ -141,7 +141,7 @@ def _validate(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | 
     if steered.leaves_now:
         raise RefusedError("the run is stopping")
     if steered.validates or trainer.validating:
-        raise RefusedError("a validation is going on, or asked for, already")
+        raise RefusedError("a validation is already running or requested")
     steered.validate_next(trainer)
     return None
 
@@ -149,9 +149,9 @@ def _validate(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | 
 def _set_lr(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
     value, group = command.get("value"), command.get("group")
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value <= 0:
-        raise RefusedError(f"{value!r} is no learning rate: allowed is a number above 0")
+        raise RefusedError(f"{value!r} is not a learning rate. Allowed: a number above 0")
     if group is not None and type(group) is not int:
-        raise RefusedError(f"{group!r} is no number of a parameter group")
+        raise RefusedError(f"{group!r} is not the number of a parameter group")
     try:
         return set_rates(trainer, float(value), group)
     except NoGroupError as error:
@@ -161,7 +161,7 @@ def _set_lr(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | No
 def _log_level(steered: Steered, trainer: Any, command: dict[str, Any]) -> str | None:
     level = command.get("level")
     if level not in _LEVELS:
-        raise RefusedError(f"{level!r} is no log level: allowed are {', '.join(_LEVELS)}")
+        raise RefusedError(f"{level!r} is not a log level. Allowed: {', '.join(_LEVELS)}")
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(_LEVELS[level])
     return f"log level {level}, of Lightning and the root logger, on each rank"

@@ -103,14 +103,14 @@ def _drives(scheduler: Any, optimizer: Any) -> bool:
 def _will_do(scheduler: Any) -> str:
     name = type(scheduler).__name__
     if hasattr(scheduler, "_schedulers"):
-        return f"{name} leaves it to its parts"
+        return f"{name} leaves it to the schedulers it consists of"
     if name in _SETS_ANEW:
-        return f"{name} sets it anew at its next step"
+        return f"{name} sets it again at its next step"
     if name in _SCALED:
-        return f"{name} scales its whole shape by it"
+        return f"{name} scales all its values with it"
     if name in _GO_ON:
-        return f"{name} goes on from it"
-    return f"{name} may set it anew at its next step"
+        return f"{name} continues from it"
+    return f"{name} may set it again at its next step"
 
 
 def _words(rates: list[float]) -> str:

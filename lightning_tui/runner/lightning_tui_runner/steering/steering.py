@@ -103,7 +103,7 @@ class Steering:
     def break_down(self, error: Exception) -> None:
         """Commands fail here: say so, refuse those that come, and see to it that no other rank waits for this one."""
         if self._broken is None:
-            self._broken = f"commands can no longer be taken: {described(error)}"
+            self._broken = f"commands are no longer accepted: {described(error)}"
             self._reporter.complain(self._broken)
         with contextlib.suppress(Exception):
             self._agreement.close()
@@ -169,7 +169,7 @@ class Steering:
         step = trainer.global_step
         operation = OPERATIONS.get(command["op"])
         if operation is None:
-            self._acknowledge(command, "refused", step, f"{command['op']!r} is no command that a training knows")
+            self._acknowledge(command, "refused", step, f"{command['op']!r} is not a known command")
             return
         self._acknowledge(command, "taken", step)
         try:

@@ -254,7 +254,7 @@ class TrainerTelemetry:
 
     def _lose_direct(self, error: Exception) -> None:
         self._tap.end()
-        warn(f"values that go straight to a logger are not seen from here on: {described(error)}")
+        warn(f"values passed directly to a logger are no longer recorded: {described(error)}")
 
     def _flush_if_due(self, trainer: Any, batch: Any = None, now: float | None = None) -> None:
         is_due = (time.perf_counter() if now is None else now) >= self._next_flush

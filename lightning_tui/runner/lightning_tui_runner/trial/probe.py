@@ -76,7 +76,7 @@ class _Probe:
         patches: dict[str, Patch] = {"torch.utils.data.dataloader": self._tame_loaders}
         for flavour in FLAVOURS:
             patches[f"{flavour}.trainer.trainer"] = functools.partial(self._wrap_trainer, flavour=flavour)
-        PatchingFinder(patches, lambda error: self.answer.fail(_why(error, "while it was prepared"))).install()
+        PatchingFinder(patches, lambda error: self.answer.fail(_why(error, "during its preparation"))).install()
 
     def _wrap_trainer(self, module: ModuleType, *, flavour: str) -> None:
         self._imported_lightning = True
@@ -128,9 +128,7 @@ class _Probe:
         trainer.callbacks = [type("FirstStep", (base,), {"on_train_batch_start": on_train_batch_start})()]
         self.is_fitting = True
         fit()
-        self.answer.fail(
-            "Trainer.fit ended without a single step: look at the data and at the limits on epochs and batches."
-        )
+        self.answer.fail("Trainer.fit ended without a step: check the data and the limits on epochs and batches.")
 
     def _tame_loaders(self, module: ModuleType) -> None:
         """In `fit`, load the one batch that is needed in this process, without pinning memory."""
@@ -150,6 +148,6 @@ def _why(error: BaseException, when: str) -> str:
     """Return what happened in one line, and the end of the traceback below it."""
     if isinstance(error, SystemExit):
         said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code or 0}"
-        return f"The program left {when}{said}"
+        return f"The program exited {when}{said}"
     tail = formatted(error).rstrip().splitlines()[-_TAIL_LINES:]
     return "\n".join([f"The program failed {when}: {type_name(error)}: {error}", *tail])
