@@ -12,7 +12,7 @@ from .plan.finders import Search, finders_for
 from .plan.model_checkpoints import with_checkpoints
 from .plan.trainer_arguments import Arguments, as_field, script_says, strategy_argument, with_plan
 from .process.joining import report_trouble, warn_once
-from .process.program_callbacks import given_callbacks, silence_progress_bar
+from .process.program_callbacks import NotCallbacksError, given_callbacks, silence_progress_bar
 from .process.tracebacks import leave_no_frame
 from .telemetry.checkpoints import watch_checkpoints
 
@@ -40,14 +40,18 @@ def _wrap_init(trainer_class: Any, flavour: str, plan: dict[str, Any]) -> None:
             arguments = with_plan(passed, plan)
             script = script_says(passed)
             arguments["callbacks"] = _callbacks(passed, plan, script, flavour)
+            is_ours = True
         except Exception as error:  # noqa: BLE001  # fail open: the program then gets the Trainer that it asked for
-            report_trouble(error)
-            original(self, *args, **kwargs)
-            return
-        strategy = strategy_argument(passed.get("strategy"), plan, flavour)
-        if strategy is not None:
-            arguments["strategy"] = strategy
+            is_ours = False
+            if not isinstance(error, NotCallbacksError):
+                report_trouble(error)
         try:
+            if not is_ours:
+                original(self, *args, **kwargs)
+                return
+            strategy = strategy_argument(passed.get("strategy"), plan, flavour)
+            if strategy is not None:
+                arguments["strategy"] = strategy
             original(self, **arguments)
         except BaseException as error:
             leave_no_frame(error)

@@ -8,17 +8,24 @@ from typing import Any
 _DRAWN_BY_LIGHTNING = ("RichProgressBar", "TQDMProgressBar")
 
 
+class NotCallbacksError(TypeError):
+    """What the program gave is neither a callback nor a collection; Lightning refuses it in its own words."""
+
+
 def given_callbacks(given: Any, flavour: str) -> list[Any]:
     """What stands for the program's callbacks, as a new list: one callback, or any collection of them.
 
     Raises:
-        TypeError: neither of both; Lightning refuses it in its own words.
+        NotCallbacksError: it is neither of both.
     """
     if given is None:
         return []
     if isinstance(given, importlib.import_module(f"{flavour}.callbacks").Callback):
         return [given]
-    return list(given)
+    try:
+        return list(given)
+    except TypeError as error:
+        raise NotCallbacksError from error
 
 
 def silence_progress_bar(trainer: Any) -> None:

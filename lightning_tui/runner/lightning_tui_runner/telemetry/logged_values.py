@@ -8,6 +8,7 @@ import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..process.tracebacks import leave_no_frame
 from .metrics import plain_tensor
 
 Take = Callable[[Mapping[str, Any]], None]
@@ -53,7 +54,11 @@ class LoggerTap:
     def _listening(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def log_metrics(logger: Any, *args: Any, **named: Any) -> Any:
-            result = original(logger, *args, **named)
+            try:
+                result = original(logger, *args, **named)
+            except BaseException as error:
+                leave_no_frame(error)
+                raise
             try:
                 metrics = args[0] if args else named.get("metrics")
                 if isinstance(metrics, Mapping):
