@@ -10,22 +10,16 @@ import subprocess
 import sys
 import termios
 import time
-from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from lightning_tui.launch import (
-    LaunchError,
-    Program,
-    request,
-    request_kill,
-    request_stop,
-    start_run,
-)
-from lightning_tui.record import ProgramRecord, RecordError, RunDirectory, RunState, RunStore, read_snapshot
+from lightning_tui.launch import Program, request, start_run
+from lightning_tui.launch.local import LaunchError
+from lightning_tui.record import RecordError, RunDirectory, RunState, RunStore, read_snapshot
 from lightning_tui.record.commands import read_commands
+from lightning_tui.record.directory import ProgramRecord
 from lightning_tui.record.events import Sampled
 from tests.conftest import wait_until
 from tests.launch.support import SAY, Runs, all_bytes, events, program_pid, supervisor_pid, wait_for_end
@@ -133,7 +127,7 @@ def test_the_run_outlives_its_caller_and_the_terminal(runs: Runs) -> None:
     count = int((runs.folder / "count").read_text())
     wait_until(lambda: int((runs.folder / "count").read_text()) > count + 10, what="more of the program's work")
     assert read_snapshot(directory).state is RunState.STARTING
-    request_stop(directory)
+    request(directory, "stop")
     assert wait_for_end(directory).state is RunState.STOPPED
 
 
@@ -204,9 +198,9 @@ class TestRequests:
     def test_a_run_that_is_over_takes_no_command(self, runs: Runs) -> None:
         directory = runs.start("")
         wait_for_end(directory)
-        for ask in (request_stop, request_kill, partial(request, op="checkpoint")):
+        for op in ("stop", "kill", "checkpoint"):
             with pytest.raises(LaunchError, match="already ended"):
-                ask(directory)
+                request(directory, op)
         assert list(directory.commands.iterdir()) == []
 
     def test_a_run_that_died_with_its_supervisor_is_gone(self, runs: Runs) -> None:
@@ -216,17 +210,17 @@ class TestRequests:
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: read_snapshot(directory).detail.startswith("supervisor and ranks are gone"))
         with pytest.raises(LaunchError, match="is lost"):
-            request_stop(directory)
+            request(directory, "stop")
 
     def test_a_run_that_is_about_to_begin_is_told(self, runs: Runs) -> None:
         record = ProgramRecord(label="x", given=["x"], folder="/", interpreter="python")
         directory, _ = runs.store.create(program=record, plan={}, now=time.time())
-        command = request_stop(directory, after="epoch")
+        command = request(directory, "stop", after="epoch")
         assert read_commands(directory.commands, set()) == [command]
         old, _ = runs.store.create(program=record, plan={}, now=time.time() - 3600)
         with pytest.raises(LaunchError, match="is lost"):
-            request_stop(old)
+            request(old, "stop")
 
     def test_something_else_than_a_run(self, tmp_path: Path) -> None:
         with pytest.raises(RecordError):
-            request_stop(RunDirectory(tmp_path))
+            request(RunDirectory(tmp_path), "stop")

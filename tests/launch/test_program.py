@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import zipapp
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import lightning_tui
-from lightning_tui.launch import Program, ProgramError, resolve_program
+from lightning_tui.launch import Program, resolve_program
+from lightning_tui.launch.program import ProgramError
 
 DEMO = str(Path(lightning_tui.__file__).parent / "demo" / "train.py")
 
@@ -91,6 +94,79 @@ def test_forms(place: Place, given: list[str], label: str, arguments: list[str])
     program = place.resolve(*given)
     assert (program.label, program.shim_arguments, program.interpreter) == (label, arguments, place.python)
     assert program.given == given
+
+
+class TestWhatPythonRuns:
+    """Archives, folders and compiled files are run as Python itself runs them."""
+
+    def test_a_folder_an_archive_and_a_compiled_file(self, place: Place) -> None:
+        place.write("app/__main__.py")
+        zipapp.create_archive(place.folder / "app", place.folder / "app.pyz")
+        zipapp.create_archive(place.folder / "app", place.folder / "own.pyz", interpreter="/usr/bin/env python3")
+        (place.folder / "train.pyc").write_bytes(b"\x6f\r\r\n\0\0\0\0")
+        for typed in ("app", "app/", "./app", "app.pyz", "own.pyz", "train.pyc"):
+            program = place.resolve(typed, "--lr", "1")
+            assert (program.shim_arguments, program.interpreter) == ([typed, "--lr", "1"], place.python)
+            assert program.label == Path(typed).name
+            assert place.resolve("python", typed).shim_arguments == [typed]
+
+    def test_the_folder_one_stands_in(self, place: Place) -> None:
+        place.write("__main__.py")
+        program = place.resolve(".")
+        assert (program.label, program.shim_arguments) == ("project", ["."])
+
+    def test_an_executable_archive_is_run_by_the_python_that_it_names(self, place: Place) -> None:
+        place.write("app/__main__.py")
+        command = place.path / "tool"
+        zipapp.create_archive(place.folder / "app", command, interpreter=str(place.other))
+        program = place.resolve("tool", "train")
+        assert (program.shim_arguments, program.interpreter) == ([str(command), "train"], place.other)
+
+    def test_an_archive_or_a_folder_without_a_main_is_refused(self, place: Place) -> None:
+        with zipfile.ZipFile(place.folder / "data.zip", "w") as archive:
+            archive.writestr("x.csv", "1,2")
+        place.write("pkg/__init__.py")
+        assert "archive without a __main__.py" in place.refusal("data.zip")
+        assert "folder without a __main__.py" in place.refusal("pkg/")
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("train.ipynb", ["notebook", "jupyter nbconvert --to script train.ipynb"]),
+            ("config.yaml", ["configuration", "--config config.yaml"]),
+            ("CONFIG.YML", ["configuration", "--config CONFIG.YML"]),
+            ("args.json", ["configuration", "--config args.json"]),
+            ("plan.toml", ["configuration", "--config plan.toml", "--plan plan.toml"]),
+        ],
+    )
+    def test_what_is_no_program_is_refused_with_the_way_out(self, place: Place, name: str, words: list[str]) -> None:
+        place.write(name, "{}\n")
+        for given in ([name], ["python", name]):
+            message = place.refusal(*given)
+            assert [word for word in words if word not in message] == []
+
+
+class TestTypedVariables:
+    """`A=1 train.py`, as one types it for a shell."""
+
+    @pytest.mark.parametrize("before", [[], ["env"]])
+    def test_they_are_the_programs_environment(self, place: Place, before: list[str]) -> None:
+        place.write("train.py")
+        given = [*before, "A=1", "B=x=y", "C=", "python", "train.py", "D=2"]
+        program = place.resolve(*given)
+        assert program.environment == {"A": "1", "B": "x=y", "C": ""}
+        assert (program.shim_arguments, program.given) == (["train.py", "D=2"], given)
+
+    def test_the_path_that_is_typed_is_searched(self, place: Place) -> None:
+        place.executable(place.path / "further" / "tool", f"#!{place.other}\n")
+        assert place.resolve(f"PATH={place.path}/further", "tool").interpreter == place.other
+
+    def test_a_file_of_such_a_name_is_a_program(self, place: Place) -> None:
+        place.write("lr=1.py")
+        assert place.resolve("lr=1.py").environment == {}
+
+    def test_variables_alone_are_no_program(self, place: Place) -> None:
+        assert "No program" in place.refusal("A=1")
 
 
 def test_the_demo_is_built_in_even_beside_a_folder_of_that_name(place: Place) -> None:
