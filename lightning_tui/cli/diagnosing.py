@@ -48,7 +48,7 @@ def as_text(explained: Explanation) -> list[str]:
     """The root cause in full, and what else shows in one line each."""
     if not explained.diagnoses:
         return [_nothing(explained)]
-    return [harmless(line) for line in _lines(explained.diagnoses)]
+    return [harmless(line) for line in _diagnosis_lines(explained.diagnoses)]
 
 
 def _nothing(explained: Explanation) -> str:
@@ -73,7 +73,7 @@ def _looked_at(explained: Explanation, run: RunSnapshot) -> str:
     return f"{run.state.value}; looked at {listed}: nothing to improve was found."
 
 
-def _lines(found: tuple[Diagnosis, ...]) -> Iterator[str]:
+def _diagnosis_lines(found: tuple[Diagnosis, ...]) -> Iterator[str]:
     root = found[0]
     rank = "" if root.rank is None else f" · rank {root.rank}"
     yield f"{root.title}  ({root.category}{rank})"

@@ -42,7 +42,7 @@ def estimate(arguments: argparse.Namespace) -> int:
     if measured.calibration is not None:
         peak = size(measured.calibration.peak)
         say(f"the run {measured.calibrated_by} took {peak} of a GPU: the estimate is calibrated with it")
-    print(json.dumps(_as_json(found, rows)) if arguments.json else "\n".join(_lines(found, rows)))
+    print(json.dumps(_as_json(found, rows)) if arguments.json else "\n".join(_estimate_lines(found, rows)))
     return DONE
 
 
@@ -66,7 +66,7 @@ def _row(row: Estimate) -> dict[str, Any]:
     return {name: values[name] for name in names}
 
 
-def _lines(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
+def _estimate_lines(found: Outlook, rows: Sequence[Estimate]) -> list[str]:
     present, probe = found.present, found.probe
     each = f"each of {present.devices} GPUs" if present.devices > 1 else "one GPU"
     batch = f", batches of {count(found.batch_size)}" if found.batch_size is not None else ""

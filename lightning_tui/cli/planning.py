@@ -39,7 +39,7 @@ def plan(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(msgspec.to_builtins(advice)))
     else:
-        print("\n".join(harmless(line) for line in _lines(advice)))
+        print("\n".join(harmless(line) for line in _report_lines(advice)))
     if advice.refused is not None:
         say(advice.refused)
         return WRONG_USAGE
@@ -83,7 +83,7 @@ def _source(arguments: argparse.Namespace) -> plans.ExportSource:
     return plans.source_of_run(store_of(arguments).find(arguments.run))
 
 
-def _lines(advice: plans.PlanAdvice) -> Iterable[str]:
+def _report_lines(advice: plans.PlanAdvice) -> Iterable[str]:
     yield "Plan"
     yield from _columns([(name, written(value), advice.reasons[name]) for name, value in advice.plan.items()])
     for title, choices in (("Strategies", advice.strategies), ("Precisions", advice.precisions)):

@@ -91,16 +91,19 @@ def _difference(child: Child) -> list[str]:
     width = max(map(len, changed))
     return [
         f"{run_id} again, with",
-        *(f"  {name:<{width}}  {_was(name, old, child.parent)} → {_said(new)}" for name, (old, new) in changed.items()),
+        *(
+            f"  {name:<{width}}  {_was(name, old, child.parent)} → {_value_text(new)}"
+            for name, (old, new) in changed.items()
+        ),
     ]
 
 
 def _was(name: str, value: Any, snapshot: RunSnapshot) -> str:
     field = snapshot.trainer.fields.get(name) if snapshot.trainer is not None else None
     if value is None and field is not None and field.actual is not None:
-        return f"{_said(value)} ({field.actual})"
-    return _said(value)
+        return f"{_value_text(value)} ({field.actual})"
+    return _value_text(value)
 
 
-def _said(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return "as the script says" if value is None else str(value)

@@ -95,7 +95,7 @@ def follow_text(directory: RunDirectory, settings: Settings) -> int:
     """Write the run's output until it ends; returns what its end means as an exit code."""
     attempts = directory.attempts()
     output = directory.output(attempts[-1] if attempts else 0, 0)
-    advice, restarts = AdviceWatch(directory), _RestartsTold()
+    advice, restarts = AdviceWatch(directory), _RestartReporter()
 
     def look(snapshot: RunSnapshot) -> None:
         restarts.look(snapshot)
@@ -114,7 +114,7 @@ def follow_text(directory: RunDirectory, settings: Settings) -> int:
     return EXIT_CODES.get(snapshot.state, COULD_NOT)
 
 
-class _RestartsTold:
+class _RestartReporter:
     """Says each restart of the program once."""
 
     def __init__(self) -> None:

@@ -96,7 +96,7 @@ def _print_command(directory: RunDirectory, progress: CommandProgress) -> None:
 def _wait_for_end(directory: RunDirectory, command: Command, *, as_json: bool) -> RunSnapshot:
     """Report each rung once until the run is over, then how it ended and what was saved."""
     told: set[str] = set()
-    progress, saving = _Telling(command), _SavingTold()
+    progress, saving = _CommandReporter(command), _SavingReporter()
     what = "step" if command.after == "batch" else command.after
 
     def tell_rung(snapshot: RunSnapshot) -> None:
@@ -126,7 +126,7 @@ def _wait_for_end(directory: RunDirectory, command: Command, *, as_json: bool) -
 
 def _wait_for_answer(directory: RunDirectory, command: Command, *, as_json: bool) -> int:
     deadline = time.monotonic() + ANSWER_PATIENCE_S
-    telling = _Telling(command)
+    telling = _CommandReporter(command)
 
     def answered(snapshot: RunSnapshot) -> bool:
         return _progress_of(snapshot, command).is_settled or snapshot.is_over or time.monotonic() > deadline
@@ -143,7 +143,7 @@ def _wait_for_answer(directory: RunDirectory, command: Command, *, as_json: bool
     return DONE if progress.status == "done" else COULD_NOT
 
 
-class _Telling:
+class _CommandReporter:
     """Says each stage of a command once, and from time to time who is waited for."""
 
     def __init__(self, command: Command) -> None:
@@ -163,7 +163,7 @@ class _Telling:
             say(waiting)
 
 
-class _SavingTold:
+class _SavingReporter:
     """Says from time to time that the stop waits for a checkpoint."""
 
     def __init__(self) -> None:

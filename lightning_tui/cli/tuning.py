@@ -37,9 +37,9 @@ def tune(arguments: argparse.Namespace) -> int:
     )
     with terminated_as_interrupted():
         result = tuning.tune(
-            os.environ, arguments.what, program, asked, _tell, time_limit_s=arguments.time_limit, **how
+            os.environ, arguments.what, program, asked, _print_step, time_limit_s=arguments.time_limit, **how
         )
-    print(json.dumps(_as_json(result)) if arguments.json else "\n".join(_lines(result)))
+    print(json.dumps(_as_json(result)) if arguments.json else "\n".join(_result_lines(result)))
     return DONE
 
 
@@ -58,7 +58,7 @@ def terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _tell(step: TuningStep) -> None:
+def _print_step(step: TuningStep) -> None:
     if isinstance(step, Begun):
         trials = f", at most {plural(step.max_trials, 'trial')}" if step.max_trials else ""
         say(f"at its fit: {step.device_name} ({step.device}), precision {step.precision}{trials}")
@@ -80,7 +80,7 @@ def trial_words(trial: Trial) -> str:
     return " · ".join(facts)
 
 
-def _lines(result: BatchSizeResult | LearningRateResult) -> list[str]:
+def _result_lines(result: BatchSizeResult | LearningRateResult) -> list[str]:
     if isinstance(result, BatchSizeResult):
         own = f"  (the program's own: {count(result.own_size)})" if result.own_size is not None else ""
         lines = [f"Batch size     {result.batch_size}{own}", f"Plan           --set batch_size={result.batch_size}"]

@@ -27,7 +27,7 @@ class Recommendation(msgspec.Struct, frozen=True):
     reasons: dict[str, str]
 
 
-class _Layout(msgspec.Struct, frozen=True):
+class _ModelLayout(msgspec.Struct, frozen=True):
     """One way to lay a model out over the GPUs."""
 
     strategy: str
@@ -96,26 +96,26 @@ _FIELD_REASONS = {
 }
 
 
-def _layouts(facts: MachineFacts, probe: ProgramProbe | None) -> Iterator[_Layout]:
+def _layouts(facts: MachineFacts, probe: ProgramProbe | None) -> Iterator[_ModelLayout]:
     """The ways to lay the model out, the fastest and simplest first; each takes less memory than those before it."""
     blocks = [block.kind for block in probe.blocks] if probe is not None else []
     recomputing = {"activation_checkpointing": blocks} if blocks else {}
     wrapped = {"fsdp_wrap_classes": blocks} if blocks else {}
     plain = "ddp" if (facts.gpus or 0) > 1 else "auto"
-    yield _Layout(plain)
+    yield _ModelLayout(plain)
     if blocks:
-        yield _Layout(plain, recomputing)
+        yield _ModelLayout(plain, recomputing)
     if plain == "ddp":
-        yield _Layout("fsdp", wrapped)
+        yield _ModelLayout("fsdp", wrapped)
         if blocks:
-            yield _Layout("fsdp", wrapped | recomputing)
+            yield _ModelLayout("fsdp", wrapped | recomputing)
     if facts.software is not None and strategy_obstacle("deepspeed", facts) is None:
-        yield _Layout("deepspeed_stage_3_offload", recomputing)
+        yield _ModelLayout("deepspeed_stage_3_offload", recomputing)
     else:
-        yield _Layout("fsdp_cpu_offload", wrapped | recomputing)
+        yield _ModelLayout("fsdp_cpu_offload", wrapped | recomputing)
 
 
-def _estimate(layout: _Layout, facts: MachineFacts, probe: ProgramProbe) -> Estimate:
+def _estimate(layout: _ModelLayout, facts: MachineFacts, probe: ProgramProbe) -> Estimate:
     from lightning_tui.plan.estimate import estimate
     from lightning_tui.plan.setting import Setting
 
@@ -123,7 +123,7 @@ def _estimate(layout: _Layout, facts: MachineFacts, probe: ProgramProbe) -> Esti
     return estimate(probe, setting.under(layout.fields), facts.gpu_memory)
 
 
-def _best(judged: list[tuple[_Layout, Estimate]]) -> tuple[_Layout, Estimate]:
+def _best(judged: list[tuple[_ModelLayout, Estimate]]) -> tuple[_ModelLayout, Estimate]:
     """The first that fits; else the first that is tight; else the last, which takes the least."""
     for verdict in ("fits", "tight"):
         for layout, estimate in judged:
@@ -138,7 +138,9 @@ def _why_first(facts: MachineFacts) -> str:
     return "one GPU needs no strategy"
 
 
-def _why_layout(best: _Layout, found: Estimate, judged: list[tuple[_Layout, Estimate]], facts: MachineFacts) -> str:
+def _why_layout(
+    best: _ModelLayout, found: Estimate, judged: list[tuple[_ModelLayout, Estimate]], facts: MachineFacts
+) -> str:
     first, first_found = judged[0]
     if best is first and found.fits == "fits":
         return f"{_why_first(facts)}; the model fits ({_span(found, facts)})"
@@ -152,7 +154,7 @@ def _why_layout(best: _Layout, found: Estimate, judged: list[tuple[_Layout, Esti
     return f"with {first.strategy} the model is {before}, with this {_span(found, facts)}"
 
 
-def _warning(best: _Layout, probe: ProgramProbe | None) -> str:
+def _warning(best: _ModelLayout, probe: ProgramProbe | None) -> str:
     """FSDP cannot clip by norm, and a script may ask for that."""
     clips = probe is not None and probe.trainer.get("gradient_clip_val")
     by_norm = probe is not None and probe.trainer.get("gradient_clip_algorithm") in (None, "norm")

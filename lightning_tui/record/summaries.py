@@ -77,7 +77,7 @@ class _Kept(msgspec.Struct):
     """The host that looked. A run that is lost may be alive on another one."""
 
 
-class _Content(msgspec.Struct):
+class _SummariesContent(msgspec.Struct):
     """Of a file: by the runs' ids, those of a home, or the one that a run's supervisor has left."""
 
     version: int
@@ -201,14 +201,14 @@ class Summaries:
 def _load(path: Path) -> dict[str, _Kept]:
     """What the file holds; nothing where it is not there, torn, or of another version."""
     try:
-        content = msgspec.msgpack.decode(read_kept(path) or b"", type=_Content)
+        content = msgspec.msgpack.decode(read_kept(path) or b"", type=_SummariesContent)
     except (msgspec.DecodeError, ValueError):
         return {}
     return content.runs if content.version == SUMMARIES_VERSION else {}
 
 
 def _write(path: Path, runs: dict[str, _Kept]) -> None:
-    keep(path, msgspec.msgpack.encode(_Content(SUMMARIES_VERSION, runs)))
+    keep(path, msgspec.msgpack.encode(_SummariesContent(SUMMARIES_VERSION, runs)))
 
 
 def _kept(summary: RunSummary, stamps: Stamps) -> _Kept:

@@ -33,7 +33,7 @@ from lightning_tui.services.findings import (
     FieldChange,
     Findings,
     Fix,
-    Place,
+    OutputPlace,
     Trouble,
     in_order,
     order_of_trouble,
@@ -167,16 +167,16 @@ def fixes_of(run: RunSnapshot, environment: Environment | None) -> tuple[Diagnos
 # ---------------------------------------------------------------------------------------------- where it is said
 
 
-def place_of(diagnosis: Diagnosis, outputs: Mapping[int, Path]) -> Place | None:
+def place_of(diagnosis: Diagnosis, outputs: Mapping[int, Path]) -> OutputPlace | None:
     """Which line of whose output file shows it. With several files, the one in which that line says the same."""
     number = diagnosis.evidence.line
     if number is None or not outputs:
         return None
     ranks = sorted(outputs, key=lambda rank: (rank != diagnosis.rank, rank))
     if len(ranks) == 1:
-        return Place(ranks[0], number - 1)
+        return OutputPlace(ranks[0], number - 1)
     words = diagnosis.evidence.text[:40]
-    return next((Place(rank, number - 1) for rank in ranks if words in _line(outputs[rank], number)), None)
+    return next((OutputPlace(rank, number - 1) for rank in ranks if words in _line(outputs[rank], number)), None)
 
 
 def _line(path: Path, number: int) -> str:

@@ -68,7 +68,7 @@ class Fix(msgspec.Struct, frozen=True):
     """Of the suggestion in its diagnosis, from 1."""
 
 
-class Place(NamedTuple):
+class OutputPlace(NamedTuple):
     """A line of the output: whose file, and its number from 0."""
 
     rank: int
@@ -83,7 +83,7 @@ class Findings(msgspec.Struct, frozen=True):
     """The root cause first; empty where nothing can be said."""
     fixes: tuple[Fix, ...] = ()
     """In the order of their keys."""
-    evidence: Place | None = None
+    evidence: OutputPlace | None = None
     """Where the output shows it."""
     report: str = ""
     report_path: str | None = None

@@ -39,9 +39,9 @@ _RESTORE = b"\x1b[<u\x1b[?1003l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1004l\x1b[
 
 
 def _palette() -> type[Provider]:
-    from lightning_tui.ui.palette import Palette
+    from lightning_tui.ui.palette import KeyPalette
 
-    return Palette
+    return KeyPalette
 
 
 class CockpitApp(App[None]):

@@ -6,7 +6,7 @@ from textual.command import DiscoveryHit, Hits
 from textual.system_commands import SystemCommandsProvider
 
 
-class Palette(SystemCommandsProvider):
+class KeyPalette(SystemCommandsProvider):
     """The commands of the application, as it gives them."""
 
     async def discover(self) -> Hits:

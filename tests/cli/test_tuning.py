@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from lightning_tui.cli.estimating import _as_json, _lines
+from lightning_tui.cli.estimating import _as_json, _estimate_lines
 from lightning_tui.cli.parser import parse
 from lightning_tui.plan.facts import MachineFacts
 from lightning_tui.plan.model import Plan
@@ -128,7 +128,7 @@ def probe() -> ProgramProbe:
 def test_the_table_of_estimates_is_aligned_and_says_what_it_leaves_out() -> None:
     plan = Plan(precision="bf16-mixed", strategy="ddp", devices=8)
     found, rows = memory_table(Measured(probe()), plan, MachineFacts(gpus=8, gpu_memory=24 * GIB))
-    lines = _lines(found, rows)
+    lines = _estimate_lines(found, rows)
     grid = lines[3:9]
     assert grid[0].split() == ["GiB", "32-true", "16-mixed", "bf16-mixed", "bf16-true"]
     assert [line.split()[0] for line in grid[1:]] == ["ddp", "fsdp", *(f"deepspeed_stage_{n}" for n in (1, 2, 3))]
@@ -147,7 +147,7 @@ def test_the_table_of_estimates_is_aligned_and_says_what_it_leaves_out() -> None
 def test_without_a_gpu_nothing_is_said_to_fit() -> None:
     found, rows = memory_table(Measured(probe()), Plan(), MachineFacts(gpus=0))
     assert {row.fits for row in rows} == {"unknown"}
-    text = "\n".join(_lines(found, rows))
+    text = "\n".join(_estimate_lines(found, rows))
     assert " fits" not in text
     assert "--gpu-memory 24GiB" in text
     values = _as_json(found, rows)
@@ -160,7 +160,7 @@ def test_what_is_not_known_of_a_model_is_null_and_not_0() -> None:
     bare = msgspec.structs.replace(probe(), measurements=(), batch_size=None)
     found, rows = memory_table(Measured(bare), Plan(), MachineFacts(gpus=2, gpu_memory=24 * GIB))
     assert all(row.high is None for row in rows)
-    assert "or more" in "\n".join(_lines(found, rows))
+    assert "or more" in "\n".join(_estimate_lines(found, rows))
     assert _as_json(found, rows)["rows"][0]["high"] is None
 
 

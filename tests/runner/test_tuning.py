@@ -209,7 +209,7 @@ def test_a_trial_without_an_end_has_failed(monkeypatch: pytest.MonkeyPatch) -> N
 def test_batches_that_stay_as_they_are_break_the_search_off(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(monkeypatch)
     scene.try_size(2, 8)
-    with pytest.raises(batch_size_search.RefusedError, match="ignored"):
+    with pytest.raises(batch_size_search.SearchRefusedError, match="ignored"):
         scene.try_size(4, 8)
     assert scene.trials.told_by_loader == "batch_size: unchanged"
 

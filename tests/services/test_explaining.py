@@ -18,7 +18,7 @@ from lightning_tui.record.events import CheckpointSaved
 from lightning_tui.services.explaining import findings_of, place_of, tried_in_line
 from lightning_tui.services.findings import (
     Beginning,
-    Place,
+    OutputPlace,
     Trouble,
     in_order,
     order_of_trouble,
@@ -48,8 +48,8 @@ def test_with_several_outputs_the_evidence_is_where_the_line_says_so(tmp_path: P
     for rank, path in outputs.items():
         path.write_text("one\n" + ("[rank2]: ValueError: no such colour\n" if rank == 2 else "two\n"))
     seen = diagnosis(evidence=EvidenceLine(2, "ValueError: no such colour"), rank=0)
-    assert place_of(seen, outputs) == Place(2, 1)
-    assert place_of(seen, {0: outputs[0]}) == Place(0, 1), "one file holds the output of all"
+    assert place_of(seen, outputs) == OutputPlace(2, 1)
+    assert place_of(seen, {0: outputs[0]}) == OutputPlace(0, 1), "one file holds the output of all"
     assert place_of(seen, {}) is None
     assert place_of(diagnosis(), outputs) is None
     assert place_of(diagnosis(evidence=EvidenceLine(99, "ValueError")), outputs) is None

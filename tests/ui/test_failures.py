@@ -18,7 +18,7 @@ from lightning_tui.services.findings import (
     FieldChange,
     Findings,
     Fix,
-    Place,
+    OutputPlace,
     is_told,
     trouble_of,
 )
@@ -242,7 +242,7 @@ async def test_enter_goes_to_the_line_that_shows_it_and_y_copies_the_report(tmp_
 async def test_the_evidence_of_another_rank_is_shown_in_its_own_output(tmp_path: Path) -> None:
     run = scenes.failed(tmp_path)
     app, outside = cockpit(tmp_path, run)
-    outside.findings = found(run, evidence=Place(3, 4))
+    outside.findings = found(run, evidence=OutputPlace(3, 4))
     async with app.run_test(size=SIZE) as pilot:
         await scenes.settle(app, pilot)
         assert "rank 2 of 4" in text_grid(app)

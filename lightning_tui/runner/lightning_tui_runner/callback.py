@@ -66,11 +66,11 @@ class TelemetryHooks:
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         self._observe(TrainerTelemetry.fit_ends, trainer)
         self._steer(Steering.fit_ends, trainer)
-        self._safely(self._say_fit_end, trainer)
+        self._safely(self._report_fit_end, trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if type(exception) is not SystemExit:  # with that the program chose to leave; its exit code says the rest
-            self._safely(self._say_exception, trainer, exception)
+            self._safely(self._report_exception, trainer, exception)
         self._safely(self._end_plan, pl_module)
         self._observe(TrainerTelemetry.is_interrupted, trainer)
 
@@ -155,13 +155,13 @@ class TelemetryHooks:
             self._reporter = current_reporter() or _join_as_child(trainer, place)
             watch_checkpoints(type(trainer))  # in a spawned process Lightning was imported without our hook
         if self._steering is None:
-            self._steering = Steering(place, self._reporter, trainer, self._tell_pause)
+            self._steering = Steering(place, self._reporter, trainer, self._report_pause)
             self._steer(Steering.begin, trainer)
         if self._telemetry is None and self._reporter.is_on:
             self._telemetry = TrainerTelemetry(self._reporter, trainer, self.arguments, self.flavour, self._clock)
             self._telemetry.number = self.number
 
-    def _tell_pause(self, trainer: Any, is_paused: bool) -> None:
+    def _report_pause(self, trainer: Any, is_paused: bool) -> None:
         """What follows is no step, and no training until it is over."""
         self._clock.pause()
         self._observe(TrainerTelemetry.pauses if is_paused else TrainerTelemetry.resumes, trainer)
@@ -177,13 +177,13 @@ class TelemetryHooks:
         if self._plan is not None:
             self._plan.leaves(pl_module)
 
-    def _say_fit_end(self, trainer: Any) -> None:
+    def _report_fit_end(self, trainer: Any) -> None:
         if self._reporter is not None:
             finished, reason = _outcome(trainer, self._steering)
             epoch, step = trainer.current_epoch, trainer.global_step
             self._reporter.insist("fit_end", finished=finished, reason=reason, epoch=epoch, global_step=step)
 
-    def _say_exception(self, trainer: Any, exception: BaseException) -> None:
+    def _report_exception(self, trainer: Any, exception: BaseException) -> None:
         reporter = self._reporter or current_reporter()
         if reporter is not None:
             stage = str(getattr(trainer.state.stage, "value", ""))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from .plan.finders import Search, finders_for
+from .plan.finders import Finder, finders_for
 from .plan.model_checkpoints import with_checkpoints
 from .plan.trainer_arguments import Arguments, as_field, script_says, strategy_argument, with_plan
 from .process.joining import report_trouble, warn_once
@@ -76,7 +76,7 @@ def _callbacks(passed: dict[str, Any], plan: dict[str, Any], script: dict[str, A
     classes = importlib.import_module(f".callback_of_{flavour.partition('.')[0]}", __package__)
     ours = classes.LightningTuiTelemetry
     theirs = given_callbacks(passed.get("callbacks"), flavour)
-    kept = [callback for callback in theirs if not isinstance(callback, (ours, Search))]
+    kept = [callback for callback in theirs if not isinstance(callback, (ours, Finder))]
     if not passed.get("barebones"):  # which takes no callbacks that do something
         kept = [*with_checkpoints(kept, plan, flavour, warn_once), *finders_for(plan, classes)]
     requested = {name: as_field(value) for name, value in plan.items()}

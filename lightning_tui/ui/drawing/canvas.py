@@ -19,7 +19,7 @@ from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill, width_of
 from lightning_tui.ui.drawing.theme import Palette
 
 
-class Place(NamedTuple):
+class Area(NamedTuple):
     """A rectangle in cells."""
 
     x: int
@@ -83,7 +83,7 @@ class Canvas(Widget):
         super().notify_style_update()
         self._drawn_for = None
 
-    def stand(self, place: Place | None) -> None:
+    def stand(self, place: Area | None) -> None:
         """Take this place on the screen; with none, be seen no more."""
         self.display = place is not None
         if place is not None:

@@ -37,7 +37,7 @@ def failure_card(view: View, width: int, height: int, has_focus: bool = True) ->
     room = card_height(height)
     if room == 0 or not is_told(view.run, view.findings):
         return []
-    story = _Story(view, width - 4, has_focus)
+    story = _CardParts(view, width - 4, has_focus)
     if room == 1:
         return [crop(((" ✖ ", "bad"), *story.in_a_line()), width)]
     rows = _arranged(list(story.lines(room)), room)
@@ -46,21 +46,21 @@ def failure_card(view: View, width: int, height: int, has_focus: bool = True) ->
     return [((f" {bracket[y]} ", "bad"), *row) for y, row in enumerate(rows)]
 
 
-class _Line(NamedTuple):
+class _CardRow(NamedTuple):
     """A row of the card, and how much it matters: the lowest first."""
 
     weight: float
     row: Row
 
 
-def _arranged(lines: list[_Line], room: int) -> list[Row]:
+def _arranged(lines: list[_CardRow], room: int) -> list[Row]:
     """The most important lines that have room, in their order; what room is left stands before the last one."""
     kept = sorted(sorted(range(len(lines)), key=lambda at: (lines[at].weight, at))[:room])
     rows = [lines[at].row for at in kept]
     return [*rows[:-1], *[EMPTY] * (room - len(rows)), rows[-1]]
 
 
-class _Story:
+class _CardParts:
     """The parts of a card, of one moment and one width."""
 
     def __init__(self, view: View, width: int, has_focus: bool) -> None:
@@ -78,22 +78,22 @@ class _Story:
         whole = (*key, (f" {change_words(self._fixes()[0])}", "text"))
         return first_fitting((whole, (*key, (" fix", "dim")), title), self._width)
 
-    def lines(self, room: int) -> Iterator[_Line]:
+    def lines(self, room: int) -> Iterator[_CardRow]:
         """All that could be told in so many rows, from top to bottom."""
         is_roomy = room >= _ROOMY_FROM
-        yield _Line(0, self._headline())
+        yield _CardRow(0, self._headline())
         for at, row in enumerate(_beginning_of(self._cause(), self._width, max(1, min(3, room // 3)))):
-            yield _Line(3 if at == 0 else 3.5, row)
+            yield _CardRow(3 if at == 0 else 3.5, row)
         yield from self._place_lines()
-        yield _Line(20, EMPTY)
+        yield _CardRow(20, EMPTY)
         yield from self._fix_lines(is_roomy)
         yield from self._hint_lines()
         if (also := self._also()) and is_roomy:
-            yield _Line(19, EMPTY)
-            yield _Line(12, also)
+            yield _CardRow(19, EMPTY)
+            yield _CardRow(12, also)
         elif also:
-            yield _Line(12, also)
-        yield _Line(1, self._keys())
+            yield _CardRow(12, also)
+        yield _CardRow(1, self._keys())
 
     def _title(self) -> str:
         if self._root is not None:
@@ -136,7 +136,7 @@ class _Story:
             return harmless(self._run.detail) or "Its record and output say nothing more."
         return harmless(failure.message.strip().partition("\n")[0]) or "no message"
 
-    def _place_lines(self) -> Iterator[_Line]:
+    def _place_lines(self) -> Iterator[_CardRow]:
         """The program's own line, as its author would look for it."""
         where = self._root.where if self._root is not None else None
         if where is not None:
@@ -144,13 +144,13 @@ class _Story:
             function = f" in {where.function}" if where.function else ""
             named: Row = ((harmless(f"{place}{function}"), "train"),)
             code: Row = (("  ", "text"), (harmless(where.code), "text")) if where.code else EMPTY
-            yield _Line(5, crop((*named, *code), self._width))
+            yield _CardRow(5, crop((*named, *code), self._width))
         elif self._root is None and self._run.failure is not None and (frame := last_frame(self._run.failure)):
-            yield _Line(5, crop(((harmless(frame), "train"),), self._width))
+            yield _CardRow(5, crop(((harmless(frame), "train"),), self._width))
         if self._root is not None and self._root.evidence.text and not self._said_already():
             number = f"line {self._root.evidence.line}: " if self._root.evidence.line else ""
             said: Row = ((number, "faint"), (harmless(self._root.evidence.text), "dim"))
-            yield _Line(10.5, crop(said, self._width))
+            yield _CardRow(10.5, crop(said, self._width))
 
     def _said_already(self) -> bool:
         """Whether the cause is the evidence's own words."""
@@ -162,22 +162,22 @@ class _Story:
     def _fixes(self) -> tuple[Fix, ...]:
         return self._found.fixes if self._found is not None else ()
 
-    def _fix_lines(self, is_roomy: bool) -> Iterator[_Line]:
+    def _fix_lines(self, is_roomy: bool) -> Iterator[_CardRow]:
         fixes = self._fixes()
         if self._found is None:
-            yield _Line(4, (("looking for the cause …", "dim"),))
+            yield _CardRow(4, (("looking for the cause …", "dim"),))
         if fixes:
-            yield _Line(2, self._first_fix(fixes[0]))
+            yield _CardRow(2, self._first_fix(fixes[0]))
         others = [(self._alternative_key(number), fix) for number, fix in enumerate(fixes[1:], 2)]
         if is_roomy:
             for at, (key, fix) in enumerate(others):
-                yield _Line(
+                yield _CardRow(
                     4 + at / 10, crop((*key, ("  ", "text"), *self._change(fix), *self._reason(fix)), self._width)
                 )
         elif others:
             parts = [(*key, ("  ", "text"), *self._change(fix)) for key, fix in others if fix.obstacle is None]
             if parts:
-                yield _Line(4, join(parts, self._width, _GAP))
+                yield _CardRow(4, join(parts, self._width, _GAP))
 
     def _first_fix(self, fix: Fix) -> Row:
         key: Row = ((self._view.key("fix"), "accent+b"), ("  ", "text"))
@@ -206,13 +206,13 @@ class _Story:
         key = self._view.key(f"pane-{number}") if number <= 5 else str(number)
         return ((key, "accent+b" if self._has_focus and number <= 5 else "dim"),)
 
-    def _hint_lines(self) -> Iterator[_Line]:
+    def _hint_lines(self) -> Iterator[_CardRow]:
         hints = self._found.hints if self._found is not None else ()
         has_fixes = bool(self._fixes())
         for at, hint in enumerate(hints):
             mark = ("▲ ", "warn") if hint.trust else ("· ", "dim")
             row: Row = (mark, (harmless(hint.text), "dim" if has_fixes else "text"))
-            yield _Line((7.5 if has_fixes else 2) + at, crop(row, self._width))
+            yield _CardRow((7.5 if has_fixes else 2) + at, crop(row, self._width))
 
     def _also(self) -> Row:
         """What else shows: consequences are counted, not told."""

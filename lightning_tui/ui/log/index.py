@@ -21,7 +21,7 @@ _EDGE = 4096
 """Of a line longer than a block, only so many bytes of its head and of its tail are ever read."""
 
 
-class _Blocks:
+class _LineBlocks:
     """Where blocks begin and how many lines stand before each. A block is at most `BLOCK` bytes, or one longer line."""
 
     def __init__(self, start: int = 0) -> None:
@@ -86,7 +86,7 @@ class LogIndex:
         self.path = path
         self.start = start
         self._file = GrowingFile(path)
-        self._blocks = _Blocks(start)
+        self._blocks = _LineBlocks(start)
         self._taken_anew = 0
         self._kept: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
 
@@ -125,7 +125,7 @@ class LogIndex:
                 if self._file.restarts != self._taken_anew:
                     self._taken_anew = self._file.restarts
                     self.start = 0
-                    self._blocks = _Blocks()
+                    self._blocks = _LineBlocks()
                 return self._read(descriptor, limit)
         except OSError:
             return 0

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from lightning_tui.ui.windows.field import Explanation, TypingWindow, box
+from lightning_tui.ui.windows.field import FieldNote, TypingWindow, box
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -41,7 +41,7 @@ class LogPrompt(TypingWindow[str]):
         self._check = check
         self._pane = pane
         self._last = last
-        self._explanation = Explanation(explanation)
+        self._explanation = FieldNote(explanation)
         self._explanation.has_gap = False
 
     def compose(self) -> ComposeResult:

@@ -19,13 +19,13 @@ TITLE = "Log of (stdout and stderr are one file)"
 def rank_window(run: RunSnapshot, ranks: tuple[int, ...], shown: int | None, *, is_active: bool) -> ListWindow[int]:
     """Choose one of the ranks that have output, or all of them."""
     known = {rank.rank: rank for rank in run.ranks}
-    items = [Item(rank, ((f"rank {rank}", "text"),), _words(known.get(rank), is_active)) for rank in ranks]
+    items = [Item(rank, ((f"rank {rank}", "text"),), _rank_row(known.get(rank), is_active)) for rank in ranks]
     everyone: Item[int] = Item(ALL_RANKS, (("all ranks", "text"),), (("merged by time, to the second", "dim"),))
     values = (ALL_RANKS, *ranks)
     return ListWindow(TITLE, [everyone, *items], values.index(shown) if shown in values else 1)
 
 
-def _words(rank: RankView | None, is_active: bool) -> Row:
+def _rank_row(rank: RankView | None, is_active: bool) -> Row:
     if rank is None:
         return ()
     step = f"step {rank.global_step}  " if rank.global_step is not None else ""

@@ -23,7 +23,7 @@ def fields_window(plan: Plan, script: Callable[[str], object], start: str) -> Se
         for place, name in enumerate(names)
     ]
     keys = hint(("enter", "change"), ("esc", "close"))
-    window = SearchWindow("All fields of the plan", items, _words, start, keys)
+    window = SearchWindow("All fields of the plan", items, _search_text, start, keys)
     amount = len(plan.changes())
     window.search.legend = ((f"{amount} of {len(names)} set", "dim"),)
     return window
@@ -41,7 +41,7 @@ def _group(name: str) -> str:
     return FIELD_TEXTS[name].group
 
 
-def _words(name: str) -> str:
+def _search_text(name: str) -> str:
     """What can be searched for: the name, the label, the group, and the help."""
     text = FIELD_TEXTS[name]
     return f"{name} {text.label} {text.group} {text.help}"

@@ -49,7 +49,7 @@ class MeasuringWindow(TextWindow, inherit_bindings=False):
         self.given_up = threading.Event()
         self._label = label
         self._since = time.monotonic()
-        super().__init__((("Measuring the memory", "text+b"),), self._told, width=64)
+        super().__init__((("Measuring the memory", "text+b"),), self._memory_rows, width=64)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -59,7 +59,7 @@ class MeasuringWindow(TextWindow, inherit_bindings=False):
         self.given_up.set()
         super().action_close()
 
-    def _told(self, width: int) -> list[Row]:
+    def _memory_rows(self, width: int) -> list[Row]:
         seconds = int(time.monotonic() - self._since)
         running: Row = (("● ", "accent"), (f"{self._label} runs up to its fit", "text"), (f"   {seconds} s", "dim"))
         return [

@@ -17,7 +17,7 @@ from lightning_tui.ui.drawing.canvas import printable
 from lightning_tui.ui.drawing.rows import EMPTY, Row, crop, fill
 from lightning_tui.ui.runs.listing import state_of, title_of, titles_of, total_size
 from lightning_tui.ui.runs.table import value_row
-from lightning_tui.ui.windows.field import Explanation, TypingWindow, box
+from lightning_tui.ui.windows.field import FieldNote, TypingWindow, box
 from lightning_tui.ui.windows.window import Item, ListWindow, hint
 from lightning_tui.ui.words import STATE_MARKS
 
@@ -188,7 +188,7 @@ class TypedNotes(NamedTuple):
 class NotesWindow(TypingWindow[TypedNotes]):
     """Type a name and a note."""
 
-    DEFAULT_CSS = "NotesWindow Explanation { height: 1; }"
+    DEFAULT_CSS = "NotesWindow FieldNote { height: 1; }"
 
     def __init__(self, run: RunSummary) -> None:
         super().__init__()
@@ -196,13 +196,13 @@ class NotesWindow(TypingWindow[TypedNotes]):
         self._before = TypedNotes(run.name or "", run.note or "")
 
     def compose(self) -> ComposeResult:
-        labels = [Explanation(text) for text in ("Name, for the list and for commands", "Note")]
+        labels = [FieldNote(text) for text in ("Name, for the list and for commands", "Note")]
         for label in labels:
             label.has_gap = False
         name = _NotesInput(harmless(self._before.name), id="name", max_length=60, select_on_focus=False)
         note = _NotesInput(harmless(self._before.note), id="note", max_length=4000, select_on_focus=False)
         keys = "enter take  tab next  esc close"
-        yield box(harmless(self._heading), keys, labels[0], name, Explanation(""), labels[1], note)
+        yield box(harmless(self._heading), keys, labels[0], name, FieldNote(""), labels[1], note)
 
     def on_input_submitted(self) -> None:
         name, note = (self.query_one(f"#{part}", Input).value for part in TypedNotes._fields)

@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from lightning_tui.record.summaries import RunSummary
 from lightning_tui.services.runs import directory_of
-from lightning_tui.ui.drawing.canvas import Place
+from lightning_tui.ui.drawing.canvas import Area
 from lightning_tui.ui.keys import RUNS_KEYS
 from lightning_tui.ui.messages import (
     Broken,
@@ -246,17 +246,17 @@ class RunsScreen(Screen[Outcome]):
         self.actions.note()
 
 
-def arrange(width: int, height: int) -> dict[str, Place]:
+def arrange(width: int, height: int) -> dict[str, Area]:
     """Where the parts stand: details beside the list where it is wide, below it where it is high enough, else none."""
     side = min(64, width // 3) if width >= 160 else 0
     below = (8 if height < 30 else 11) if not side and width >= 60 and height >= 20 else 0
     places = {
-        "title": Place(0, 0, width, 1),
-        "table": Place(0, 1, width - side, height - 2 - below),
-        "keys": Place(0, height - 1, width, 1),
+        "title": Area(0, 0, width, 1),
+        "table": Area(0, 1, width - side, height - 2 - below),
+        "keys": Area(0, height - 1, width, 1),
     }
     if side:
-        places["details"] = Place(width - side, 1, side, height - 2)
+        places["details"] = Area(width - side, 1, side, height - 2)
     elif below:
-        places["details"] = Place(0, height - 1 - below, width, below)
+        places["details"] = Area(0, height - 1 - below, width, below)
     return places

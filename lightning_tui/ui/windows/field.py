@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 
-class Explanation(Canvas):
+class FieldNote(Canvas):
     """What may be typed, a paragraph a line; or, in red, why it cannot be taken."""
 
     def __init__(self, text: str) -> None:
@@ -55,7 +55,7 @@ class TypingWindow(ModalScreen["ResultT | None"], Generic[ResultT]):
     }
     TypingWindow Input { border: none; height: 1; padding: 0 1; background: $panel; }
     TypingWindow Input:focus { border: none; }
-    TypingWindow Explanation { height: 1fr; }
+    TypingWindow FieldNote { height: 1fr; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
@@ -82,7 +82,7 @@ class FieldWindow(TypingWindow[str]):
         self._title = title
         self._value = value
         self._check = check
-        self._explanation = Explanation(explanation)
+        self._explanation = FieldNote(explanation)
 
     def compose(self) -> ComposeResult:
         field = Input(harmless(self._value), select_on_focus=False)

@@ -29,7 +29,7 @@ def search_at_work(trainer: Any, kind: str) -> Any:
     return None
 
 
-class Search:
+class Finder:
     """To be mixed into one of Lightning's finders: only for a fit, and where it cannot work the fit goes on without."""
 
     field: str
@@ -77,7 +77,7 @@ def _is_refusal(error: Exception) -> bool:
     return type(error).__name__ == "MisconfigurationException"
 
 
-class SearchesBatchSize(Search):
+class SearchesBatchSize(Finder):
     """For `BatchSizeFinder`."""
 
     field = "auto_scale_batch_size"
@@ -94,7 +94,7 @@ class SearchesBatchSize(Search):
             self._say(trainer, f"the program's data loader does not follow its `batch_size`: it stays at {size}")
 
 
-class SearchesLearningRate(Search):
+class SearchesLearningRate(Finder):
     """For `LearningRateFinder`."""
 
     field = "auto_lr_find"

@@ -57,7 +57,7 @@ class Reporter:
             if self._lost is not None:
                 self._owed.append((event, fields))
         if not self.is_on:
-            self._try_to_say(event, **fields)
+            self._try_to_report(event, **fields)
 
     def exception(self, error: BaseException, hook: str | None, epoch: int | None, global_step: int | None) -> None:
         """Say that an exception left the program's code; one that was said already is not said again."""
@@ -102,9 +102,9 @@ class Reporter:
         """Say on stderr and in the record what no longer works."""
         warn(f"rank {self.rank}: {message}; the program goes on")
         self._unsaid_trouble = message
-        self._try_to_say()
+        self._try_to_report()
 
-    def _try_to_say(self, event: str | None = None, **fields: object) -> None:
+    def _try_to_report(self, event: str | None = None, **fields: object) -> None:
         if self._file is None or not self.is_mine:
             return
         try:

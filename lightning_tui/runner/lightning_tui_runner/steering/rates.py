@@ -45,9 +45,9 @@ def set_rates(trainer: Any, value: float, group: int | None) -> str:
         before.append(_set_rate(optimizer.param_groups[place], value))
         for scheduler in schedulers:
             if _drives(scheduler, optimizer):
-                _tell(scheduler, place, value, before[-1])
+                _update_scheduler(scheduler, place, value, before[-1])
     which = f"group {group}" if group is not None else "1 group" if len(groups) == 1 else f"{len(groups)} groups"
-    said = [f"lr {_words(before)} -> {value:g} in {which}", *dict.fromkeys(map(_will_do, schedulers))]
+    said = [f"lr {_rates_text(before)} -> {value:g} in {which}", *dict.fromkeys(map(_will_do, schedulers))]
     return "; ".join(said)
 
 
@@ -71,7 +71,7 @@ def _set_rate(group: dict[str, Any], value: float) -> float:
     return before
 
 
-def _tell(scheduler: Any, place: int, value: float, before: float) -> None:
+def _update_scheduler(scheduler: Any, place: int, value: float, before: float) -> None:
     """Let the scheduler believe that it was so from the beginning."""
     bases = getattr(scheduler, "base_lrs", None)
     if isinstance(bases, list) and place < len(bases):
@@ -113,5 +113,5 @@ def _will_do(scheduler: Any) -> str:
     return f"{name} may set it again at its next step"
 
 
-def _words(rates: list[float]) -> str:
+def _rates_text(rates: list[float]) -> str:
     return ", ".join(f"{rate:g}" for rate in dict.fromkeys(rates))

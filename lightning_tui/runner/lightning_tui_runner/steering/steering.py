@@ -67,13 +67,13 @@ class Steering:
     def batch_done(self, trainer: Any, step_s: float | None) -> None:
         """Take what is new, where this is a batch to agree at. `step_s`: the time of a batch."""
         if self._agreement.is_due():
-            self._take_new(trainer, lambda: self._offer(trainer), step_s)
+            self._accept_new(trainer, lambda: self._offer(trainer), step_s)
             self._stay_while_paused(trainer, step_s)
 
     def evaluation_batch_done(self, trainer: Any) -> None:
         """Take what is new amid a fit's validation, where no other rank must agree: their validations may differ."""
         if self._agreement.is_alone and _validates_in_fit(trainer) and self._agreement.is_due():
-            self._take_new(trainer, lambda: self._offer(trainer), None)
+            self._accept_new(trainer, lambda: self._offer(trainer), None)
             self._stay_while_paused(trainer, None)
 
     def evaluation_begins(self) -> None:
@@ -108,7 +108,7 @@ class Steering:
         with contextlib.suppress(Exception):
             self._agreement.close()
 
-    def _take_new(
+    def _accept_new(
         self,
         trainer: Any,
         offer: Callable[[], bytes],
@@ -118,7 +118,7 @@ class Steering:
         message = self._agreement.share(offer, step_s, meanwhile)
         for command in json.loads(message) if message else []:
             if not self._agreement.is_leader:
-                self._say_here(trainer, command)
+                self._report_ready(trainer, command)
             if self._broken is None:
                 self._carry_out(trainer, command)
             else:
@@ -131,7 +131,7 @@ class Steering:
         self._tell_pause(trainer, True)
         try:
             while self._steered.is_paused:
-                self._take_new(trainer, lambda: self._next_offer(trainer), step_s, lambda: self._look(trainer))
+                self._accept_new(trainer, lambda: self._next_offer(trainer), step_s, lambda: self._poll(trainer))
         finally:
             self._steered.paused_at = None
             self._tell_pause(trainer, False)
@@ -148,20 +148,20 @@ class Steering:
         return b""
 
     def _offer(self, trainer: Any) -> bytes:
-        self._look(trainer)
+        self._poll(trainer)
         commands, self._found = self._found, []
         return json.dumps(commands).encode() if commands else b""
 
-    def _look(self, trainer: Any) -> None:
+    def _poll(self, trainer: Any) -> None:
         """See what is new. That this rank is here is said before the others are waited for, so that they are named."""
         if not self._agreement.is_leader:
             return
         for command in self._folder.take_new():
             self._found.append(command)
             if not self._agreement.is_alone:
-                self._say_here(trainer, command)
+                self._report_ready(trainer, command)
 
-    def _say_here(self, trainer: Any, command: dict[str, Any]) -> None:
+    def _report_ready(self, trainer: Any, command: dict[str, Any]) -> None:
         if command["id"]:
             self._reporter.insist("rank_ack", command=command["id"], global_step=trainer.global_step)
 

@@ -53,14 +53,14 @@ def watch_checkpoints(trainer_class: Any) -> None:
         begun = time.perf_counter()
         before = stamp(filepath)
         path = os.path.abspath(filepath) if _is_local(filepath) else str(filepath)
-        _tell_saving(path)
+        _report_saving(path)
         try:
             result = original(self, filepath, *args, **kwargs)
         except BaseException as error:
             leave_no_frame(error)
             raise
         finally:
-            _tell_saving(path, is_over=True)
+            _report_saving(path, is_over=True)
         saved = SavedCheckpoint(path, before, 0.0)
         saved.seconds = time.perf_counter() - begun
         for callback in self.callbacks:
@@ -73,7 +73,7 @@ def watch_checkpoints(trainer_class: Any) -> None:
     setattr(trainer_class, _WATCHED, True)
 
 
-def _tell_saving(path: str, *, is_over: bool = False) -> None:
+def _report_saving(path: str, *, is_over: bool = False) -> None:
     """Say that a checkpoint is being written, which may take minutes: a stop waits for it."""
     reporter = current_reporter()
     if reporter is not None and reporter.rank == 0:

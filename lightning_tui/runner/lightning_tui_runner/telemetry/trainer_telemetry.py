@@ -47,7 +47,7 @@ class TrainerTelemetry:
         self._metrics = MetricBuffer(torch.Tensor, only_step_loss=not self._is_leader)
         self._metrics.logs_lr = monitors_learning_rate(trainer)
         self._tensor_class = torch.Tensor
-        self._tap = LoggerTap(self._take_direct, self._lose_direct)
+        self._tap = LoggerTap(self._collect_direct, self._lose_direct)
         self._connector = trainer._logger_connector
         self._stage = "setup"
         self._paused_stage = "train"
@@ -107,7 +107,7 @@ class TrainerTelemetry:
         is_sanity_check = trainer.sanity_checking
         if not is_sanity_check:
             self._step = trainer.global_step
-            self._take_logged(trainer)
+            self._collect_logged(trainer)
         self._flush_if_due(trainer)
         if trainer.state.fn == "fit" and not is_sanity_check:
             self._enter(trainer, "train")
@@ -130,7 +130,7 @@ class TrainerTelemetry:
 
     def epoch_begins(self, trainer: Any) -> None:
         """Only now does Lightning have the means over the epoch before."""
-        self._take_logged(trainer)
+        self._collect_logged(trainer)
         self._epoch = trainer.current_epoch
 
     def epoch_ends(self, trainer: Any) -> None:
@@ -139,7 +139,7 @@ class TrainerTelemetry:
 
     def train_ends(self, trainer: Any) -> None:
         stop_timing_fetches(trainer.fit_loop.epoch_loop)
-        self._take_logged(trainer)
+        self._collect_logged(trainer)
         self._flush(trainer)
 
     def fit_ends(self, trainer: Any) -> None:
@@ -228,7 +228,7 @@ class TrainerTelemetry:
             self._next_stage = now + (self._period_s if self._period_s >= CROWD_PERIOD_S else STAGE_PERIOD_S)
             self._reporter.flush()
 
-    def _take_logged(self, trainer: Any, *, each_step: bool = False) -> None:
+    def _collect_logged(self, trainer: Any, *, each_step: bool = False) -> None:
         """Look at what the script has logged.
 
         Not through `callback_metrics`: that computes, and for metrics that are synced it calls the other ranks.
@@ -239,10 +239,10 @@ class TrainerTelemetry:
 
     def _take_step(self, trainer: Any) -> None:
         """Look at what the script has logged in the step that is complete now, where it is one to be kept."""
-        self._take_logged(trainer, each_step=self._keeps_step)
+        self._collect_logged(trainer, each_step=self._keeps_step)
         self._keeps_step = False
 
-    def _take_direct(self, metrics: Mapping[str, Any]) -> None:
+    def _collect_direct(self, metrics: Mapping[str, Any]) -> None:
         """Take what was handed to a logger and has not come through Lightning's own log."""
         if self._stage == "sanity_check" or not self._reporter.is_mine:
             return

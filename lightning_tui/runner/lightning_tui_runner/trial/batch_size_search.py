@@ -27,7 +27,7 @@ MAX_TRIALS = 25
 MAX_TRIALS_ON_CPU = 10
 
 
-class RefusedError(Exception):
+class SearchRefusedError(Exception):
     """The search cannot give a result; the first argument is a word for why."""
 
 
@@ -44,7 +44,7 @@ def act(order: Order, trainer: Any, call: dict[str, Any]) -> None:
     trials.watch()
     try:
         found = _scale(order, trainer, model, data, max_trials)
-    except RefusedError as refusal:
+    except SearchRefusedError as refusal:
         order.say("refused", reason=refusal.args[0], detail=trials.told_by_loader)
         return
     except Exception:
@@ -146,7 +146,7 @@ class _Trials:
         """Tell that the open trial failed; whether the very smallest batch has failed too."""
         if self._open is not None:
             self._failed.append(self._open)
-            self._tell("failed")
+            self._report_trial("failed")
             self._open = None
         return smallest_failed and bool(self._failed) and min(self._failed) <= 1 and not self._passed
 
@@ -179,7 +179,7 @@ class _Trials:
         self._open, self._began, self._real = self._sizes.now, time.monotonic(), None
         self._count += 1
         self._meter.begin()
-        self._tell("running")
+        self._report_trial("running")
 
     def _look_at(self, batch: Any, *_: Any) -> None:
         real = length_of(batch, self._order.flavour)
@@ -193,7 +193,7 @@ class _Trials:
         if self._open is not None:
             self._passed.append((self._open, self._real))
             self._meter.end(self._open)
-            self._tell("ok")
+            self._report_trial("ok")
             self._open = None
 
     def _refuse_where_ignored(self) -> None:
@@ -201,9 +201,9 @@ class _Trials:
         tried = [*self._passed, *([(self._open, self._real)] if self._open is not None else [])]
         sizes, reals = {size for size, _ in tried}, {real for _, real in tried}
         if len(sizes) > 1 and len(reals) == 1 and None not in reals and _samples(self._trainer) not in reals:
-            raise RefusedError("ignored")
+            raise SearchRefusedError("ignored")
 
-    def _tell(self, status: str) -> None:
+    def _report_trial(self, status: str) -> None:
         seconds = time.monotonic() - self._began if status != "running" else None
         memory = self._meter.peak() if status != "running" else None
         self._order.say(

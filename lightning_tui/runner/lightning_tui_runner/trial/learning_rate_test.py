@@ -24,7 +24,7 @@ def act(order: Order, trainer: Any, call: dict[str, Any]) -> None:
     trainer.check_val_every_n_epoch = 1 << 30
     planned(order, trainer, model, leave_out=())
     tell_device(order, trainer, attribute=_attribute(model))
-    _tell_points(order, trainer, model)
+    _report_points(order, trainer, model)
     finder = _test(order, trainer, model, data)
     rates, losses = finder.results["lr"], finder.results["loss"]
     order.say(
@@ -48,7 +48,7 @@ def _test(order: Order, trainer: Any, model: Any, data: Any) -> Any:
     return tuner.lr_find(model, datamodule=data, **{name: value for name, value in wanted.items() if name in known})
 
 
-def _tell_points(order: Order, trainer: Any, model: Any) -> None:
+def _report_points(order: Order, trainer: Any, model: Any) -> None:
     """Tell each point as it comes: the test's callback, the only one at the time, has it when the model is asked."""
     original = model.on_train_batch_end
     told = 0
