@@ -118,7 +118,7 @@ def test_a_failed_run_is_fixed_and_goes_on_from_its_checkpoint(tmp_path: Path) -
     assert grandchild.plan == {"num_workers": child.record.plan["num_workers"]}
     assert grandchild.program.given == ["train.py"]
     healthy = lightning_tui("relaunch", grandchild.id, "--fix")
-    assert (healthy.returncode, "Nothing is wrong" in healthy.stderr) == (1, True)
+    assert (healthy.returncode, "there is nothing to fix" in healthy.stderr) == (1, True)
     none = lightning_tui("relaunch", grandchild.id, "--ckpt", "last")
     assert (none.returncode, "has no checkpoint" in none.stderr) == (1, True)
 
