@@ -132,7 +132,8 @@ def when(seconds: float) -> str:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of the same length as lines with columns."""
+    """Rows of the same length as lines with columns; nothing in a cell ends a line."""
+    rows = [tuple(map(harmless, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -161,7 +162,8 @@ def _details(run: RunSnapshot) -> list[str]:
     if run.metrics:
         lines += ["", "Metrics                   last (step), lowest, highest"]
         lines += [
-            f"  {name:<23} {significant(s.last)} ({s.last_step}), {significant(s.lowest)}, {significant(s.highest)}"
+            f"  {harmless(name):<23} {significant(s.last)} ({s.last_step}), "
+            f"{significant(s.lowest)}, {significant(s.highest)}"
             for name, s in sorted(run.metrics.items())
         ]
     if run.fit_count > 1:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TextIO
 from lightning_tui.record.directory import RunDirectory
 from lightning_tui.record.events import AnyEvent, Metrics, Number
 from lightning_tui.record.reader import RunReader
+from lightning_tui.text.safe import harmless
 
 TableForm = Literal["csv", "json"]
 
@@ -53,6 +54,8 @@ def logged_values(directory: RunDirectory) -> Iterator[LoggedValue]:
 def write_metrics(directory: RunDirectory, form: TableForm, file: TextIO) -> None:
     """Write all logged values: CSV with a line a value, or one JSON object with columns by metric.
 
+    In CSV a name keeps to its line and steers no terminal; in JSON it is as it was logged.
+
     Raises:
         RecordError: `run.json` is missing, broken or too new.
         OSError: the file cannot be written.
@@ -60,7 +63,7 @@ def write_metrics(directory: RunDirectory, form: TableForm, file: TextIO) -> Non
     if form == "csv":
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(COLUMNS)
-        lines.writerows(logged_values(directory))
+        lines.writerows(value._replace(metric=harmless(value.metric)) for value in logged_values(directory))
         return
     columns: dict[str, dict[str, list[Any]]] = {}
     for value in logged_values(directory):

@@ -215,6 +215,33 @@ def test_runs_show_and_logs(folder: Path) -> None:
     assert lightning_tui("show", "nonsense").returncode == 1
 
 
+HOSTILE = "two\nlines\x1b[31m\tred"
+
+
+def test_a_metrics_name_breaks_no_table(folder: Path) -> None:
+    lightning_tui("run", "--", "ok.py", folder=folder)
+    lightning_tui("run", "--", "ok.py", folder=folder)
+    series = {HOSTILE: {"steps": [1, 2], "values": [3.0, 4.0]}}
+    for directory in runs():
+        (file,) = directory.events(0).glob("rank-0.jsonl")
+        line = {
+            "event": "metrics",
+            "seq": len(file.read_text().splitlines()),
+            "time": 1.0,
+            "epoch": 0,
+            "series": series,
+        }
+        with file.open("a") as events:
+            events.write(json.dumps(line) + "\n")
+    first, second = (directory.id for directory in runs())
+    for words in (["show", first], ["show", first, "--metrics", "csv"], ["compare", first, second]):
+        lines = lightning_tui(*words).stdout.split("\n")
+        assert [line for line in lines if "lines" in line and "two·lines" in line and "red" in line]
+        assert not [line for line in lines if line.startswith("lines") or "\x1b" in line]
+    for words in (["show", first, "--metrics", "json"], ["show", first, "--json"]):
+        assert HOSTILE in json.loads(lightning_tui(*words).stdout)["metrics"]
+
+
 def test_no_secret_reaches_the_run_directory(folder: Path) -> None:
     lightning_tui("run", "--", "quiet.py", "--token", "s3cret-value", folder=folder)
     (folder / "quiet.py").write_text("")
