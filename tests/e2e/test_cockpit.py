@@ -74,7 +74,7 @@ def test_a_killed_supervisor_is_said_and_stop_still_works() -> None:
     wait_until(lambda: newest_snapshot().state is RunState.LOST, what="state lost")
     wait_for_steps(step_of(before) + 5)
     with Screen("attach") as screen:
-        screen.wait_for("lost", "stop and adopt work")
+        screen.wait_for("lost", "stop works")
     done = lightning_tui("stop", directory.id)
     assert done.returncode == 0, done.stderr
     assert newest_snapshot().state is RunState.STOPPED

@@ -21,7 +21,7 @@ def test_two_keys_relaunch_a_run_that_ran_out_of_memory_and_the_child_finishes()
         screen.wait_for("start")
         screen.press("s")
         screen.wait_for(
-            "failed", "memory is full", "rank 1", "batch 32 → 16, accumulate 1 → 2", "step 20", patience_s=120
+            "failed", "memory is full", "rank 1", "batch size 32 → 16, accumulate 1 → 2", "step 20", patience_s=120
         )
         parent = read_snapshot(next(runs()))
         report = Path(parent.directory) / "report.txt"

@@ -32,7 +32,8 @@ import os, sys, time
 from pathlib import Path
 
 from lightning_tui.launch import resolve_program, start_run
-from lightning_tui.record import RunStore, read_snapshot, supervisor_alive
+from lightning_tui.record import RunStore, read_snapshot
+from lightning_tui.record.directory import supervisor_alive
 
 home, folder = Path(sys.argv[1]), Path(sys.argv[2])
 

@@ -137,7 +137,7 @@ def test_what_cannot_work_is_refused(plan: Plan, facts: MachineFacts, words: str
     ("plan", "facts", "words"),
     [
         (Plan(strategy="ddp", fsdp_cpu_offload=True), FOUR_GPUS, "fsdp_cpu_offload=True belongs to the strategy fsdp"),
-        (Plan(strategy="auto", deepspeed_stage=2), FOUR_GPUS, "Take strategy deepspeed, or leave deepspeed_stage away"),
+        (Plan(strategy="auto", deepspeed_stage=2), FOUR_GPUS, "Use strategy deepspeed, or remove deepspeed_stage"),
         (Plan(strategy="fsdp", ddp_static_graph=True), FOUR_GPUS, "belongs to the strategy ddp"),
         (Plan(strategy="ddp", tensor_parallel_size=2), FOUR_GPUS, "belongs to the strategy model_parallel"),
         (
@@ -184,7 +184,7 @@ def test_what_cannot_work_is_refused(plan: Plan, facts: MachineFacts, words: str
         (Plan(sync_batchnorm=True, devices=1), FOUR_GPUS, "with a single device there is nothing to synchronise"),
         (Plan(sync_batchnorm=True, devices="auto"), ONE_GPU, "with a single device"),
         (Plan(sync_batchnorm=True, devices=2), CPU, "SyncBatchNorm expects its input on a GPU"),
-        (Plan(sync_batchnorm=True, strategy="deepspeed"), WITH_DEEPSPEED, "only ddp and fsdp do that"),
+        (Plan(sync_batchnorm=True, strategy="deepspeed"), WITH_DEEPSPEED, "only ddp and fsdp support it"),
         (Plan(num_workers=0, persistent_workers=True), CPU, "persistent_workers option needs num_workers > 0"),
         (Plan(num_workers=0, prefetch_factor=2), CPU, "could only be specified in multiprocessing"),
         (Plan(enable_checkpointing=False, checkpoint_save_last=True), CPU, "asks for a ModelCheckpoint"),
