@@ -29,7 +29,7 @@ def test_two_keys_relaunch_a_run_that_ran_out_of_memory_and_the_child_finishes()
         assert "Full Traceback:" in report.read_text()
 
         screen.press("f")
-        screen.wait_for("a child of", "32  →  16", "last.ckpt · step 20", "enter start")
+        screen.wait_for("child of", "32  →  16", "last.ckpt", "start")
         screen.press("\r")
         screen.wait_for("relaunched from", "at step 20", patience_s=60)
         screen.wait_for("finished", "done at step 30", patience_s=120)
