@@ -20,7 +20,7 @@ from . import running
 GIB = 1 << 30
 
 
-def test_a_trainer_gets_one_device_no_limits_and_nowhere_to_write() -> None:
+def test_a_trainer_gets_one_device_no_limits_and_nowhere_to_write(imported_parts: Any) -> None:
     passed = {
         "devices": [2, 3],
         "strategy": "fsdp",
