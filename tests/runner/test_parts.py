@@ -199,3 +199,10 @@ def test_what_is_no_step_does_not_count_as_step_time() -> None:
     assert means is not None
     assert means[0] < 0 < means[1] == 0.25
     assert clock.take_means() is None
+    clock.batch_begins()
+    clock.waited(0.25)
+    assert clock.take_means() is None, "the batch that was waited for is not done yet"
+    clock.batch_done()
+    means = clock.take_means()
+    assert means is not None
+    assert means[1] == 0.25, "its wait belongs to the window in which it is done"

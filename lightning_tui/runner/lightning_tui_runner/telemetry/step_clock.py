@@ -15,6 +15,8 @@ class StepClock:
         self._mark: float | None = None
         self._busy_s = 0.0
         self._wait_s = 0.0
+        self._fetch_s = 0.0
+        """Wait for the batch that is not done yet: a window that ends before it has no part in that."""
         self._batches = 0
 
     def batch_begins(self) -> float:
@@ -30,14 +32,15 @@ class StepClock:
         if self._mark is not None:
             took = now - self._mark
             self._busy_s += took
+            self._wait_s += self._fetch_s
             self._batches += 1
             self.typical_s = took if self.typical_s is None else self.typical_s + 0.2 * (took - self.typical_s)
-        self._mark = now
+        self._mark, self._fetch_s = now, 0.0
         return now
 
     def pause(self) -> None:
         """What follows is no step, up to the next batch."""
-        self._mark = None
+        self._mark, self._fetch_s = None, 0.0
 
     def leave_out(self, seconds: float) -> None:
         """These seconds, just spent, belong to no step."""
@@ -47,7 +50,7 @@ class StepClock:
     def waited(self, seconds: float) -> None:
         """These seconds, just spent, went into getting a batch."""
         if self._mark is not None:
-            self._wait_s += seconds
+            self._fetch_s += seconds
 
     def take_means(self) -> tuple[float, float] | None:
         """Return the mean time of a batch and the mean wait in it, in seconds, and begin a new window."""
